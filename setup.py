@@ -1,0 +1,72 @@
+"""Builds every .pyx below kv/ as one extension module of the same dotted name.
+
+KV_BUILD chooses how: release (default), debug (assertions and -O0), asan (debug under
+AddressSanitizer and UBSan), coverage (line tracing). A change of KV_BUILD rebuilds everything.
+"""
+import os
+import sys
+from pathlib import Path
+
+from Cython.Build import cythonize
+from Cython.Compiler import Options
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+ROOT = Path(__file__).parent
+BUILD = os.environ.get("KV_BUILD", "release")
+FLAGS = {
+    "release": (["-O3", "-DNDEBUG", "-g1"], []),
+    "debug": (["-O0", "-g3", "-DKV_DEBUG"], []),
+    "asan": (["-O1", "-g3", "-DKV_DEBUG", "-DKV_ASAN", "-fsanitize=address,undefined",
+              "-fno-sanitize-recover=undefined", "-fno-sanitize=alignment", "-fno-omit-frame-pointer"],
+             ["-fsanitize=address,undefined"]),
+    "coverage": (["-O0", "-g1", "-DCYTHON_TRACE_NOGIL=1"], []),
+}
+if BUILD not in FLAGS:
+    sys.exit(f"setup.py: KV_BUILD={BUILD!r} is none of {', '.join(FLAGS)}")
+
+COMPILE, LINK = FLAGS[BUILD]
+COMPILE = [*COMPILE, "-std=gnu11", "-fno-strict-aliasing", "-fno-semantic-interposition", "-fvisibility=hidden",
+           "-Wall", "-Wno-unused-function", "-Wno-unused-label", "-Wno-unused-variable", "-Wno-unused-but-set-variable"]
+
+Options.fast_fail = True
+
+
+class BuildExt(build_ext):
+    """build_ext that compiles as many modules at once as there are processors."""
+
+    def finalize_options(self):
+        super().finalize_options()
+        if self.parallel is None:
+            self.parallel = os.cpu_count() or 1
+
+    def run(self):
+        stamp = Path(self.build_temp) / "KV_BUILD"
+        if not stamp.exists() or stamp.read_text() != BUILD:
+            self.force = True
+        super().run()
+        stamp.parent.mkdir(parents=True, exist_ok=True)
+        stamp.write_text(BUILD)
+
+
+def extensions():
+    for path in sorted(ROOT.glob("kv/**/*.pyx")):
+        relative = path.relative_to(ROOT)
+        yield Extension(
+            ".".join(relative.with_suffix("").parts), [str(relative)],
+            include_dirs=["kv/_core/base"],
+            depends=[str(p.relative_to(ROOT)) for p in ROOT.glob("kv/_core/base/*.h")],
+            extra_compile_args=COMPILE, extra_link_args=LINK)
+
+
+setup(
+    ext_modules=cythonize(
+        list(extensions()), nthreads=os.cpu_count() or 1, annotate=bool(os.environ.get("KV_ANNOTATE")),
+        build_dir="build/cython", show_all_warnings=False,
+        compiler_directives={
+            "language_level": 3, "boundscheck": False, "wraparound": False, "cdivision": True,
+            "initializedcheck": False, "nonecheck": False, "embedsignature": True, "infer_types": False,
+            "freethreading_compatible": False, "linetrace": BUILD == "coverage", "binding": True,
+        }),
+    cmdclass={"build_ext": BuildExt},
+)
