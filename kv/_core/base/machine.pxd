@@ -1,0 +1,44 @@
+"""What the processor can do and the language cannot say: wide products, bit counts, unaligned words.
+
+Only inline C, so a cimport of this file costs no call and needs no module at run time. The loads go
+through memcpy, which every compiler of today turns into one plain move and which, unlike a cast of
+the pointer, is defined for any address.
+"""
+from libc.stdint cimport uint8_t, uint64_t
+
+
+cdef extern from *:
+    """
+    #include <stdint.h>
+    #include <string.h>
+
+    static inline uint64_t multiply_u64(uint64_t a, uint64_t b, uint64_t *low) {
+        unsigned __int128 product = (unsigned __int128)a * b;
+        *low = (uint64_t)product;
+        return (uint64_t)(product >> 64);
+    }
+
+    static inline int leading_zeros_u64(uint64_t value) { return __builtin_clzll(value); }
+
+    static inline uint64_t load_u64_le(const void *from) {
+        uint64_t word;
+        memcpy(&word, from, 8);
+    #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+        word = __builtin_bswap64(word);
+    #endif
+        return word;
+    }
+
+    static inline uint64_t load_u64_be(const void *from) { return __builtin_bswap64(load_u64_le(from)); }
+
+    static inline uint64_t double_to_bits(double value) {
+        uint64_t bits;
+        memcpy(&bits, &value, 8);
+        return bits;
+    }
+    """
+    uint64_t multiply_u64(uint64_t a, uint64_t b, uint64_t *low) noexcept nogil  # returns the upper 64 bits
+    int leading_zeros_u64(uint64_t value) noexcept nogil                         # value is not zero
+    uint64_t load_u64_le(const void *source) noexcept nogil                      # 8 readable bytes, any address
+    uint64_t load_u64_be(const void *source) noexcept nogil
+    uint64_t double_to_bits(double value) noexcept nogil
