@@ -10,9 +10,9 @@ is a short decimal, and those need no strtod: an integer below 2^53 and a power 
 exact doubles, so their product or quotient is rounded once and is the right one (Clinger, 1990). The rest
 goes to the C library, in whose "C" numeric locale this assumes to run: nothing in the project sets another.
 
-A double is printed by Valkey's rules: an integral value up to 2^62 as an integer, else the shortest digits (see
-grisu), laid out plainly unless that needs eight zeros or more. INCRBYFLOAT works with long doubles and prints
-them with 17 decimals, cut after the last one that is not zero.
+A double is printed by Valkey's rules: an integral value up to 2^62 as an integer, else the shortest digits
+(see grisu), laid out plainly or with an exponent (see format_magnitude). INCRBYFLOAT works with long doubles
+and prints them with 17 decimals, cut after the last one that is not zero.
 """
 cimport libc.errno
 from libc.errno cimport ERANGE

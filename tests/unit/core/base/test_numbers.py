@@ -21,7 +21,8 @@ I64 = st.integers(-(2**63), 2**63 - 1)
 CANONICAL = re.compile(rb"0|-?[1-9][0-9]*")
 ANY_BITS = st.integers(0, 2**64 - 1).map(lambda bits: struct.unpack("<d", struct.pack("<Q", bits))[0])
 NUMERIC_TEXT = st.text("0123456789+-.eExXinfaINFA \0_", max_size=24).map(str.encode)
-x86_long_double = pytest.mark.skipif(platform.machine() != "x86_64", reason="facts hold for 80 bit long doubles")
+x86_long_double = pytest.mark.skipif(
+    platform.machine() != "x86_64", reason="facts are of 80 bit long doubles")
 
 
 def as_reply(text):
