@@ -2,8 +2,8 @@
 
 A CRC is the remainder of a division, and the remainder of a byte can be looked up. CRC-64 looks up eight
 bytes at once in eight tables (table k holds the remainder of a byte followed by k zero bytes), since an RDB
-file of gigabytes goes through it when written and again when read. The tables follow from the polynomials and are
-computed at import.
+file of gigabytes goes through it when written and again when read. The tables follow from the
+polynomials and are computed at import.
 """
 from libc.stdint cimport uint8_t, uint16_t, uint64_t
 from libc.string cimport memchr

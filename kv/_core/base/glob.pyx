@@ -70,7 +70,8 @@ cdef inline const char *next_candidate(const char *pattern, const char *text, co
     return end if found == NULL else found
 
 
-cdef inline const char *match_byte(const char *pattern, const char *end, char byte, bint nocase) noexcept nogil:
+cdef inline const char *match_byte(const char *pattern, const char *end, char byte,
+                                   bint nocase) noexcept nogil:
     """Match one byte of text; the rest of the pattern, or NULL. pattern is not empty and not at a star."""
     if pattern[0] == c"?":
         return pattern + 1

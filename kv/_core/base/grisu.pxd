@@ -3,6 +3,6 @@
 cdef enum:
     GRISU_DIGITS = 17  # no double needs more
 
-# digits receives up to GRISU_DIGITS characters; the value is 0.digits * 10^point. Returns the number of digits.
+# digits receives up to GRISU_DIGITS characters; the value is 0.digits * 10^point. Returns how many digits.
 # value is finite and above zero.
 cdef int grisu_digits(double value, char *digits, int *point) noexcept nogil

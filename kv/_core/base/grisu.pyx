@@ -3,8 +3,8 @@ Numbers Quickly and Accurately with Integers", PLDI 2010).
 
 A double stands for every real number between the midpoints to its two neighbours. Any decimal strictly
 inside that interval reads back as the same double, so the task is to find the shortest one. Multiplying
-the interval by a power of ten chosen so that its binary exponent lands between -60 and -32 leaves a number whose
-integer part fits 32 bits and whose digits fall out by division and multiplication by ten.
+the interval by a power of ten chosen so that its binary exponent lands between -60 and -32 leaves a number
+whose integer part fits 32 bits and whose digits fall out by division and multiplication by ten.
 
 Why not a newer algorithm? About one double in a thousand has a shorter or a closer form than the one Grisu2
 finds, because the interval is narrowed by the error of the product. Ryu and its successors find
@@ -118,7 +118,7 @@ cdef inline uint64_t multiply_rounded(uint64_t a, uint64_t b) noexcept nogil:
 
 
 cdef int generate(Interval *interval, char *digits, int *last_power) noexcept nogil:
-    """Digits of the upper midpoint until what is left fits in the interval, then closer to the value itself."""
+    """Digits of the upper midpoint until the rest fits in the interval, then closer to the value."""
     cdef int shift = -interval.value.exponent
     cdef uint64_t width = interval.upper - interval.lower
     cdef uint64_t target = interval.upper - interval.value.fraction
@@ -166,7 +166,8 @@ cdef inline int whole_digits(uint32_t whole) noexcept nogil:
     return count
 
 
-cdef inline void approach(char *digit, uint64_t width, uint64_t rest, uint64_t unit, uint64_t target) noexcept nogil:
+cdef inline void approach(char *digit, uint64_t width, uint64_t rest, uint64_t unit,
+                          uint64_t target) noexcept nogil:
     """Lower the last digit while that brings the number nearer to the value and keeps it inside."""
     while rest < target and width - rest >= unit and (
             rest + unit < target or target - rest > rest + unit - target):

@@ -7,9 +7,9 @@
 A reference may overlap what it produces: "a" then "7 bytes from 1 back" is eight times "a".
 
 The compressor remembers in a small table where it last saw each three bytes (by hash, so it compares before
-it believes; for the same reason a place never used may say position 0). The window is 8 KiB, so 2^14 places are plenty, and a short string clears and uses as few as it has
-bytes: most values are short, and clearing would cost more than compressing them. What it writes need not be,
-and is not, the same bytes that liblzf would write.
+it believes; for the same reason a place never used may say position 0). The window is 8 KiB, so 2^14 places
+are plenty, and a short string clears and uses as few as it has bytes: most values are short, and clearing
+would cost more than compressing them. What it writes need not be, and is not, the bytes liblzf would write.
 """
 from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memcpy, memset

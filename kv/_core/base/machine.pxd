@@ -37,8 +37,8 @@ cdef extern from *:
         return bits;
     }
     """
-    uint64_t multiply_u64(uint64_t a, uint64_t b, uint64_t *low) noexcept nogil  # returns the upper 64 bits
+    uint64_t multiply_u64(uint64_t a, uint64_t b, uint64_t *low) noexcept nogil  # the upper half
     int leading_zeros_u64(uint64_t value) noexcept nogil                         # value is not zero
-    uint64_t load_u64_le(const void *source) noexcept nogil                      # 8 readable bytes, any address
+    uint64_t load_u64_le(const void *source) noexcept nogil                      # any address
     uint64_t load_u64_be(const void *source) noexcept nogil
     uint64_t double_to_bits(double value) noexcept nogil

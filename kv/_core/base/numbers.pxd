@@ -8,7 +8,7 @@ from libc.stdint cimport int64_t, uint64_t
 cdef enum:
     FORMAT_I64_SIZE = 24           # bytes that `out` of format_i64 and format_u64 must have
     FORMAT_DOUBLE_SIZE = 32        # ... of format_double
-    FORMAT_LONG_DOUBLE_SIZE = 5120  # ... of format_long_double, which may print 4951; also what is parsed at most
+    FORMAT_LONG_DOUBLE_SIZE = 5120  # ... of format_long_double; parse_long_double takes fewer bytes than this
 
 cdef bint parse_i64(const char *text, size_t length, int64_t *value) noexcept nogil
 cdef int format_i64(char *out, int64_t value) noexcept nogil

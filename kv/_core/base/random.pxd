@@ -6,5 +6,7 @@ cdef struct Random:
 
 cdef void random_seed(Random *random, uint64_t seed) noexcept nogil
 cdef uint64_t random_u64(Random *random) noexcept nogil
-cdef uint64_t random_below(Random *random, uint64_t limit) noexcept nogil  # 0 <= result < limit, limit above zero
-cdef double random_double(Random *random) noexcept nogil  # 0 <= result < 1, a multiple of 2^-53
+# 0 <= result < limit; limit is above zero
+cdef uint64_t random_below(Random *random, uint64_t limit) noexcept nogil
+# 0 <= result < 1, a multiple of 2^-53
+cdef double random_double(Random *random) noexcept nogil

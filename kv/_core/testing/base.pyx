@@ -13,8 +13,8 @@ from kv._core.base.crc cimport crc16, crc64, key_slot
 from kv._core.base.glob cimport glob_match
 from kv._core.base.lzf cimport lzf_compress, lzf_decompress
 from kv._core.base.numbers cimport (
-    FORMAT_DOUBLE_SIZE, FORMAT_I64_SIZE, FORMAT_LONG_DOUBLE_SIZE, format_double, format_i64, format_long_double,
-    format_u64, parse_double, parse_i64, parse_long_double)
+    FORMAT_DOUBLE_SIZE, FORMAT_I64_SIZE, FORMAT_LONG_DOUBLE_SIZE, format_double, format_i64,
+    format_long_double, format_u64, parse_double, parse_i64, parse_long_double)
 from kv._core.base.random cimport Random, random_below, random_double, random_seed, random_u64
 
 
