@@ -1,0 +1,13 @@
+"""Accounted allocation: every byte of the dataset and of the clients comes from here."""
+
+cdef void *memory_alloc(size_t size) noexcept nogil
+cdef void *memory_calloc(size_t size) noexcept nogil
+cdef void *memory_realloc(void *block, size_t size) noexcept nogil
+cdef void memory_free(void *block) noexcept nogil
+cdef size_t memory_size(const void *block) noexcept nogil
+cdef size_t memory_class_size(size_t size) noexcept nogil
+cdef size_t memory_used() noexcept nogil
+cdef size_t memory_resident() noexcept nogil
+cdef size_t memory_slab_bytes() noexcept nogil
+cdef size_t memory_purge() noexcept nogil
+cdef void memory_enter_thread() noexcept nogil

@@ -1,0 +1,459 @@
+"""Accounted allocation.
+
+Why not malloc alone? A key with a small value is one block of 24 to 200 bytes. glibc adds 8 bytes to a
+block and rounds it to 16; a size class every 8 bytes without a header in front makes the commonest entry
+40 bytes instead of 48, and the fast paths below are a list pop and a list push.
+
+A *page* is 64 KiB of one size class inside one reserved range of addresses, so that a block's page is found
+by a shift, and that a pointer outside the range is known to be glibc's: blocks above 4 KiB are. Pages are described
+in an array beside the range, not in the pages: headers at equal offsets would compete for the same cache sets.
+A page hands out never-used blocks in order (`carved`), so memory that nobody asked for is not resident; a page whose
+last block is freed goes back to a pool, and memory_purge() gives pooled pages back to the system.
+
+Threads: one thread owns the allocator, the one that runs the engine. Other threads (lazy free) may only free; their
+blocks are pushed on the page's `remote` list, which the owner takes over when the page runs dry or in memory_purge().
+
+`memory_used` counts what was really taken: the size class of a small block, glibc's usable size plus its header
+for a large one. A block whose size is a multiple of 64 is aligned to 64.
+
+Under AddressSanitizer every block is malloc's own, so that it sees each overrun.
+"""
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t, uintptr_t
+from libc.stdlib cimport abort, free
+from libc.string cimport memcpy, memset
+
+from kv._core.base.platform cimport ASAN, likely, panic, unlikely
+
+cdef extern from "<malloc.h>" nogil:
+    size_t malloc_usable_size(void *block)
+    int malloc_trim(size_t pad)
+    void *aligned_alloc(size_t alignment, size_t size)
+    void *c_malloc "malloc"(size_t size)
+    void *c_realloc "realloc"(void *block, size_t size)
+
+cdef extern from "<sys/mman.h>" nogil:
+    void *mmap(void *address, size_t length, int protection, int flags, int fd, int64_t offset)
+    int munmap(void *address, size_t length)
+    int mprotect(void *address, size_t length, int protection)
+    int madvise(void *address, size_t length, int advice)
+    enum:
+        PROT_NONE
+        PROT_READ
+        PROT_WRITE
+        MAP_PRIVATE
+        MAP_ANONYMOUS
+        MAP_NORESERVE
+        MADV_DONTNEED
+    void *MAP_FAILED
+
+cdef extern from "<unistd.h>" nogil:
+    long sysconf(int name)
+    enum:
+        _SC_PHYS_PAGES
+        _SC_PAGESIZE
+
+cdef extern from *:
+    """
+    static __thread int kv_is_guest __attribute__((tls_model("initial-exec")));  /* not the owner's thread */
+    #define kv_remote_push(head, block) do { \\
+        void *seen_ = __atomic_load_n((head), __ATOMIC_RELAXED); \\
+        do { *(void **)(block) = seen_; } while (!__atomic_compare_exchange_n((head), &seen_, (block), 1, \\
+                                                   __ATOMIC_RELEASE, __ATOMIC_RELAXED)); } while (0)
+    #define kv_remote_take(head) __atomic_exchange_n((head), NULL, __ATOMIC_ACQUIRE)
+    #define kv_atomic_add(counter, n) __atomic_fetch_add((counter), (n), __ATOMIC_RELAXED)
+    #define kv_atomic_load(counter) __atomic_load_n((counter), __ATOMIC_RELAXED)
+    """
+    int kv_is_guest
+    void kv_remote_push(void **head, void *block) noexcept nogil
+    void *kv_remote_take(void **head) noexcept nogil
+    void kv_atomic_add(size_t *counter, size_t n) noexcept nogil
+    size_t kv_atomic_load(size_t *counter) noexcept nogil
+
+cdef enum:
+    PAGE_SHIFT = 16
+    PAGE_BYTES = 1 << PAGE_SHIFT
+    COMMIT_BYTES = 4 << 20          # pages are made writable this many bytes at a time
+    LARGEST_SMALL = 4096
+    CLASSES = 65
+    POOLED_PAGES = 16               # empty pages that memory_purge leaves for reuse
+    MALLOC_HEADER = 8
+
+cdef enum PageState:
+    PAGE_EMPTY = 0                  # in the pool, or never used
+    PAGE_CURRENT                    # the one its class allocates from
+    PAGE_PARTIAL                    # has room, waits in its class's list
+    PAGE_FULL                       # in no list
+
+cdef struct Page:
+    void *blocks                    # freed blocks, each pointing at the next
+    void *remote                    # blocks freed by other threads, not yet taken over
+    uint32_t used                   # blocks handed out, remote ones included until taken over
+    uint32_t capacity               # blocks that fit
+    uint32_t carved                 # blocks handed out at least once since the page was taken
+    uint32_t block_size             # bytes of one block
+    Page *next                      # neighbours in the class's partial list, or in the pool
+    Page *previous
+    uint16_t size_class             # index of the class
+    uint8_t state                   # a PageState
+    uint8_t dirty                   # touched since the system last had it
+
+cdef char *region = NULL            # the reserved range
+cdef size_t region_size = 0         # its bytes
+cdef size_t region_committed = 0    # bytes of it that are readable and writable
+cdef size_t region_taken = 0        # bytes of it that were ever made into pages
+cdef Page *pages = NULL             # one a page of the range
+cdef Page *current[CLASSES]
+cdef Page *partial[CLASSES]
+cdef Page *pool = NULL              # empty pages
+cdef size_t pool_pages = 0
+cdef size_t live_pages = 0          # pages that hold blocks
+cdef size_t class_sizes[CLASSES]
+cdef size_t used_bytes = 0          # the owner's account
+cdef size_t remote_bytes = 0        # what other threads freed; atomic
+
+
+cdef inline int class_of(size_t size) noexcept nogil:
+    """The smallest class that holds `size` bytes: steps of 8 to 256, then eight steps to each doubling."""
+    if size <= 256:
+        return <int> ((size + 7) >> 3) if size else 1
+    if size <= 512:
+        return 32 + <int> ((size - 256 + 31) >> 5)
+    if size <= 1024:
+        return 40 + <int> ((size - 512 + 63) >> 6)
+    if size <= 2048:
+        return 48 + <int> ((size - 1024 + 127) >> 7)
+    return 56 + <int> ((size - 2048 + 255) >> 8)
+
+
+cdef void fill_class_sizes() noexcept nogil:
+    cdef int i
+    for i in range(CLASSES):
+        if i <= 32:
+            class_sizes[i] = 8 * i
+        elif i <= 40:
+            class_sizes[i] = 256 + 32 * (i - 32)
+        elif i <= 48:
+            class_sizes[i] = 512 + 64 * (i - 40)
+        elif i <= 56:
+            class_sizes[i] = 1024 + 128 * (i - 48)
+        else:
+            class_sizes[i] = 2048 + 256 * (i - 56)
+
+
+cdef void reserve_region() noexcept nogil:
+    """Take addresses, not memory: twice the machine's, or as much as a limit on addresses allows, or none."""
+    global region, region_size, pages
+    cdef size_t want = 2 * <size_t> sysconf(_SC_PHYS_PAGES) * <size_t> sysconf(_SC_PAGESIZE)
+    cdef char *start
+    cdef void *table
+    cdef size_t skip
+    want &= ~(<size_t> COMMIT_BYTES - 1)
+    while want >= 64 << 20:
+        start = <char *> mmap(NULL, want + PAGE_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+        if start != <char *> MAP_FAILED:
+            table = mmap(NULL, (want >> PAGE_SHIFT) * sizeof(Page), PROT_READ | PROT_WRITE,
+                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+            if table != MAP_FAILED:
+                skip = (PAGE_BYTES - (<uintptr_t> start & (PAGE_BYTES - 1))) & (PAGE_BYTES - 1)
+                region, region_size, pages = start + skip, want, <Page *> table
+                return
+            munmap(start, want + PAGE_BYTES)
+        want = (want // 2) & ~(<size_t> COMMIT_BYTES - 1)
+
+
+cdef inline bint in_region(const void *block) noexcept nogil:
+    return <uintptr_t> block - <uintptr_t> region < region_size
+
+
+cdef inline Page *page_of(const void *block) noexcept nogil:
+    return pages + ((<uintptr_t> block - <uintptr_t> region) >> PAGE_SHIFT)
+
+
+cdef inline char *page_start(Page *page) noexcept nogil:
+    return region + ((<size_t> (page - pages)) << PAGE_SHIFT)
+
+
+cdef Page *page_new(int size_class) noexcept nogil:
+    """An empty page for the class, from the pool or the range; NULL where the range is used up."""
+    global pool, pool_pages, live_pages, region_taken, region_committed
+    cdef Page *page = pool
+    if page != NULL:
+        pool = page.next
+        pool_pages -= 1
+    else:
+        if region_taken == region_committed:
+            if region_committed + COMMIT_BYTES > region_size:
+                return NULL
+            if mprotect(region + region_committed, COMMIT_BYTES, PROT_READ | PROT_WRITE) != 0:
+                return NULL
+            region_committed += COMMIT_BYTES
+        page = pages + (region_taken >> PAGE_SHIFT)
+        region_taken += PAGE_BYTES
+    live_pages += 1
+    page.blocks = page.remote = NULL
+    page.used = page.carved = 0
+    page.size_class = <uint16_t> size_class
+    page.block_size = <uint32_t> class_sizes[size_class]
+    page.capacity = PAGE_BYTES // page.block_size
+    page.dirty = 1
+    page.next = page.previous = NULL
+    return page
+
+
+cdef void partial_push(Page *page) noexcept nogil:
+    cdef Page *head = partial[page.size_class]
+    page.state = PAGE_PARTIAL
+    page.previous, page.next = NULL, head
+    if head != NULL:
+        head.previous = page
+    partial[page.size_class] = page
+
+
+cdef void partial_remove(Page *page) noexcept nogil:
+    if page.previous != NULL:
+        page.previous.next = page.next
+    else:
+        partial[page.size_class] = page.next
+    if page.next != NULL:
+        page.next.previous = page.previous
+
+
+cdef void page_release(Page *page) noexcept nogil:
+    global pool, pool_pages, live_pages
+    page.state = PAGE_EMPTY
+    page.next = pool
+    pool = page
+    pool_pages += 1
+    live_pages -= 1
+
+
+cdef bint take_remote(Page *page) noexcept nogil:
+    """Move what other threads freed to the page's own list; true if there was any."""
+    cdef void *block = kv_remote_take(&page.remote)
+    cdef void *following
+    if block == NULL:
+        return False
+    while block != NULL:
+        following = (<void **> block)[0]
+        (<void **> block)[0] = page.blocks
+        page.blocks = block
+        page.used -= 1
+        block = following
+    return True
+
+
+cdef void *alloc_slow(int size_class) noexcept nogil:
+    """The current page is dry: take over remote frees, else a page with room, else a new one."""
+    cdef Page *page = current[size_class]
+    if page != NULL and not take_remote(page):
+        page.state = PAGE_FULL
+        page = NULL
+    if page == NULL:
+        page = partial[size_class]
+        if page != NULL:
+            partial_remove(page)
+        else:
+            page = page_new(size_class)
+            if page == NULL:
+                current[size_class] = NULL
+                return NULL
+        page.state = PAGE_CURRENT
+        current[size_class] = page
+    return page_take(page)
+
+
+cdef inline void *page_take(Page *page) noexcept nogil:
+    """A block of the page, NULL where it has none."""
+    cdef void *block = page.blocks
+    if block != NULL:
+        page.blocks = (<void **> block)[0]
+    elif page.carved < page.capacity:
+        block = page_start(page) + <size_t> page.carved * page.block_size
+        page.carved += 1
+    else:
+        return NULL
+    page.used += 1
+    return block
+
+
+cdef void *large_alloc(size_t size) noexcept nogil:
+    global used_bytes
+    cdef void *block
+    if ASAN and size == 0:
+        size = 1
+    if size & 63 == 0:
+        block = aligned_alloc(64, size)
+    else:
+        block = c_malloc(size)
+    if block == NULL:
+        panic("out of memory")
+    used_bytes += malloc_usable_size(block) + MALLOC_HEADER
+    return block
+
+
+cdef void *memory_alloc(size_t size) noexcept nogil:
+    """A block of at least `size` bytes, aligned to 8 (to 64 where size is a multiple of 64). Stops the process
+    where there is no memory."""
+    global used_bytes
+    cdef int size_class
+    cdef Page *page
+    cdef void *block
+    if unlikely(size > LARGEST_SMALL) or ASAN:
+        return large_alloc(size)
+    size_class = class_of(size)
+    page = current[size_class]
+    block = page_take(page) if likely(page != NULL) else NULL
+    if unlikely(block == NULL):
+        block = alloc_slow(size_class)
+        if unlikely(block == NULL):
+            return large_alloc(size)
+    used_bytes += class_sizes[size_class]
+    return block
+
+
+cdef void *memory_calloc(size_t size) noexcept nogil:
+    cdef void *block = memory_alloc(size)
+    memset(block, 0, size)
+    return block
+
+
+cdef void memory_free(void *block) noexcept nogil:
+    """Give a block back; NULL is allowed. Any thread may."""
+    global used_bytes
+    cdef Page *page
+    if block == NULL:
+        return
+    if unlikely(kv_is_guest):
+        free_from_guest(block)
+        return
+    if unlikely(not in_region(block)):
+        used_bytes -= malloc_usable_size(block) + MALLOC_HEADER
+        free(block)
+        return
+    page = page_of(block)
+    used_bytes -= page.block_size
+    (<void **> block)[0] = page.blocks
+    page.blocks = block
+    page.used -= 1
+    if unlikely(page.state == PAGE_FULL):
+        partial_push(page)
+    if unlikely(page.used == 0) and page.state == PAGE_PARTIAL:
+        partial_remove(page)
+        page_release(page)
+
+
+cdef void free_from_guest(void *block) noexcept nogil:
+    cdef Page *page
+    if not in_region(block):
+        kv_atomic_add(&remote_bytes, malloc_usable_size(block) + MALLOC_HEADER)
+        free(block)
+        return
+    page = page_of(block)
+    kv_atomic_add(&remote_bytes, page.block_size)
+    kv_remote_push(&page.remote, block)
+
+
+cdef size_t memory_size(const void *block) noexcept nogil:
+    """The bytes of the block that its owner may use."""
+    if in_region(block):
+        return page_of(block).block_size
+    return malloc_usable_size(<void *> block)
+
+
+cdef size_t memory_class_size(size_t size) noexcept nogil:
+    """What memory_size of a block of `size` bytes would be (about, for large ones)."""
+    if size > LARGEST_SMALL or ASAN:
+        return (size + 7) & ~(<size_t> 7)
+    return class_sizes[class_of(size)]
+
+
+cdef void *memory_realloc(void *block, size_t size) noexcept nogil:
+    """As C's realloc; the alignment is that of memory_alloc(size)."""
+    global used_bytes
+    cdef size_t held
+    cdef void *moved
+    if block == NULL:
+        return memory_alloc(size)
+    if in_region(block):
+        held = page_of(block).block_size
+        if size <= LARGEST_SMALL and class_sizes[class_of(size)] == held:
+            return block
+    else:
+        held = malloc_usable_size(block)
+        if (size > LARGEST_SMALL or ASAN) and size & 63:
+            moved = c_realloc(block, size if size else 1)
+            if moved == NULL:
+                panic("out of memory")
+            used_bytes += malloc_usable_size(moved) - held
+            return moved
+    moved = memory_alloc(size)
+    memcpy(moved, block, held if held < size else size)
+    memory_free(block)
+    return moved
+
+
+cdef size_t memory_used() noexcept nogil:
+    """Bytes taken by live blocks."""
+    return used_bytes - kv_atomic_load(&remote_bytes)
+
+
+cdef size_t memory_slab_bytes() noexcept nogil:
+    """Bytes of the pages that hold small blocks, free blocks in them included."""
+    return live_pages << PAGE_SHIFT
+
+
+cdef size_t memory_resident() noexcept nogil:
+    """The process's resident set in bytes, from /proc/self/statm; 0 where it can't be read."""
+    cdef FILE *stream = fopen("/proc/self/statm", "r")
+    cdef unsigned long total = 0, resident = 0
+    if stream == NULL:
+        return 0
+    if fscanf(stream, "%lu %lu", &total, &resident) != 2:
+        resident = 0
+    fclose(stream)
+    return resident * <size_t> sysconf(_SC_PAGESIZE)
+
+
+cdef extern from "<stdio.h>" nogil:
+    ctypedef struct FILE:
+        pass
+    FILE *fopen(const char *path, const char *mode)
+    int fscanf(FILE *stream, const char *form, ...)
+    int fclose(FILE *stream)
+
+
+cdef size_t memory_purge() noexcept nogil:
+    """Give unused memory back to the system: what other threads freed is taken over, pooled pages beyond a few are
+    returned, glibc's heap is trimmed. The bytes of pages returned."""
+    cdef size_t index, returned = 0, kept = 0
+    cdef Page *page
+    for index in range(region_taken >> PAGE_SHIFT):
+        page = pages + index
+        if page.state == PAGE_EMPTY or page.remote == NULL or not take_remote(page):
+            continue
+        if page.state == PAGE_FULL:
+            partial_push(page)
+        if page.used == 0 and page.state == PAGE_PARTIAL:
+            partial_remove(page)
+            page_release(page)
+    page = pool
+    while page != NULL:
+        kept += 1
+        if page.dirty and kept > POOLED_PAGES:
+            madvise(page_start(page), PAGE_BYTES, MADV_DONTNEED)
+            page.dirty = 0
+            returned += PAGE_BYTES
+        page = page.next
+    malloc_trim(0)
+    return returned
+
+
+cdef void memory_enter_thread() noexcept nogil:
+    """Called first by a thread that does not own the allocator and will free."""
+    global kv_is_guest
+    kv_is_guest = 1
+
+
+fill_class_sizes()
+if not ASAN:
+    reserve_region()

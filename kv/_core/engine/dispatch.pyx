@@ -1,0 +1,358 @@
+"""From a parsed request to its reply.
+
+The order of the gates is Valkey's, since a client sees which of two errors comes first: unknown command, arity, protected
+command, authentication, memory, disk, subscribed mode, loading, pause; then the command is queued (MULTI) or called. Where nothing
+out of the ordinary is going on, one test takes the short way past all of them.
+
+Around a body: its time is taken from the processor's tick counter, the end of one command being the start of the next; changes
+are told by the dirty counter, and a command that made any goes to the AOF and replicas as it came, unless the body said otherwise.
+"""
+from libc.stdint cimport int64_t, uint8_t, uint64_t
+from libc.string cimport memcmp, memcpy, strlen
+
+from kv._core.base.buffer cimport Buffer, buffer_append
+from kv._core.base.clock cimport clock_ticks, clock_us
+from kv._core.base.memory cimport memory_used
+from kv._core.base.platform cimport likely, unlikely
+from kv._core.base.slice cimport Slice, lower
+from kv._core.keyspace.evict cimport evict_one
+from kv._core.keyspace.keyspace cimport POLICY_NOEVICTION, Keyspace
+from kv._core.resp.reply cimport reply_error, reply_status
+from kv._core.runtime.context cimport error
+from kv._core.runtime.effects cimport effects_close_unit, effects_open_unit, propagate_as_came
+from kv._core.runtime.latency cimport latency_record
+from kv._core.runtime.registry cimport command_find_child
+from kv._core.runtime.session cimport session_doom
+from kv._core.runtime.state cimport (
+    ALERT_LOADING, ALERT_MAXMEMORY, ALERT_MONITORS, ALERT_PAUSED_ALL, ALERT_PAUSED_WRITES, ALERT_WRITE_ERROR,
+    COMMAND_ADMIN, COMMAND_DENYOOM, COMMAND_LOADING, COMMAND_MAY_REPLICATE, COMMAND_NO_AUTH, COMMAND_NO_MULTI,
+    COMMAND_PROTECTED, COMMAND_SKIP_MONITOR, COMMAND_SUBSCRIBED, COMMAND_UNQUEUED, COMMAND_WRITE, ERROR_KINDS,
+    SESSION_BLOCKED, SESSION_CLOSE_AFTER_REPLY, SESSION_LOCAL, SESSION_LOOPBACK, SESSION_MULTI, SESSION_POSTPONED, SESSION_REPLY_OFF,
+    SESSION_REPLY_SKIP, SESSION_REPLY_SKIP_NEXT, SESSION_SPECIAL, SESSION_SUBSCRIBED, SESSION_UNIX, Command, Context, ErrorKind,
+    Request, Runtime, Session)
+
+cdef extern from "<stdio.h>" nogil:
+    int snprintf(char *out, size_t size, const char *form, ...)
+
+cdef enum:
+    SHOWN_NAME = 128            # bytes of an unknown command's name, and of its arguments, that the error shows
+    EVICTION_SLICE_US = 500     # time one command gives to eviction at the default tenacity
+
+cdef uint64_t last_ticks = 0    # when the last command ended
+
+
+cdef bint dispatch(Runtime *runtime, Session *session, Request *request) noexcept nogil:
+    """Run a request, or refuse it. False where the session must not run further ones now."""
+    cdef Context c
+    cdef size_t reply_start
+    fill_context(&c, runtime, session, request)
+    reply_start = c.reply.out.length
+    runtime.running = session
+    if likely(c.command != NULL and runtime.alerts == 0 and session.flags & SESSION_SPECIAL == 0
+              and session.authenticated and c.command.child_count == 0 and c.command.flags & COMMAND_PROTECTED == 0
+              and (c.command.arity == c.argc or (c.command.arity < 0 and c.argc >= -c.command.arity))):
+        call(&c, reply_start)
+    elif pass_gates(&c):
+        call(&c, reply_start)
+    elif c.reply.errors:
+        count_error(&c, reply_start)
+    if unlikely(session.flags & (SESSION_REPLY_OFF | SESSION_REPLY_SKIP | SESSION_REPLY_SKIP_NEXT)):
+        suppress_reply(&c, reply_start)
+    runtime.running = NULL
+    return session.flags & (SESSION_BLOCKED | SESSION_CLOSE_AFTER_REPLY) == 0
+
+
+cdef inline void fill_context(Context *c, Runtime *runtime, Session *session, Request *request) noexcept nogil:
+    c.runtime = runtime
+    c.keyspace = &runtime.keyspace
+    c.session = session
+    c.database = session.database
+    c.command = request.command
+    c.argv = request.argv
+    c.argc = request.argc
+    c.reply.out = &runtime.arena
+    c.reply.version = session.resp
+    c.reply.errors = 0
+    c.key_hash = request.key_hash
+    c.hashed = 0
+    if request.command != NULL and request.argc > request.command.first_key:
+        c.hashed = request.command.first_key
+    c.raw = request.raw
+    c.raw_length = request.raw_length
+    c.propagated = False
+    c.block = False
+
+
+# -- the call -------------------------------------------------------------------------------------------------------------
+
+cdef inline void call(Context *c, size_t reply_start) noexcept nogil:
+    cdef Runtime *runtime = c.runtime
+    cdef Command *command = c.command
+    cdef uint64_t dirty = c.keyspace.dirty
+    cdef uint64_t start = last_ticks
+    cdef uint64_t effects
+    effects_open_unit(runtime)
+    command.body(c)
+    if unlikely(c.block):
+        return
+    if c.keyspace.dirty != dirty and not c.propagated:
+        propagate_as_came(c)
+    effects_close_unit(runtime)
+    account(c, start, reply_start)
+
+
+cdef inline void account(Context *c, uint64_t start, size_t reply_start) noexcept nogil:
+    """Statistics of a command that ran."""
+    global last_ticks
+    cdef Runtime *runtime = c.runtime
+    cdef Command *command = c.command
+    cdef uint64_t now = clock_ticks()
+    cdef uint64_t spent = now - start
+    last_ticks = now
+    command.calls += 1
+    command.ticks += spent
+    c.session.commands += 1
+    c.session.last_command = command
+    runtime.statistics.commands += 1
+    if runtime.latency_tracking:
+        latency_record(command, <uint64_t> (spent * runtime.ns_per_tick))
+    if unlikely(c.reply.errors != 0):
+        command.failed += 1
+        count_error(c, reply_start)
+    if unlikely((runtime.slow_ticks >= 0 and <int64_t> spent >= runtime.slow_ticks)
+                or (runtime.large_reply >= 0 and <int64_t> (c.reply.out.length - reply_start) > runtime.large_reply)
+                or (runtime.large_request >= 0
+                    and (c.raw == NULL or <int64_t> c.raw_length > runtime.large_request))):
+        runtime.on_commandlog(c, <int64_t> (spent / runtime.ticks_per_us), c.reply.out.length - reply_start)
+    if unlikely(runtime.alerts & ALERT_MONITORS) and command.flags & (COMMAND_SKIP_MONITOR | COMMAND_ADMIN) == 0:
+        runtime.on_monitor(c)
+    if unlikely(memory_used() > runtime.peak_memory):
+        runtime.peak_memory = memory_used()
+
+
+cdef void dispatch_begin() noexcept nogil:
+    """The next command's time begins now."""
+    global last_ticks
+    last_ticks = clock_ticks()
+
+
+cdef void count_error(Context *c, size_t reply_start) noexcept nogil:
+    """Count an error reply under its code: the word after the dash."""
+    cdef Runtime *runtime = c.runtime
+    cdef const char *text = c.reply.out.data + reply_start + 1
+    cdef size_t left = c.reply.out.length - reply_start - 1
+    cdef size_t length = 0
+    cdef int i
+    cdef ErrorKind *kind
+    runtime.statistics.errors += 1
+    if c.reply.out.data[reply_start] != c'-':
+        return
+    while length < left and length < 31 and text[length] != c' ' and text[length] != c'\r':
+        length += 1
+    for i in range(runtime.error_kind_count):
+        kind = runtime.error_kinds + i
+        if strlen(kind.code) == length and memcmp(kind.code, text, length) == 0:
+            kind.count += 1
+            return
+    if runtime.error_kind_count < ERROR_KINDS:
+        kind = runtime.error_kinds + runtime.error_kind_count
+        runtime.error_kind_count += 1
+        memcpy(kind.code, text, length)
+        kind.code[length] = 0
+        kind.count = 1
+
+
+cdef void suppress_reply(Context *c, size_t reply_start) noexcept nogil:
+    """CLIENT REPLY: take back what was just written."""
+    cdef Session *session = c.session
+    if session.flags & (SESSION_REPLY_OFF | SESSION_REPLY_SKIP):
+        c.reply.out.length = reply_start
+    session.flags &= ~<uint64_t> SESSION_REPLY_SKIP
+    if session.flags & SESSION_REPLY_SKIP_NEXT:
+        session.flags = (session.flags & ~<uint64_t> SESSION_REPLY_SKIP_NEXT) | SESSION_REPLY_SKIP
+
+
+# -- the gates ------------------------------------------------------------------------------------------------------------
+
+cdef bint pass_gates(Context *c) noexcept nogil:
+    """Whether the command may be called now; where not, the client was told, or waits."""
+    cdef Session *session = c.session
+    if not find_subcommand(c) or not check_arity(c) or not check_protected(c):
+        return False
+    if not session.authenticated and not c.command.flags & COMMAND_NO_AUTH:
+        return reject(c, b"NOAUTH Authentication required.")
+    if session.flags & SESSION_MULTI and c.command.flags & COMMAND_NO_MULTI:
+        return reject(c, b"ERR Command not allowed inside a transaction")
+    if session.flags & SESSION_LOCAL:
+        return True
+    if c.runtime.alerts and not pass_alerts(c):
+        return False
+    if session.flags & SESSION_SUBSCRIBED and session.resp == 2 and not c.command.flags & COMMAND_SUBSCRIBED:
+        return reject_subscribed(c)
+    return True
+
+
+cdef bint pass_alerts(Context *c) noexcept nogil:
+    cdef Runtime *runtime = c.runtime
+    cdef uint64_t flags = c.command.flags
+    if runtime.alerts & ALERT_MAXMEMORY and runtime.alerts & ALERT_LOADING == 0:
+        if not evict_until_fits(runtime) and flags & COMMAND_DENYOOM:
+            return reject(c, b"OOM command not allowed when used memory > 'maxmemory'.")
+    if runtime.alerts & ALERT_WRITE_ERROR and (flags & COMMAND_WRITE or is_ping(c.command)):
+        return reject_write_error(c)
+    if runtime.alerts & ALERT_LOADING and not flags & COMMAND_LOADING:
+        return reject(c, b"LOADING Valkey is loading the dataset in memory")
+    if runtime.alerts & ALERT_PAUSED_ALL or (
+            runtime.alerts & ALERT_PAUSED_WRITES and flags & (COMMAND_WRITE | COMMAND_MAY_REPLICATE)):
+        postpone(c)
+        return False
+    return True
+
+
+cdef bint reject_write_error(Context *c) noexcept nogil:
+    cdef char text[200]
+    snprintf(text, sizeof(text), "MISCONF Errors writing to the AOF file: %s", c.runtime.write_error)
+    return reject(c, text)
+
+
+cdef bint reject(Context *c, const char *text) noexcept nogil:
+    c.command.rejected += 1
+    error(c, text)
+    return False
+
+
+cdef inline bint is_ping(const Command *command) noexcept nogil:
+    return command.name_length == 4 and memcmp(command.name, b"ping", 4) == 0
+
+
+cdef void postpone(Context *c) noexcept nogil:
+    """The session waits for CLIENT PAUSE to end, and the request is run then."""
+    cdef Session *session = c.session
+    session.flags |= SESSION_BLOCKED | SESSION_POSTPONED
+    session.next_postponed = c.runtime.postponed
+    c.runtime.postponed = session
+    c.block = True
+
+
+cdef bint reject_subscribed(Context *c) noexcept nogil:
+    cdef char text[256]
+    snprintf(text, sizeof(text), "ERR Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET "
+             "are allowed in this context", c.command.name)
+    return reject(c, text)
+
+
+cdef bint check_protected(Context *c) noexcept nogil:
+    """DEBUG and MODULE only where enable-debug-command and enable-module-command allow them."""
+    cdef char text[512]
+    cdef bint debug = c.command.name[0] == c'd'
+    cdef uint8_t allowed = c.runtime.debug_allowed if debug else c.runtime.module_allowed
+    if (not c.command.flags & COMMAND_PROTECTED or allowed == 1
+            or (allowed == 2 and c.session.flags & (SESSION_UNIX | SESSION_LOOPBACK | SESSION_LOCAL))):
+        return True
+    snprintf(text, sizeof(text), "ERR %s command not allowed. If the %s option is set to \"local\", you can run it from a "
+             "local connection, otherwise you need to set this option in the configuration file, and then restart the "
+             "server.", <const char *> (b"DEBUG" if debug else b"MODULE"),
+             <const char *> (b"enable-debug-command" if debug else b"enable-module-command"))
+    return reject(c, text)
+
+
+cdef bint find_subcommand(Context *c) noexcept nogil:
+    """Resolve a container's subcommand; tell the client of one that does not exist."""
+    cdef Command *child
+    if c.command == NULL:
+        unknown_command(c)
+        return False
+    if c.command.child_count == 0 or c.argc < 2:
+        return True
+    child = command_find_child(c.command, c.argv[1])
+    if child == NULL:
+        unknown_subcommand(c)
+        return False
+    c.command = child
+    c.hashed = 0
+    return True
+
+
+cdef bint check_arity(Context *c) noexcept nogil:
+    cdef char text[160]
+    if c.command.arity == c.argc or (c.command.arity < 0 and c.argc >= -c.command.arity):
+        return True
+    snprintf(text, sizeof(text), "ERR wrong number of arguments for '%s' command", c.command.name)
+    return reject(c, text)
+
+
+cdef void unknown_subcommand(Context *c) noexcept nogil:
+    cdef char text[320]
+    cdef int i
+    cdef char parent[64]
+    for i in range(<int> c.command.name_length):
+        parent[i] = c.command.name[i] - 32 if c'a' <= c.command.name[i] <= c'z' else c.command.name[i]
+    parent[c.command.name_length] = 0
+    snprintf(text, sizeof(text), "ERR unknown subcommand '%.*s'. Try %s HELP.", shown(c.argv[1]), c.argv[1].data, parent)
+    reject(c, text)
+
+
+cdef inline int shown(Slice word) noexcept nogil:
+    return <int> word.length if word.length < SHOWN_NAME else SHOWN_NAME
+
+
+cdef void unknown_command(Context *c) noexcept nogil:
+    """Show the name and the beginning of the arguments."""
+    cdef char text[SHOWN_NAME * 2 + 160]
+    cdef int length, i
+    cdef int args = 0
+    length = snprintf(text, sizeof(text), "ERR unknown command '%.*s', with args beginning with: ", shown(c.argv[0]),
+                      c.argv[0].data)
+    for i in range(1, c.argc):
+        if args >= SHOWN_NAME:
+            break
+        args += snprintf(text + length + args, sizeof(text) - length - args, "'%.*s' ",
+                         min(shown(c.argv[i]), SHOWN_NAME - args), c.argv[i].data)
+    reply_error(&c.reply, text, length + args)
+
+
+cdef inline int min(int a, int b) noexcept nogil:
+    return a if a < b else b
+
+
+# -- memory ---------------------------------------------------------------------------------------------------------------
+
+cdef inline bint fits(const Runtime *runtime) noexcept nogil:
+    return memory_used() <= runtime.maxmemory + runtime.uncounted_memory
+
+
+cdef inline int64_t eviction_limit_us(const Runtime *runtime) noexcept nogil:
+    """Time that one command may spend evicting, by maxmemory-eviction-tenacity: 0.5 ms at 10, unlimited at 100."""
+    cdef int i
+    cdef double limit = EVICTION_SLICE_US
+    if runtime.eviction_tenacity <= 10:
+        return EVICTION_SLICE_US // 10 * runtime.eviction_tenacity
+    if runtime.eviction_tenacity >= 100:
+        return 1 << 60
+    for i in range(runtime.eviction_tenacity - 10):
+        limit *= 1.15
+    return <int64_t> limit
+
+
+cdef bint evict_until_fits(Runtime *runtime) noexcept nogil:
+    """Evict keys until used memory is within maxmemory, for a limited time (the cron goes on). False where memory is over
+    the limit and nothing can be evicted."""
+    cdef int64_t start, limit
+    cdef int rounds = 0
+    if runtime.maxmemory == 0 or fits(runtime):
+        runtime.evicting = False
+        return True
+    if runtime.keyspace.policy == POLICY_NOEVICTION:
+        return False
+    start = clock_us()
+    limit = eviction_limit_us(runtime)
+    while not fits(runtime):
+        if not evict_one(&runtime.keyspace, &runtime.pool, runtime.maxmemory_samples):
+            runtime.statistics.eviction_us += clock_us() - start
+            return fits(runtime)
+        rounds += 1
+        if rounds & 15 == 0 and clock_us() - start > limit:
+            runtime.evicting = True
+            break
+    runtime.statistics.eviction_us += clock_us() - start
+    return True

@@ -1,0 +1,278 @@
+"""The engine's face to Python: the dataset, the sessions, and turns of the loop.
+
+    engine = Engine(owner, databases=16)
+    engine.configure("maxmemory", 100 << 20)
+    engine.attach(sock.detach(), peer="127.0.0.1:5000", local="127.0.0.1:6379")
+    while True:
+        for fd in engine.turn(timeout_ms):      # waits, serves ready sessions; descriptors of Python's that are ready
+            handlers[fd]()
+        aof.write(engine.effects())             # then the replies may leave
+        engine.effects_taken()
+        engine.send()
+
+The order is a promise: no reply leaves before its effects are with the AOF. The engine itself opens nothing, forks nothing, and
+reads no clock but to stamp a batch; who embeds it without sockets uses a local session (`execute`).
+"""
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memset, strlen
+
+from kv._core.base.blob cimport Blob, blob_copy, blob_free
+from kv._core.base.buffer cimport Buffer, buffer_free, buffer_reserve
+from kv._core.base.clock cimport clock_ticks_per_us, clock_unix_us, clock_us
+from kv._core.base.memory cimport (
+    memory_alloc, memory_free, memory_purge, memory_resident, memory_slab_bytes, memory_used)
+from kv._core.base.platform cimport likely, unlikely
+from kv._core.base.slice cimport Slice, slice_of
+from kv._core.containers.hashtable cimport (
+    Hashtable, hashtable_fit, hashtable_overhead, hashtable_rehash, hashtable_rehashing)
+from kv._core.engine.dispatch cimport evict_until_fits
+from kv._core.engine.poller cimport EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, Poller
+from kv._core.engine.serve cimport serve_bytes, serve_memory, serve_pending, serve_readable
+from kv._core.keyspace.expire cimport expire_sweep
+from kv._core.keyspace.keyspace cimport (
+    POLICY_ALLKEYS, POLICY_LFU, POLICY_LRU, POLICY_NOEVICTION, POLICY_RANDOM, POLICY_TTL, REMOVED_EXPIRED, Database,
+    Keyspace, keyspace_check, keyspace_free, keyspace_init)
+from kv._core.objects.entry cimport Entry
+from kv._core.runtime.effects cimport effects_begin, effects_slice, effects_wanted, effects_word
+from kv._core.runtime.registry cimport command_at, command_count
+from kv._core.runtime.session cimport (
+    session_check_soft_limit, session_doom, session_free, session_memory, session_new, session_push, session_send)
+from kv._core.runtime.state cimport (
+    ALERT_LOADING, ALERT_MAXMEMORY, ALERT_MONITORS, ALERT_PAUSED_ALL, ALERT_PAUSED_WRITES, ALERT_WRITE_ERROR,
+    ARENA_KEEP, CLASS_COUNT, CLASS_NORMAL, CLASS_PUBSUB, CLASS_REPLICA, LATENCY_BUCKETS, SESSION_BLOCKED,
+    SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_IN_DOOMED, SESSION_LOCAL, SESSION_LOOPBACK, SESSION_MONITOR,
+    SESSION_POSTPONED, SESSION_READY, SESSION_UNIX, SESSION_WANTS_WRITE, Command, Context, Runtime, Session)
+
+import logging
+import os
+import weakref
+
+# the commands: importing a module declares what is in it
+import kv._core.runtime.call
+import kv._core.commands.connection
+import kv._core.commands.generic
+import kv._core.commands.strings
+
+cdef extern from "<unistd.h>" nogil:
+    int c_close "close"(int fd)
+
+POLICIES = {
+    "noeviction": POLICY_NOEVICTION,
+    "allkeys-lru": POLICY_ALLKEYS | POLICY_LRU, "volatile-lru": POLICY_LRU,
+    "allkeys-lfu": POLICY_ALLKEYS | POLICY_LFU, "volatile-lfu": POLICY_LFU,
+    "allkeys-random": POLICY_ALLKEYS | POLICY_RANDOM, "volatile-random": POLICY_RANDOM,
+    "volatile-ttl": POLICY_TTL,
+}
+CLASSES = {"normal": CLASS_NORMAL, "replica": CLASS_REPLICA, "pubsub": CLASS_PUBSUB}
+
+
+cdef class Engine:
+    """The dataset and its sessions. One a process: the compiled core keeps its buffers and counters in module state."""
+
+    def __cinit__(self, owner, int databases=16, object seed=None):
+        cdef Runtime *runtime = &self.runtime
+        memset(runtime, 0, sizeof(Runtime))
+        if seed is None:
+            seed = int.from_bytes(os.urandom(8), "little")
+        keyspace_init(&runtime.keyspace, databases, seed)
+        runtime.keyspace.owner = runtime
+        runtime.keyspace.on_change = on_change
+        runtime.keyspace.on_removal = on_removal
+        runtime.keyspace.on_miss = on_miss
+        runtime.effects_database = -1
+        runtime.ticks_per_us = clock_ticks_per_us()
+        runtime.ns_per_tick = 1000 / runtime.ticks_per_us
+        runtime.slow_ticks = runtime.large_request = runtime.large_reply = -1
+        runtime.bulk_limit = 512 << 20
+        runtime.query_limit = 1 << 30
+        runtime.maxmemory_samples = 5
+        runtime.eviction_tenacity = 10
+        runtime.latency_tracking = True
+        runtime.face = <void *> self
+        runtime.on_commandlog = on_commandlog
+        runtime.on_monitor = on_monitor
+        self.owner = owner
+        self.poller = Poller()
+        self.refresh_clock()
+
+    def __dealloc__(self):
+        while self.runtime.sessions != NULL:
+            self.close_session(self.runtime.sessions)
+        keyspace_free(&self.runtime.keyspace)
+        buffer_free(&self.runtime.arena)
+        buffer_free(&self.runtime.effects)
+
+    # -- turns --------------------------------------------------------------------------------------------------------
+
+    cdef void refresh_clock(self) noexcept nogil:
+        cdef Keyspace *keyspace = &self.runtime.keyspace
+        self.runtime.now_us = clock_unix_us()
+        keyspace.now_ms = self.runtime.now_us // 1000
+        keyspace.lru_clock = <uint32_t> (keyspace.now_ms // 1000) & 0xffffff
+
+    def turn(self, int timeout_ms):
+        """Wait for something to be ready (-1: for ever), run what ready sessions sent, and return the descriptors of
+        poller.watch() that are ready. Replies stay until send()."""
+        cdef int i
+        cdef list others = None
+        cdef uint64_t data
+        if self.runtime.doomed != NULL or self.runtime.ready != NULL:
+            timeout_ms = 0
+        self.poller.wait(timeout_ms)
+        self.refresh_clock()
+        for i in range(self.poller.ready):
+            data = self.poller.events[i].data.u64
+            if likely(data & 1 == 0):
+                serve_event(&self.runtime, <Session *> data, self.poller.events[i].events)
+            elif others is None:
+                others = [data >> 1]
+            else:
+                others.append(data >> 1)
+        return others if others is not None else ()
+
+    @property
+    def effects_pending(self):
+        """Bytes of effects that were not taken yet."""
+        return self.runtime.effects.length
+
+    def effects(self):
+        """The effects that were not taken yet, as bytes of commands."""
+        return PyBytes_FromStringAndSize(self.runtime.effects.data, self.runtime.effects.length)
+
+    def effects_taken(self):
+        """They are with the AOF: forget them."""
+        self.runtime.effects.length = 0
+        if self.runtime.effects.capacity > ARENA_KEEP:
+            buffer_free(&self.runtime.effects)
+
+    def effects_restart(self):
+        """The next effect is preceded by its SELECT: a new AOF file begins."""
+        self.runtime.effects_database = -1
+
+    def send(self):
+        """Send this turn's replies and close the sessions that are to be closed."""
+        cdef Runtime *runtime = &self.runtime
+        cdef Session *session = runtime.ready
+        cdef Session *following
+        cdef int outcome
+        runtime.ready = NULL
+        while session != NULL:
+            following = session.next_ready
+            session.flags &= ~<uint64_t> SESSION_READY
+            if not session.flags & SESSION_DOOMED:
+                runtime.statistics.writes += 1
+                outcome = session_send(session)
+                self.after_send(session, outcome)
+            session = following
+        runtime.arena.length = 0
+        if unlikely(runtime.arena.capacity > ARENA_KEEP):
+            buffer_free(&runtime.arena)
+        while runtime.doomed != NULL:
+            session = runtime.doomed
+            runtime.doomed = session.next_doomed
+            self.close_session(session)
+
+    cdef void after_send(self, Session *session, int outcome) noexcept nogil:
+        if unlikely(outcome < 0 or (outcome == 1 and session.flags & SESSION_CLOSE_AFTER_REPLY)):
+            session_doom(session)
+        elif unlikely(outcome == 0 or session.flags & SESSION_WANTS_WRITE):
+            self.poller.change_session(session, outcome == 0)
+
+    # -- sessions -----------------------------------------------------------------------------------------------------
+
+    def attach(self, int fd, str peer not None, str local not None, bint unix=False, bint loopback=False):
+        """Take over a connected, non-blocking socket; the id of its session."""
+        cdef Session *session = session_new(&self.runtime, fd)
+        session.flags |= (SESSION_UNIX if unix else 0) | (SESSION_LOOPBACK if loopback else 0)
+        session.peer = text_blob(peer)
+        session.local = text_blob(local)
+        self.poller.watch_session(session, False)
+        self.runtime.statistics.connections += 1
+        return session.id
+
+    cdef void close_session(self, Session *session) noexcept:
+        if session.flags & SESSION_POSTPONED:
+            self.forget_postponed(session)
+        if session.flags & SESSION_BLOCKED:
+            self.runtime.blocked_count -= 1
+        if session.flags & SESSION_MONITOR:
+            self.monitors -= 1
+            self.set_alert(ALERT_MONITORS, self.monitors > 0)
+        if session.fd >= 0:
+            c_close(session.fd)
+        session_free(session)
+
+    cdef void forget_postponed(self, Session *session) noexcept nogil:
+        cdef Session **link = &self.runtime.postponed
+        while link[0] != NULL:
+            if link[0] == session:
+                link[0] = session.next_postponed
+                return
+            link = &link[0].next_postponed
+
+    cdef void set_alert(self, uint32_t alert, bint on) noexcept nogil:
+        if on:
+            self.runtime.alerts |= alert
+        else:
+            self.runtime.alerts &= ~alert
+
+    cdef Session *session_by_id(self, uint64_t id) noexcept nogil:
+        cdef Session *session = self.runtime.sessions
+        while session != NULL and session.id != id:
+            session = session.next
+        return session
+
+
+cdef Blob *text_blob(str text) except NULL:
+    cdef bytes raw = text.encode("utf-8", "surrogateescape")
+    return blob_copy(raw, len(raw))
+
+
+cdef inline void serve_event(Runtime *runtime, Session *session, uint32_t events) noexcept nogil:
+    if unlikely(events & EPOLLOUT):
+        session_wake_writer(session)
+    if likely(events & (EPOLLIN | EPOLLERR | EPOLLHUP)):
+        runtime.statistics.reads += 1
+        serve_readable(runtime, session)
+
+
+cdef void session_wake_writer(Session *session) noexcept nogil:
+    """Its socket can take more: have send() see to it."""
+    if not session.flags & SESSION_READY:
+        session.flags |= SESSION_READY
+        session.next_ready = session.runtime.ready
+        session.runtime.ready = session
+
+
+# -- what the keyspace and the dispatcher call back -------------------------------------------------------------------------
+
+cdef void on_change(Keyspace *keyspace, Database *database, Slice key, int event_class,
+                    const char *event) noexcept nogil:
+    pass
+
+
+cdef void on_miss(Keyspace *keyspace, Database *database, Slice key) noexcept nogil:
+    pass
+
+
+cdef void on_removal(Keyspace *keyspace, Database *database, Slice key, int cause) noexcept nogil:
+    """A key went because its time had come, or for room: the AOF and replicas are told to delete it."""
+    cdef Runtime *runtime = <Runtime *> keyspace.owner
+    cdef bint lazy = keyspace.lazy_expire if cause == REMOVED_EXPIRED else keyspace.lazy_evict
+    if not effects_wanted(runtime):
+        return
+    effects_begin(runtime, database.id, 2)
+    if lazy:
+        effects_word(runtime, b"UNLINK", 6)
+    else:
+        effects_word(runtime, b"DEL", 3)
+    effects_slice(runtime, key)
+
+
+cdef void on_commandlog(Context *c, int64_t duration_us, uint64_t reply_bytes) noexcept nogil:
+    pass
+
+
+cdef void on_monitor(Context *c) noexcept nogil:
+    pass

@@ -1,0 +1,366 @@
+"""Input: from a readable socket to requests that run.
+
+All sessions are read into one chunk of memory. Its requests are parsed, up to WINDOW of them ahead; for each the command is looked
+up, its first key hashed, and the key's bucket fetched into the cache; then the entries that the buckets point to; only then the
+first one runs. What pipelining costs is waiting for memory, and this way the waits overlap.
+
+What is left when the chunk ends (a request cut off in the middle) moves to a buffer of the session's own, and the next read
+appends to it until it is empty again. An argument of BIG_BULK bytes or more is received into its own block (resp/parser).
+
+A session that must not go on (it waits, it is closing, the server pauses it) keeps its unparsed input; serve_pending() resumes it.
+Before a session is authenticated one request is parsed at a time, since AUTH changes the limits for the next.
+"""
+from libc.errno cimport EAGAIN, EINTR, errno
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memmove, memset
+
+from kv._core.base.buffer cimport buffer_append, buffer_free, buffer_reserve
+from kv._core.base.hashing cimport hash_bytes
+from kv._core.base.memory cimport memory_alloc, memory_free, memory_realloc
+from kv._core.base.platform cimport likely, unlikely
+from kv._core.base.slice cimport Slice
+from kv._core.containers.hashtable cimport hashtable_prefetch_bucket, hashtable_prefetch_element
+from kv._core.engine.dispatch cimport dispatch, dispatch_begin
+from kv._core.resp.parser cimport (
+    PARSE_DONE, PARSE_ERROR, PARSE_MORE, Arguments, ParseResult, Parser, parse_request, parser_finish,
+    parser_free, parser_resolve)
+from kv._core.resp.reply cimport Reply, reply_error
+from kv._core.runtime.registry cimport command_find, command_find_child
+from kv._core.runtime.session cimport session_doom, session_mark_ready, session_spill
+from kv._core.runtime.state cimport (
+    ALERT_PAUSED_ALL, ALERT_PAUSED_WRITES, COMMAND_MAY_REPLICATE, COMMAND_WRITE, SESSION_BLOCKED,
+    SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_POSTPONED, Command, Request, Runtime, Session)
+
+cdef extern from "<sys/socket.h>" nogil:
+    ssize_t c_recv "recv"(int fd, void *data, size_t length, int flags)
+
+cdef enum:
+    CHUNK = 64 * 1024           # bytes read from a socket at once
+    WINDOW = 64                 # requests parsed ahead
+    KEEP_INPUT = 16 * 1024      # least room for a read into a session's own buffer
+    KEEP_ARGUMENTS = 64 * 1024  # arguments of the shared array that are kept between windows
+
+cdef char *chunk = NULL         # the shared read buffer; the engine runs in one thread
+cdef Arguments shared           # arguments of the window's requests
+cdef Request requests[WINDOW]
+
+
+cdef size_t serve_memory() noexcept nogil:
+    """Bytes that reading takes, apart from the sessions' own buffers."""
+    return CHUNK + shared.capacity * sizeof(Slice)
+
+
+# -- reading --------------------------------------------------------------------------------------------------------------
+
+cdef ssize_t receive(Session *session, char *into, size_t room) noexcept nogil:
+    """Bytes received, 0 for nothing there, -1 for a connection that is gone."""
+    cdef ssize_t got
+    while True:
+        got = c_recv(session.fd, into, room, 0)
+        if likely(got > 0):
+            session.bytes_in += got
+            session.runtime.statistics.bytes_in += got
+            session.active_ms = session.runtime.now_us // 1000
+            return got
+        if got < 0 and errno == EINTR:
+            continue
+        return 0 if got < 0 and errno == EAGAIN else -1
+
+
+cdef bint fill_big(Session *session) noexcept nogil:
+    """Read into the argument that has a block of its own; true when it is full."""
+    cdef Parser *parser = &session.parser
+    cdef ssize_t got
+    while parser.filled < parser.filling.length:
+        got = receive(session, parser.filling.data + parser.filled, parser.filling.length - parser.filled)
+        if got < 0:
+            session_doom(session)
+        if got <= 0:
+            return False
+        parser.filled += got
+    return True
+
+
+cdef void serve_readable(Runtime *runtime, Session *session) noexcept nogil:
+    """The socket has bytes, or the peer has gone."""
+    global chunk
+    cdef ssize_t got
+    if session.flags & SESSION_DOOMED:
+        return
+    if session.parser.filling != NULL and not fill_big(session):
+        return
+    if session.input.length == 0 and not session.flags & SESSION_BLOCKED:
+        if unlikely(chunk == NULL):
+            chunk = <char *> memory_alloc(CHUNK)
+        got = receive(session, chunk, CHUNK)
+        if likely(got > 0):
+            serve_bytes(runtime, session, chunk, got)
+    else:
+        got = receive_own(runtime, session)
+        if got > 0:
+            serve_pending(runtime, session)
+    if got < 0:
+        session_doom(session)
+
+
+cdef ssize_t receive_own(Runtime *runtime, Session *session) noexcept nogil:
+    cdef char *into = buffer_reserve(&session.input, KEEP_INPUT)
+    cdef ssize_t got = receive(session, into, session.input.capacity - session.input.length)
+    if got > 0:
+        session.input.length += got
+        if session.input.length > session.input_peak:
+            session.input_peak = session.input.length
+        if session.input.length - session.input_at > runtime.query_limit:
+            runtime.statistics.query_limit_closed += 1
+            session_doom(session)
+            return 0
+    return got
+
+
+# -- parsing ahead --------------------------------------------------------------------------------------------------------
+
+cdef inline bint is_owned(const Parser *parser, const Arguments *into) noexcept nogil:
+    """Whether the request that was just parsed points into what the parser owns: it then runs in a window of its own."""
+    return into != &shared or parser.inlined or parser.bigs != NULL
+
+
+cdef bint must_postpone(Runtime *runtime, Session *session, const char *start, Slice *argv, int argc) noexcept nogil:
+    """Whether CLIENT PAUSE holds this request back. Refusals come first: a request that would be refused is not held."""
+    cdef Slice name
+    cdef Command *command
+    if argc == 0 or not session.authenticated:
+        return False
+    name = argv[0]
+    if session.parser.inlined:
+        start = session.parser.unquoted.data
+    name.data = start + <size_t> name.data
+    command = command_find(name)
+    if command != NULL and command.child_count and argc > 1:
+        name = argv[1]
+        name.data = start + <size_t> name.data
+        command = command_find_child(command, name)
+    if command == NULL or (command.arity > 0 and command.arity != argc) or argc < -command.arity:
+        return False
+    return runtime.alerts & ALERT_PAUSED_ALL or command.flags & (COMMAND_WRITE | COMMAND_MAY_REPLICATE)
+
+
+cdef void postpone(Runtime *runtime, Session *session) noexcept nogil:
+    """The session waits for CLIENT PAUSE to end, its complete request with it."""
+    session.flags |= SESSION_BLOCKED | SESSION_POSTPONED
+    session.next_postponed = runtime.postponed
+    runtime.postponed = session
+    runtime.blocked_count += 1
+
+
+cdef ParseResult parse_window(Runtime *runtime, Session *session, const char *data, size_t length, size_t *at,
+                              int *count) noexcept nogil:
+    """Parse up to a window of requests from data[at:]; `at` moves behind the last complete one. An incomplete or a held
+    request has its arguments in session.partial."""
+    cdef Parser *parser = &session.parser
+    cdef ParseResult result
+    cdef int argc
+    cdef Arguments *into
+    shared.count = 0
+    count[0] = 0
+    parser.bulk_limit = runtime.bulk_limit
+    parser.authenticated = session.authenticated
+    while count[0] < (WINDOW if session.authenticated else 1):
+        into = &session.partial if parser.position or parser.held else &shared
+        if not parser.held:
+            result = parse_request(parser, data + at[0], length - at[0], into)
+            if unlikely(result != PARSE_DONE):
+                if result == PARSE_MORE and into == &shared:
+                    keep_partial(session)
+                return result
+        argc = <int> (into.count - parser.first)
+        if unlikely(argc == 0):
+            at[0] += parser.position
+            parser_finish(parser)
+            continue
+        if unlikely(runtime.alerts & (ALERT_PAUSED_ALL | ALERT_PAUSED_WRITES)) and must_postpone(
+                runtime, session, data + at[0], into.items + parser.first, argc):
+            hold(session, into)
+            if count[0]:
+                return PARSE_DONE
+            postpone(runtime, session)
+            return PARSE_MORE
+        if unlikely(is_owned(parser, into)):
+            if count[0]:
+                hold(session, into)
+                return PARSE_DONE
+            add_request(parser, into, data, at, argc, count)
+            return PARSE_DONE
+        add_request(parser, into, data, at, argc, count)
+        parser.position = 0
+    return PARSE_DONE
+
+
+cdef inline void add_request(Parser *parser, Arguments *into, const char *data, size_t *at, int argc,
+                             int *count) noexcept nogil:
+    cdef Request *request = requests + count[0]
+    parser_resolve(parser, data + at[0], into.items + parser.first, argc)
+    request.argc = argc
+    request.first = parser.first
+    request.argv = NULL if into == &shared else into.items + parser.first
+    request.raw = NULL if parser.inlined or parser.bigs != NULL else data + at[0]
+    request.raw_length = parser.position
+    at[0] += parser.position
+    request.end = at[0]
+    count[0] += 1
+
+
+cdef void hold(Session *session, Arguments *into) noexcept nogil:
+    """Keep a complete request for the next window."""
+    if into == &shared:
+        keep_partial(session)
+    session.parser.held = True
+
+
+cdef void keep_partial(Session *session) noexcept nogil:
+    """Move the arguments of the request that was parsed last, or in part, to an array of the session's own."""
+    cdef Arguments *own = &session.partial
+    cdef size_t count = shared.count - session.parser.first
+    if own.capacity < count:
+        own.capacity = count * 2
+        own.items = <Slice *> memory_realloc(own.items, own.capacity * sizeof(Slice))
+    if count:
+        memcpy(own.items, shared.items + session.parser.first, count * sizeof(Slice))
+    own.count = count
+    shared.count -= count
+    session.parser.first = 0
+
+
+cdef void finish_owned(Session *session) noexcept nogil:
+    """The request that owned memory has run."""
+    parser_finish(&session.parser)
+    session.partial.count = 0
+    if session.partial.items != NULL:
+        memory_free(session.partial.items)
+        memset(&session.partial, 0, sizeof(Arguments))
+
+
+cdef inline void look_ahead(Session *session, Request *request) noexcept nogil:
+    """Find the command, hash its first key, and start to fetch that key's bucket."""
+    cdef Slice *key
+    request.command = command_find(request.argv[0])
+    if likely(request.command != NULL and request.command.first_key and request.argc > request.command.first_key):
+        key = request.argv + request.command.first_key
+        request.key_hash = hash_bytes(key.data, key.length)
+        hashtable_prefetch_bucket(&session.database.keys, request.key_hash)
+
+
+cdef inline void prefetch_window(Session *session, int count) noexcept nogil:
+    cdef int i
+    for i in range(count):
+        if requests[i].argv == NULL:
+            requests[i].argv = shared.items + requests[i].first
+        look_ahead(session, requests + i)
+    if count > 1:
+        for i in range(count):
+            if requests[i].command != NULL and requests[i].command.first_key:
+                hashtable_prefetch_element(&session.database.keys, requests[i].key_hash)
+
+
+# -- running --------------------------------------------------------------------------------------------------------------
+
+cdef bint serve_bytes(Runtime *runtime, Session *session, const char *data, size_t length) noexcept nogil:
+    """Run the requests in these bytes; what is left moves to the session's input. False where the session must wait."""
+    cdef size_t at = 0
+    cdef bint going = run_requests(runtime, session, data, length, &at)
+    if unlikely(at < length and not session.flags & SESSION_DOOMED):
+        buffer_append(&session.input, data + at, length - at)
+    return going
+
+
+cdef void serve_pending(Runtime *runtime, Session *session) noexcept nogil:
+    """Run the requests in the session's own input."""
+    cdef size_t left
+    if session.flags & (SESSION_BLOCKED | SESSION_DOOMED):
+        return
+    run_requests(runtime, session, session.input.data, session.input.length, &session.input_at)
+    left = session.input.length - session.input_at
+    if left == 0:
+        buffer_free(&session.input)
+    elif session.input_at > left or session.input_at > KEEP_INPUT:
+        memmove(session.input.data, session.input.data + session.input_at, left)
+        session.input.length = left
+    else:
+        return
+    session.input_at = 0
+
+
+cdef void begin_replies(Runtime *runtime, Session *session) noexcept nogil:
+    """The arena's end becomes this session's."""
+    if session.arena_length and session.arena_start + session.arena_length != runtime.arena.length:
+        session_spill(session)
+    if session.arena_length == 0:
+        session.arena_start = runtime.arena.length
+
+
+cdef void end_replies(Runtime *runtime, Session *session) noexcept nogil:
+    if unlikely(session.fd < 0):
+        runtime.arena.length = session.arena_start
+        return
+    session.arena_length = runtime.arena.length - session.arena_start
+    if session.arena_length or session.flags & SESSION_CLOSE_AFTER_REPLY:
+        session_mark_ready(session)
+
+
+cdef bint run_requests(Runtime *runtime, Session *session, const char *data, size_t length, size_t *at) noexcept nogil:
+    """Run requests from data[at:] window by window; `at` ends behind the last one that ran."""
+    cdef int count = 0
+    cdef ParseResult result
+    cdef bint going = True
+    begin_replies(runtime, session)
+    while going and (at[0] < length or session.parser.held):
+        result = parse_window(runtime, session, data, length, at, &count)
+        if count and not run_window(runtime, session, at, count, &going):
+            result = PARSE_DONE
+        if result == PARSE_ERROR and going:
+            protocol_error(runtime, session)
+        if result != PARSE_DONE:
+            break
+    if session.flags & (SESSION_CLOSE_AFTER_REPLY | SESSION_DOOMED):
+        at[0] = length
+    end_replies(runtime, session)
+    if unlikely(shared.capacity > KEEP_ARGUMENTS):
+        memory_free(shared.items)
+        memset(&shared, 0, sizeof(shared))
+    return going and not session.flags & SESSION_BLOCKED
+
+
+cdef bint run_window(Runtime *runtime, Session *session, size_t *at, int count, bint *going) noexcept nogil:
+    """Run a window's requests. False where it stopped early: `at` is then behind the last one that ran. `going` becomes
+    false where the session must run nothing more now."""
+    cdef int i
+    cdef uint32_t alerts = runtime.alerts
+    prefetch_window(session, count)
+    dispatch_begin()
+    for i in range(count):
+        going[0] = dispatch(runtime, session, requests + i)
+        if unlikely(not going[0] or runtime.alerts != alerts) and i + 1 < count:
+            give_back(session)
+            at[0] = requests[i].end
+            return False
+    if unlikely(session.parser.inlined or session.parser.bigs != NULL
+                or requests[0].argv == session.partial.items) and not session.parser.held:
+        finish_owned(session)
+    return True
+
+
+cdef void give_back(Session *session) noexcept nogil:
+    """What was parsed behind the last request that ran is parsed again another time: all its bytes are still there."""
+    parser_free(&session.parser)
+    session.partial.count = 0
+
+
+cdef void protocol_error(Runtime *runtime, Session *session) noexcept nogil:
+    """Tell the client what is wrong, and close the connection once that is sent."""
+    cdef Reply reply
+    cdef char text[80]
+    reply.out, reply.version, reply.errors = &runtime.arena, session.resp, 0
+    memcpy(text, b"ERR ", 4)
+    memcpy(text + 4, session.parser.error, session.parser.error_length)
+    reply_error(&reply, text, session.parser.error_length + 4)
+    runtime.statistics.errors += 1
+    session.flags |= SESSION_CLOSE_AFTER_REPLY

@@ -1,0 +1,215 @@
+"""Commands written in Python.
+
+    @command("lastsave", 1, "loading stale fast", group="server", since="1.0.0", ...)
+    def lastsave(call):
+        return call.server.last_save
+
+The function is given a Call and returns the reply: None for null, int, float, bool, bytes or str for a bulk string, list or tuple,
+dict for a map, set for a set, Status for a simple string (OK is one), Verbatim for text. It raises ReplyError for an
+error reply, whose text begins with the error's code. Anything else it raises is a bug: it is logged, and the client is told
+"ERR internal error".
+"""
+from cpython.ref cimport PyObject
+from libc.stdint cimport int64_t
+
+from kv._core.base.slice cimport Slice
+from kv._core.resp.reply cimport (
+    Reply, reply_array, reply_big_number, reply_bool, reply_bulk, reply_double, reply_error, reply_i64, reply_map,
+    reply_null, reply_null_array, reply_raw, reply_set, reply_status, reply_verbatim)
+from kv._core.runtime.effects cimport propagate_as_came
+from kv._core.runtime.registry import set_python_body
+from kv._core.runtime.state cimport SESSION_CLOSE_AFTER_REPLY, Context
+
+import logging
+import traceback
+
+
+class ReplyError(Exception):
+    """An error reply: the text, its code first ("ERR syntax error")."""
+
+
+class Status(str):
+    """A simple string."""
+
+
+class Verbatim(str):
+    """Text for people: verbatim in RESP3, bulk in RESP2."""
+
+
+class BigNumber(int):
+    """An integer of any size."""
+
+
+class _NullArray:
+    """The null array of RESP2."""
+
+
+class _NoReply:
+    """Nothing is sent: the function has seen to it, or the client is to wait."""
+
+
+OK = Status("OK")
+NULL_ARRAY = _NullArray()
+NO_REPLY = _NoReply()
+SYNTAX_ERROR = "ERR syntax error"
+
+
+cdef class Call:
+    """One call of a command that is written in Python. Good only while the function runs."""
+
+    @property
+    def args(self):
+        """The words after the command's name (after the subcommand's, for one), as bytes."""
+        cdef Context *c = self.alive()
+        if self.words is None:
+            first = 2 if c.command.parent != NULL else 1
+            self.words = tuple([c.argv[i].data[:c.argv[i].length] for i in range(first, c.argc)])
+        return self.words
+
+    @property
+    def name(self):
+        """The command's full name in lower case."""
+        return self.alive().command.name.decode()
+
+    @property
+    def resp(self):
+        """The client's RESP version, 2 or 3."""
+        return self.alive().session.resp
+
+    @property
+    def session_id(self):
+        return self.alive().session.id
+
+    @property
+    def database(self):
+        """The number of the selected database."""
+        return self.alive().database.id
+
+    @property
+    def engine(self):
+        """The Engine that runs the command."""
+        return <object> self.alive().runtime.face
+
+    @property
+    def server(self):
+        """Whoever embeds the engine: the Server, or another program's object."""
+        return (<object> self.alive().runtime.face).owner
+
+    def word(self, int index):
+        """The argument at an index, in lower-case text: options and subcommands."""
+        return self.args[index].decode("latin-1").lower()
+
+    def integer(self, int index, error="ERR value is not an integer or out of range"):
+        """The argument at an index as a 64-bit integer; ReplyError where it is none."""
+        text = self.args[index]
+        try:
+            value = int(text)
+        except ValueError:
+            raise ReplyError(error) from None
+        if str(value).encode() != text or not -2**63 <= value < 2**63:
+            raise ReplyError(error)
+        return value
+
+    def changed(self, int count=1):
+        """The command changed the dataset: it goes to the AOF and replicas as it came."""
+        self.alive().keyspace.dirty += count
+
+    def reply_now(self, value):
+        """Write a reply before the function returns; it then returns NO_REPLY."""
+        reply_object(&self.alive().reply, value)
+
+    def close_after_reply(self):
+        self.alive().session.flags |= SESSION_CLOSE_AFTER_REPLY
+
+    def propagate(self):
+        """Send the command to the AOF and replicas although it changed nothing."""
+        self.alive().propagated = True
+        propagate_as_came(self.context)
+
+    def dont_propagate(self):
+        self.alive().propagated = True
+
+    cdef Context *alive(self) except NULL:
+        if self.context == NULL:
+            raise RuntimeError("the call has ended")
+        return self.context
+
+
+cdef int reply_object(Reply *reply, object value) except -1:
+    """Write a Python value as a reply."""
+    cdef bytes text
+    if value is None:
+        reply_null(reply)
+    elif isinstance(value, bytes):
+        reply_bulk(reply, <const char *> <bytes> value, len(value))
+    elif isinstance(value, bool):
+        reply_bool(reply, value)
+    elif isinstance(value, BigNumber):
+        text = str(int(value)).encode()
+        reply_big_number(reply, text, len(text))
+    elif isinstance(value, int):
+        reply_i64(reply, value)
+    elif isinstance(value, float):
+        reply_double(reply, value)
+    elif isinstance(value, str):
+        reply_text(reply, value)
+    elif isinstance(value, dict):
+        reply_map(reply, len(value))
+        for key, item in value.items():
+            reply_object(reply, key)
+            reply_object(reply, item)
+    elif isinstance(value, (list, tuple)):
+        reply_array(reply, len(value))
+        for item in value:
+            reply_object(reply, item)
+    elif isinstance(value, (set, frozenset)):
+        reply_set(reply, len(value))
+        for item in sorted(value):
+            reply_object(reply, item)
+    elif value is NULL_ARRAY:
+        reply_null_array(reply)
+    elif isinstance(value, ReplyError):
+        text = str(value).encode("utf-8", "surrogateescape")
+        reply_error(reply, text, len(text))
+    elif value is not NO_REPLY:
+        raise TypeError(f"no reply can be made of {type(value).__name__}")
+    return 0
+
+
+cdef int reply_text(Reply *reply, str value) except -1:
+    cdef bytes text = value.encode("utf-8", "surrogateescape")
+    if isinstance(value, Status):
+        reply_status(reply, text, len(text))
+    elif isinstance(value, Verbatim):
+        reply_verbatim(reply, b"txt", text, len(text))
+    else:
+        reply_bulk(reply, text, len(text))
+    return 0
+
+
+cdef void run_python(Context *c) noexcept nogil:
+    """The body of every command that is written in Python."""
+    with gil:
+        run_handler(c)
+
+
+cdef void run_handler(Context *c) noexcept:
+    cdef Call call = Call.__new__(Call)
+    cdef size_t start = c.reply.out.length
+    cdef bytes text
+    call.context = c
+    try:
+        reply_object(&c.reply, (<object> c.command.handler)(call))
+    except ReplyError as error:
+        c.reply.out.length = start
+        text = str(error).encode("utf-8", "surrogateescape")
+        reply_error(&c.reply, text, len(text))
+    except Exception:
+        logging.getLogger("kv").error("internal error in %s:\n%s", c.command.name.decode(), traceback.format_exc())
+        c.reply.out.length = start
+        reply_error(&c.reply, b"ERR internal error", 18)
+    finally:
+        call.context = NULL
+
+
+set_python_body(<size_t> run_python)

@@ -1,0 +1,25 @@
+"""What command bodies are written with: arguments, keys, errors, the mark of a change."""
+from libc.stdint cimport int64_t
+
+from kv._core.base.slice cimport Slice, slice_is
+from kv._core.keyspace.keyspace cimport Key, keyspace_changed
+from kv._core.objects.entry cimport Entry
+from kv._core.runtime.state cimport Context
+
+cdef Key context_key(Context *c, int index) noexcept nogil
+cdef Entry *read_key(Context *c, int index) noexcept nogil
+cdef Entry *peek_key(Context *c, int index) noexcept nogil
+cdef Entry *write_key(Context *c, int index) noexcept nogil
+cdef bint check_type(Context *c, const Entry *entry, int type) noexcept nogil
+cdef bint arg_i64_or_reply(Context *c, int index, int64_t *value) noexcept nogil
+cdef bint arg_range_or_reply(Context *c, int index, int64_t least, int64_t most, int64_t *value,
+                             const char *error) noexcept nogil
+cdef void error(Context *c, const char *text) noexcept nogil
+cdef void syntax_error(Context *c) noexcept nogil
+cdef void changed(Context *c, int index, int event_class, const char *event) noexcept nogil
+cdef void delete_found(Context *c, Key key) noexcept nogil
+
+
+cdef inline bint arg_is(Context *c, int index, const char *word, size_t length) noexcept nogil:
+    """Whether an argument spells a lower-case word, in any case."""
+    return slice_is(c.argv[index], word, length)

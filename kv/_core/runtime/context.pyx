@@ -1,0 +1,97 @@
+"""What command bodies are written with.
+
+A body parses its options, looks up and checks the type, acts, marks the change and replies, in this order; it validates all before
+it touches anything. Functions that end in `_or_reply` (and check_type) have answered the client already where they return
+false.
+"""
+from libc.stdint cimport INT64_MAX, int64_t
+from libc.string cimport strlen
+
+from kv._core.base.numbers cimport parse_i64
+from kv._core.base.platform cimport likely
+from kv._core.base.slice cimport Slice
+from kv._core.keyspace.keyspace cimport (
+    LOOKUP_NO_STATS, LOOKUP_NO_TOUCH, LOOKUP_WRITE, Key, key_of, keyspace_changed, keyspace_lookup, keyspace_remove)
+from kv._core.objects.entry cimport Entry, entry_type
+from kv._core.resp.reply cimport reply_error
+from kv._core.runtime.state cimport SESSION_NO_TOUCH, Context
+
+
+cdef Key context_key(Context *c, int index) noexcept nogil:
+    """An argument as a key, with the hash that was made ahead where it is the command's first key."""
+    cdef Key key
+    if likely(c.hashed == index):
+        key.name = c.argv[index]
+        key.hash = c.key_hash
+        return key
+    return key_of(c.argv[index])
+
+
+cdef inline int touch_flag(Context *c) noexcept nogil:
+    return LOOKUP_NO_TOUCH if c.session.flags & SESSION_NO_TOUCH else 0
+
+
+cdef Entry *read_key(Context *c, int index) noexcept nogil:
+    """The live entry of the key at an argument, for reading: counted as hit or miss; NULL where there is none."""
+    return keyspace_lookup(c.keyspace, c.database, context_key(c, index), touch_flag(c))
+
+
+cdef Entry *peek_key(Context *c, int index) noexcept nogil:
+    """As read_key, but the access clock and the hit counters do not notice."""
+    return keyspace_lookup(c.keyspace, c.database, context_key(c, index), LOOKUP_NO_TOUCH | LOOKUP_NO_STATS)
+
+
+cdef Entry *write_key(Context *c, int index) noexcept nogil:
+    """The live entry of the key at an argument, for changing."""
+    return keyspace_lookup(c.keyspace, c.database, context_key(c, index), LOOKUP_WRITE | touch_flag(c))
+
+
+cdef void error(Context *c, const char *text) noexcept nogil:
+    """An error reply, its code first."""
+    reply_error(&c.reply, text, strlen(text))
+
+
+cdef void syntax_error(Context *c) noexcept nogil:
+    error(c, b"ERR syntax error")
+
+
+cdef bint check_type(Context *c, const Entry *entry, int type) noexcept nogil:
+    """Whether the entry, if there is one, is of the type; else the client is told."""
+    if likely(entry == NULL or entry_type(entry) == type):
+        return True
+    error(c, b"WRONGTYPE Operation against a key holding the wrong kind of value")
+    return False
+
+
+cdef bint arg_i64_or_reply(Context *c, int index, int64_t *value) noexcept nogil:
+    if likely(parse_i64(c.argv[index].data, c.argv[index].length, value)):
+        return True
+    error(c, b"ERR value is not an integer or out of range")
+    return False
+
+
+cdef bint arg_range_or_reply(Context *c, int index, int64_t least, int64_t most, int64_t *value,
+                             const char *error_text) noexcept nogil:
+    """An integer within limits; `error_text` (NULL: the usual one) where it is outside."""
+    if not parse_i64(c.argv[index].data, c.argv[index].length, value):
+        error(c, b"ERR value is not an integer or out of range")
+        return False
+    if least <= value[0] <= most:
+        return True
+    if error_text != NULL:
+        error(c, error_text)
+    elif least == 0 and most == INT64_MAX:
+        error(c, b"ERR value is out of range, must be positive")
+    else:
+        error(c, b"ERR value is out of range")
+    return False
+
+
+cdef void changed(Context *c, int index, int event_class, const char *event) noexcept nogil:
+    """The key at an argument was changed."""
+    keyspace_changed(c.keyspace, c.database, c.argv[index], event_class, event)
+
+
+cdef void delete_found(Context *c, Key key) noexcept nogil:
+    """Delete the entry that was just looked up, as a side effect of the command (lazyfree-lazy-server-del)."""
+    keyspace_remove(c.keyspace, c.database, key, c.keyspace.lazy_server_del)

@@ -1,0 +1,35 @@
+"""Histograms of how long commands took, for INFO latencystats and LATENCY HISTOGRAM.
+
+Log-linear buckets: 32 to each doubling of the nanoseconds, so that a percentile is off by at most 3 %. A command has its array
+of counters from its first call on.
+"""
+from libc.stdint cimport uint64_t
+
+from kv._core.base.memory cimport memory_calloc
+from kv._core.runtime.state cimport LATENCY_BUCKETS, Command
+
+
+cdef void latency_record_first(Command *command, uint64_t ns) noexcept nogil:
+    command.latency = <uint32_t *> memory_calloc(LATENCY_BUCKETS * sizeof(uint32_t))
+    command.latency[latency_bucket(ns)] = 1
+
+
+def bucket_top_us(int bucket):
+    """The largest duration that falls into a bucket, in microseconds."""
+    if bucket < 64:
+        return bucket / 1000
+    exponent, rest = divmod(bucket, 32)
+    return (((32 + rest + 1) << (exponent - 1)) - 1) / 1000
+
+
+def percentile_us(list counts, double percent):
+    """The duration in microseconds that `percent` of the calls did not exceed; counts as long as LATENCY_BUCKETS."""
+    cdef uint64_t total = sum(counts)
+    cdef uint64_t seen = 0
+    if total == 0:
+        return 0.0
+    for bucket, count in enumerate(counts):
+        seen += count
+        if seen and seen * 100.0 >= percent * total:
+            return bucket_top_us(bucket)
+    return bucket_top_us(LATENCY_BUCKETS - 1)

@@ -1,0 +1,284 @@
+"""The commands.
+
+A command is declared once, next to its body, when its module is imported:
+
+    declare(native(cmd_get), "get", 2, "readonly fast", keys="1 RO access", group="string", since="1.0.0",
+            complexity="O(1)", summary="Returns the string value of a key.", args="key")
+
+and a command written in Python with a decorator that takes the same words:
+
+    @command("memory|purge", 2, "", group="server", since="4.0.0", ...)
+    def memory_purge(call): ...
+
+From this line come the arity check, the gates (flags), COMMAND INFO, DOCS and GETKEYS, the ACL categories and kv-cli's hints. A
+subcommand is "container|name". The forms of `keys` and `args` are described in kv/_core/runtime/syntax.py. A declaration that
+does not make sense raises ValueError, which stops the start-up.
+
+The registry is the process's: declarations are facts about the program, counters are reset by CONFIG RESETSTAT.
+"""
+from cpython.ref cimport Py_INCREF, PyObject
+from libc.stdint cimport uint32_t, uint64_t
+from libc.string cimport memcpy, memset
+
+from kv._core.base.memory cimport memory_alloc, memory_calloc, memory_free, memory_realloc
+from kv._core.base.slice cimport Slice, lower, slice_is, slice_of
+from kv._core.runtime.state cimport (
+    COMMAND_ADMIN, COMMAND_ALLOW_BUSY, COMMAND_ASKING, COMMAND_BLOCKING, COMMAND_DENYOOM, COMMAND_FAST,
+    COMMAND_LOADING, COMMAND_MAY_REPLICATE, COMMAND_MOVABLEKEYS, COMMAND_NO_ASYNC_LOADING, COMMAND_NO_AUTH,
+    COMMAND_NO_MANDATORY_KEYS, COMMAND_NO_MULTI, COMMAND_NOSCRIPT, COMMAND_PROTECTED, COMMAND_PUBSUB,
+    COMMAND_READONLY, COMMAND_SKIP_COMMANDLOG, COMMAND_SKIP_MONITOR, COMMAND_STALE, COMMAND_SUBSCRIBED,
+    COMMAND_UNQUEUED, COMMAND_WRITE, Command, Context, command_body)
+
+from kv._core.runtime.syntax import first_key_range, parse_keys
+
+FLAGS = {
+    "write": COMMAND_WRITE, "readonly": COMMAND_READONLY, "denyoom": COMMAND_DENYOOM, "admin": COMMAND_ADMIN,
+    "pubsub": COMMAND_PUBSUB, "noscript": COMMAND_NOSCRIPT, "blocking": COMMAND_BLOCKING,
+    "loading": COMMAND_LOADING, "stale": COMMAND_STALE, "skip_monitor": COMMAND_SKIP_MONITOR,
+    "skip_commandlog": COMMAND_SKIP_COMMANDLOG, "asking": COMMAND_ASKING, "fast": COMMAND_FAST,
+    "no_auth": COMMAND_NO_AUTH, "may_replicate": COMMAND_MAY_REPLICATE,
+    "no_async_loading": COMMAND_NO_ASYNC_LOADING, "no_multi": COMMAND_NO_MULTI,
+    "movablekeys": COMMAND_MOVABLEKEYS, "allow_busy": COMMAND_ALLOW_BUSY,
+    "no_mandatory_keys": COMMAND_NO_MANDATORY_KEYS, "protected": COMMAND_PROTECTED,
+    "subscribed": COMMAND_SUBSCRIBED, "unqueued": COMMAND_UNQUEUED,
+}
+HIDDEN_FLAGS = {"may_replicate", "protected", "subscribed", "unqueued"}     # ours, not COMMAND INFO's
+CATEGORIES = ["keyspace", "read", "write", "set", "sortedset", "list", "hash", "string", "bitmap", "hyperloglog", "geo",
+              "stream", "pubsub", "admin", "fast", "slow", "blocking", "dangerous", "connection", "transaction",
+              "scripting"]
+GROUP_CATEGORIES = {
+    "string": "string", "hash": "hash", "list": "list", "set": "set", "sorted-set": "sortedset", "stream": "stream",
+    "bitmap": "bitmap", "hyperloglog": "hyperloglog", "geo": "geo", "pubsub": "pubsub", "generic": "keyspace",
+    "transactions": "transaction", "scripting": "scripting", "connection": "connection"}
+
+cdef enum:
+    TABLE_SIZE = 1024           # slots of the name table, a power of two, at least twice the names
+    COMMAND_MAX = 512
+
+cdef Command *commands[COMMAND_MAX]
+cdef int count = 0
+cdef Command *table[TABLE_SIZE]
+cdef const char *table_names[TABLE_SIZE]
+cdef size_t table_lengths[TABLE_SIZE]
+
+declarations = {}               # full name -> Declaration
+by_id = []                      # Declaration, in the order of the commands' ids
+
+
+class Declaration:
+    """What was declared of a command; attributes as declare's parameters, and `subcommands` (name -> Declaration)."""
+
+    def __init__(self, name, arity, flags, keys, group, since, complexity, summary, args, acl, tips, history, deprecated):
+        self.name, self.arity, self.group, self.since = name, arity, group, since
+        self.flags = flags.split()
+        self.keys, self.args = keys, args
+        self.complexity, self.summary = complexity, summary
+        self.acl, self.tips, self.history, self.deprecated = acl, tips, history, deprecated
+        self.subcommands = {}
+        self.id = -1
+        unknown = set(self.flags) - FLAGS.keys()
+        if unknown:
+            raise ValueError(f"{name}: unknown flags {unknown}")
+        if arity == 0:
+            raise ValueError(f"{name}: an arity of 0")
+        self.key_specs = parse_keys(keys)
+        self.key_range = first_key_range(self.key_specs)
+        self.categories = self._categories()
+
+    def _categories(self):
+        """ACL categories: of the group, of the flags, and those named in `acl`."""
+        found = set(self.acl.split())
+        if self.group in GROUP_CATEGORIES:
+            found.add(GROUP_CATEGORIES[self.group])
+        for flag, category in (("write", "write"), ("readonly", "read"), ("pubsub", "pubsub"),
+                               ("blocking", "blocking"), ("admin", "admin")):
+            if flag in self.flags:
+                found.add(category)
+        if "readonly" in self.flags and "scripting" in found:
+            found.discard("read")
+        if "admin" in found:
+            found.add("dangerous")
+        found.add("fast" if "fast" in self.flags else "slow")
+        removed = {c[1:] for c in found if c[0] == "-"}
+        unknown = {c.lstrip("-") for c in found} - set(CATEGORIES)
+        if unknown:
+            raise ValueError(f"{self.name}: unknown ACL categories {unknown}")
+        return {c for c in found if c[0] != "-"} - removed
+
+
+cdef object native(command_body body):
+    """A compiled body as declare takes it."""
+    return <size_t> body
+
+
+cdef Command *new_command(object declaration, size_t body, object handler) except NULL:
+    global count
+    cdef Command *command
+    cdef bytes name = declaration.name.encode()
+    cdef char *kept
+    if count == COMMAND_MAX:
+        raise ValueError("too many commands")
+    command = <Command *> memory_calloc(sizeof(Command))
+    kept = <char *> memory_alloc(len(name) + 1)
+    memcpy(kept, <const char *> name, len(name) + 1)
+    command.name = kept
+    command.name_length = len(name)
+    command.body = <command_body> body
+    if handler is not None:
+        Py_INCREF(handler)
+        command.handler = <void *> handler
+    command.arity = declaration.arity
+    command.first_key, command.last_key, command.key_step = declaration.key_range
+    for flag in declaration.flags:
+        command.flags |= <uint64_t> FLAGS[flag]
+    for category in declaration.categories:
+        command.categories |= <uint64_t> 1 << <int> CATEGORIES.index(category)
+    command.id = count
+    commands[count] = command
+    count += 1
+    return command
+
+
+def declare(size_t body, str name not None, int arity, str flags="", *, handler=None, keys="", group="", since="",
+            complexity="", summary="", args="", acl="", tips="", history="", deprecated=""):
+    """Add a command to the registry (see the module's essay). Raises ValueError for a bad declaration."""
+    cdef Command *command
+    cdef Command *parent = NULL
+    if name in declarations or name != name.lower():
+        raise ValueError(f"{name}: declared twice, or not in lower case")
+    container, bar, child = name.partition("|")
+    if bar:
+        parent = command_find(slice_of(container.encode(), len(container)))
+        if parent == NULL:
+            raise ValueError(f"{name}: its container is not declared")
+    declaration = Declaration(name, arity, flags, keys, group, since, complexity, summary, args, acl, tips, history,
+                              deprecated)
+    command = new_command(declaration, body, handler)
+    declaration.id = command.id
+    declarations[name] = declaration
+    by_id.append(declaration)
+    if parent != NULL:
+        command.parent = parent
+        parent.children = <Command **> memory_realloc(parent.children, (parent.child_count + 1) * sizeof(Command *))
+        parent.children[parent.child_count] = command
+        parent.child_count += 1
+        declarations[container].subcommands[child] = declaration
+    else:
+        table_add(command.name, command.name_length, command)
+
+
+def container(str name not None, **docs):
+    """Declare a command that only has subcommands."""
+    declare(0, name, -2, **docs)
+
+
+def command(str name not None, int arity, str flags="", **docs):
+    """Decorator: the function is the body of a command; it takes a Call and returns the reply (see runtime/call)."""
+    def decorate(function):
+        declare(python_body, name, arity, flags, handler=function, **docs)
+        return function
+    return decorate
+
+
+cdef size_t python_body = 0
+
+
+def set_python_body(size_t body):
+    """Given by runtime/call: the body of every command that is written in Python."""
+    global python_body
+    python_body = body
+
+
+# -- looking up ---------------------------------------------------------------------------------------------------------
+
+cdef inline uint64_t load_word(const char *data, size_t length) noexcept nogil:
+    """The first eight bytes, or all of them twice where there are fewer, letters in lower case."""
+    cdef uint64_t word = 0
+    cdef uint32_t low, high
+    if length >= 8:
+        memcpy(&word, data, 8)
+    elif length >= 4:
+        memcpy(&low, data, 4)
+        memcpy(&high, data + length - 4, 4)
+        word = low | (<uint64_t> high << 32)
+    elif length:
+        word = <unsigned char> data[0] | (<uint64_t> <unsigned char> data[length // 2] << 8) \
+            | (<uint64_t> <unsigned char> data[length - 1] << 16)
+    return word | 0x2020202020202020ULL
+
+
+cdef inline uint32_t name_slot(const char *data, size_t length) noexcept nogil:
+    return <uint32_t> ((load_word(data, length) * 0x9e3779b97f4a7c15ULL + length * 0xd6e8feb86659fd93ULL) >> 54)
+
+
+cdef Command *command_find(Slice name) noexcept nogil:
+    """The command of a name in any case, NULL where there is none."""
+    cdef uint32_t slot = name_slot(name.data, name.length)
+    while table[slot] != NULL:
+        if slice_is(name, table_names[slot], table_lengths[slot]):
+            return table[slot]
+        slot = (slot + 1) & (TABLE_SIZE - 1)
+    return NULL
+
+
+cdef Command *command_find_child(Command *parent, Slice name) noexcept nogil:
+    """The subcommand of a name, without its container's."""
+    cdef int i
+    cdef Command *child
+    cdef size_t prefix = parent.name_length + 1
+    for i in range(parent.child_count):
+        child = parent.children[i]
+        if slice_is(name, child.name + prefix, child.name_length - prefix):
+            return child
+    return NULL
+
+
+cdef void table_add(const char *name, size_t length, Command *command) noexcept:
+    cdef uint32_t slot = name_slot(name, length)
+    while table[slot] != NULL:
+        slot = (slot + 1) & (TABLE_SIZE - 1)
+    table[slot] = command
+    table_names[slot] = name
+    table_lengths[slot] = length
+
+
+cdef void fill_table(dict names) except *:
+    """The name table anew: names to commands (names are kept alive by `kept_names`)."""
+    memset(table, 0, sizeof(table))
+    for name, index in names.items():
+        kept_names.append(name)
+        table_add(name, len(name), commands[<int> index])
+
+
+kept_names = []
+
+
+def rename_commands(dict renames):
+    """Apply rename-command: {name: new name, or "" to take the command away}. Raises ValueError, naming what is
+    wrong."""
+    names = {d.name.encode(): d.id for d in by_id if "|" not in d.name}
+    for index in names.values():
+        commands[<int> index].disabled = False
+    for old, new in renames.items():
+        index = names.pop(old.lower().encode(), None)
+        if index is None:
+            raise ValueError(f"No such command '{old}'")
+        if new == "":
+            commands[<int> index].disabled = True
+        elif new.lower().encode() in names:
+            raise ValueError(f"Target command name '{new}' already exists")
+        else:
+            names[new.lower().encode()] = index
+    fill_table(names)
+
+
+cdef Command *command_at(int index) noexcept nogil:
+    return commands[index]
+
+
+cdef int command_count() noexcept nogil:
+    return count
+
+
+cdef object declaration_of(Command *command):
+    return by_id[command.id]

@@ -1,0 +1,17 @@
+"""Sessions: their life, and their output."""
+from libc.stdint cimport int64_t
+
+from kv._core.base.slice cimport Slice
+from kv._core.runtime.state cimport Runtime, Session
+
+cdef Session *session_new(Runtime *runtime, int fd) noexcept nogil
+cdef void session_free(Session *session) noexcept nogil
+cdef void session_doom(Session *session) noexcept nogil
+cdef void session_mark_ready(Session *session) noexcept nogil
+cdef void session_push(Session *session, const char *data, size_t length) noexcept nogil
+cdef void session_keep_unsent(Session *session, const char *data, size_t length) noexcept nogil
+cdef int session_send(Session *session) noexcept nogil
+cdef size_t session_memory(const Session *session) noexcept nogil
+cdef void session_check_soft_limit(Session *session) noexcept nogil
+cdef void session_reset(Session *session) noexcept nogil
+cdef void session_spill(Session *session) noexcept nogil

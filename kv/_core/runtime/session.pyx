@@ -1,0 +1,257 @@
+"""Sessions: their life, and their output.
+
+Where do replies go? While a session's requests run, into the runtime's *arena*, one buffer that all sessions of a turn share; at
+the end of the turn each session's stretch is sent straight from there. So an idle connection owns no output buffer at all, and
+a busy one's replies are never copied unless its socket is full: what the socket does not take moves to blocks of the session's
+own. Messages for another session (a push, a MONITOR line) go to its blocks too, after what stands in the arena for it.
+
+Nobody frees a session while the turn runs: it is doomed, and closed when the turn ends.
+"""
+from libc.errno cimport EAGAIN, EINTR, errno
+from libc.stdint cimport int64_t
+from libc.string cimport memcpy, memset
+
+from kv._core.base.blob cimport blob_free
+from kv._core.base.buffer cimport buffer_free
+from kv._core.base.memory cimport memory_alloc, memory_calloc, memory_free, memory_size
+from kv._core.base.platform cimport likely, unlikely
+from kv._core.resp.parser cimport parser_free, parser_init
+from kv._core.runtime.state cimport (
+    CLASS_NORMAL, CLASS_PUBSUB, OUTPUT_BLOCK, SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_IN_DOOMED,
+    SESSION_MONITOR, SESSION_NO_EVICT, SESSION_NO_TOUCH, SESSION_READY, SESSION_REPLY_OFF, SESSION_REPLY_SKIP,
+    SESSION_REPLY_SKIP_NEXT, OutputBlock, OutputLimit, Runtime, Session)
+
+cdef extern from "<sys/socket.h>" nogil:
+    ssize_t c_send "send"(int fd, const void *data, size_t length, int flags)
+    enum:
+        MSG_DONTWAIT
+        MSG_NOSIGNAL
+
+
+cdef Session *session_new(Runtime *runtime, int fd) noexcept nogil:
+    """A session on database 0, last in the runtime's list. The socket becomes the session's."""
+    cdef Session *session = <Session *> memory_calloc(sizeof(Session))
+    runtime.next_session_id += 1
+    session.id = runtime.next_session_id
+    session.fd = fd
+    session.resp = 2
+    session.runtime = runtime
+    session.database = runtime.keyspace.databases
+    session.created_ms = session.active_ms = runtime.now_us // 1000
+    session.class_ = CLASS_NORMAL
+    parser_init(&session.parser)
+    session.authenticated = not runtime.requires_password
+    session.previous = runtime.sessions_last
+    if runtime.sessions_last != NULL:
+        runtime.sessions_last.next = session
+    else:
+        runtime.sessions = session
+    runtime.sessions_last = session
+    runtime.session_count += 1
+    return session
+
+
+cdef void session_free(Session *session) noexcept nogil:
+    """Take a session out of the runtime and free it. Its socket is the caller's to close."""
+    cdef Runtime *runtime = session.runtime
+    if session.previous != NULL:
+        session.previous.next = session.next
+    else:
+        runtime.sessions = session.next
+    if session.next != NULL:
+        session.next.previous = session.previous
+    else:
+        runtime.sessions_last = session.previous
+    runtime.session_count -= 1
+    free_blocks(session)
+    parser_free(&session.parser)
+    memory_free(session.partial.items)
+    buffer_free(&session.input)
+    blob_free(session.name)
+    blob_free(session.library_name)
+    blob_free(session.library_version)
+    blob_free(session.peer)
+    blob_free(session.local)
+    blob_free(session.user)
+    memory_free(session)
+
+
+cdef void free_blocks(Session *session) noexcept nogil:
+    cdef OutputBlock *block
+    while session.output != NULL:
+        block = session.output
+        session.output = block.next
+        memory_free(block)
+    session.output_last = NULL
+    session.output_sent = session.output_bytes = session.output_blocks = 0
+
+
+cdef void session_doom(Session *session) noexcept nogil:
+    """Close the session when the turn ends, whatever it still has to send."""
+    session.flags |= SESSION_DOOMED
+    if not session.flags & SESSION_IN_DOOMED:
+        session.flags |= SESSION_IN_DOOMED
+        session.next_doomed = session.runtime.doomed
+        session.runtime.doomed = session
+
+
+cdef void session_mark_ready(Session *session) noexcept nogil:
+    """The session has something to send when the turn ends."""
+    if not session.flags & SESSION_READY:
+        session.flags |= SESSION_READY
+        session.next_ready = session.runtime.ready
+        session.runtime.ready = session
+
+
+# -- output that waits ----------------------------------------------------------------------------------------------------
+
+cdef void append_block(Session *session, const char *data, size_t length) noexcept nogil:
+    cdef OutputBlock *last = session.output_last
+    cdef OutputBlock *block
+    cdef size_t part, room
+    if last != NULL and last.capacity > last.length:
+        part = last.capacity - last.length
+        part = part if part < length else length
+        memcpy(last.data + last.length, data, part)
+        last.length += part
+        data += part
+        length -= part
+    if length == 0:
+        return
+    room = length if length > OUTPUT_BLOCK else OUTPUT_BLOCK
+    block = <OutputBlock *> memory_alloc(sizeof(OutputBlock) + room)
+    block.next = NULL
+    block.capacity = room
+    block.length = length
+    memcpy(block.data, data, length)
+    if last == NULL:
+        session.output = block
+    else:
+        last.next = block
+    session.output_last = block
+    session.output_blocks += 1
+    session.output_bytes += memory_size(block)
+
+
+cdef void session_spill(Session *session) noexcept nogil:
+    """Move this turn's replies behind what already waits, because more must follow them."""
+    if session.arena_length:
+        append_block(session, session.runtime.arena.data + session.arena_start, session.arena_length)
+        session.arena_length = 0
+
+
+cdef void session_push(Session *session, const char *data, size_t length) noexcept nogil:
+    """Queue bytes for a session, whether or not it is the one whose command runs."""
+    if session.flags & (SESSION_DOOMED | SESSION_CLOSE_AFTER_REPLY) or session.fd < 0:
+        return
+    session_spill(session)
+    append_block(session, data, length)
+    session_mark_ready(session)
+    check_hard_limit(session)
+
+
+cdef void session_keep_unsent(Session *session, const char *data, size_t length) noexcept nogil:
+    """Keep what its socket did not take."""
+    append_block(session, data, length)
+    check_hard_limit(session)
+
+
+cdef void check_hard_limit(Session *session) noexcept nogil:
+    cdef OutputLimit *limit = &session.runtime.output_limits[session.class_]
+    if unlikely(limit.hard and session.output_bytes >= limit.hard):
+        session.runtime.statistics.output_limit_closed += 1
+        session_doom(session)
+    elif limit.soft:
+        session_check_soft_limit(session)
+
+
+cdef void session_check_soft_limit(Session *session) noexcept nogil:
+    """Doom a session whose output has been above its soft limit for too long."""
+    cdef OutputLimit *limit = &session.runtime.output_limits[session.class_]
+    cdef int64_t now = session.runtime.now_us // 1000
+    if limit.soft == 0 or session.output_bytes < limit.soft:
+        session.soft_limit_since_ms = 0
+    elif session.soft_limit_since_ms == 0:
+        session.soft_limit_since_ms = now
+    elif now - session.soft_limit_since_ms > limit.soft_seconds * 1000 and not session.flags & SESSION_DOOMED:
+        session.runtime.statistics.output_limit_closed += 1
+        session_doom(session)
+
+
+# -- sending --------------------------------------------------------------------------------------------------------------
+
+cdef ssize_t send_bytes(Session *session, const char *data, size_t length) noexcept nogil:
+    """Send what the socket takes: the bytes taken, or -1 for a dead connection."""
+    cdef ssize_t sent
+    while True:
+        sent = c_send(session.fd, data, length, MSG_DONTWAIT | MSG_NOSIGNAL)
+        if sent >= 0:
+            session.bytes_out += sent
+            session.runtime.statistics.bytes_out += sent
+            return sent
+        if errno == EAGAIN:
+            return 0
+        if errno != EINTR:
+            return -1
+
+
+cdef int send_blocks(Session *session) noexcept nogil:
+    """1: all sent, 0: the socket is full, -1: dead."""
+    cdef OutputBlock *block
+    cdef ssize_t sent
+    while session.output != NULL:
+        block = session.output
+        sent = send_bytes(session, block.data + session.output_sent, block.length - session.output_sent)
+        if sent < 0:
+            return -1
+        session.output_sent += sent
+        if session.output_sent < block.length:
+            return 0
+        session.output = block.next
+        session.output_sent = 0
+        session.output_bytes -= memory_size(block)
+        session.output_blocks -= 1
+        memory_free(block)
+    session.output_last = NULL
+    return 1
+
+
+cdef int session_send(Session *session) noexcept nogil:
+    """Send blocks, then this turn's replies. 1: nothing is left, 0: the rest waits in blocks, -1: dead connection."""
+    cdef int outcome = 1
+    cdef const char *data
+    cdef ssize_t sent
+    if session.output != NULL:
+        session_spill(session)
+        return send_blocks(session)
+    if session.arena_length:
+        data = session.runtime.arena.data + session.arena_start
+        sent = send_bytes(session, data, session.arena_length)
+        if sent < 0:
+            outcome = -1
+        elif <size_t> sent < session.arena_length:
+            session_keep_unsent(session, data + sent, session.arena_length - sent)
+            outcome = 0
+        session.arena_length = 0
+    return outcome
+
+
+# -- the rest -------------------------------------------------------------------------------------------------------------
+
+cdef size_t session_memory(const Session *session) noexcept nogil:
+    """Bytes that the session takes, its buffers included (tot-mem of CLIENT LIST)."""
+    return (memory_size(session) + session.output_bytes + session.input.capacity
+            + session.partial.capacity * sizeof(session.partial.items[0])
+            + (session.parser.filling.length if session.parser.filling != NULL else 0))
+
+
+cdef void session_reset(Session *session) noexcept nogil:
+    """What RESET does to the connection itself."""
+    session.flags &= ~(SESSION_REPLY_OFF | SESSION_REPLY_SKIP | SESSION_REPLY_SKIP_NEXT | SESSION_NO_TOUCH
+                       | SESSION_NO_EVICT | SESSION_MONITOR)
+    session.resp = 2
+    session.database = session.runtime.keyspace.databases
+    session.authenticated = not session.runtime.requires_password
+    session.class_ = CLASS_NORMAL
+    blob_free(session.name)
+    session.name = NULL

@@ -1,0 +1,263 @@
+"""The structs that a running engine is made of: sessions, commands, the context of one command, the runtime.
+
+The runtime is one a process's engine; nothing here is a Python object, save the handlers of commands written in Python, which
+the registry keeps alive."""
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+
+from kv._core.base.blob cimport Blob
+from kv._core.base.buffer cimport Buffer
+from kv._core.base.slice cimport Slice
+from kv._core.keyspace.evict cimport EvictionPool
+from kv._core.keyspace.keyspace cimport Database, Keyspace
+from kv._core.resp.parser cimport Arguments, Parser
+from kv._core.resp.reply cimport Reply
+
+cdef enum CommandFlag:          # as COMMAND INFO names them, in lower case
+    COMMAND_WRITE = 1 << 0
+    COMMAND_READONLY = 1 << 1
+    COMMAND_DENYOOM = 1 << 2
+    COMMAND_ADMIN = 1 << 3
+    COMMAND_PUBSUB = 1 << 4
+    COMMAND_NOSCRIPT = 1 << 5
+    COMMAND_BLOCKING = 1 << 6
+    COMMAND_LOADING = 1 << 7
+    COMMAND_STALE = 1 << 8
+    COMMAND_SKIP_MONITOR = 1 << 9
+    COMMAND_SKIP_COMMANDLOG = 1 << 10
+    COMMAND_ASKING = 1 << 11
+    COMMAND_FAST = 1 << 12
+    COMMAND_NO_AUTH = 1 << 13
+    COMMAND_MAY_REPLICATE = 1 << 14
+    COMMAND_NO_ASYNC_LOADING = 1 << 15
+    COMMAND_NO_MULTI = 1 << 16
+    COMMAND_MOVABLEKEYS = 1 << 17
+    COMMAND_ALLOW_BUSY = 1 << 18
+    COMMAND_NO_MANDATORY_KEYS = 1 << 19
+    COMMAND_PROTECTED = 1 << 20     # refused unless enable-...-command allows it
+    COMMAND_SUBSCRIBED = 1 << 21    # allowed to a RESP2 client that is subscribed
+    COMMAND_UNQUEUED = 1 << 22      # runs at once inside MULTI
+
+cdef enum SessionFlag:
+    SESSION_CLOSE_AFTER_REPLY = 1 << 0  # closed once its output is sent
+    SESSION_DOOMED = 1 << 1             # closed at the end of the turn, output or not
+    SESSION_BLOCKED = 1 << 2            # waits; its input is read and kept
+    SESSION_POSTPONED = 1 << 3          # ... for CLIENT PAUSE to end
+    SESSION_MONITOR = 1 << 4            # is fed every command
+    SESSION_REPLY_OFF = 1 << 5          # CLIENT REPLY OFF
+    SESSION_REPLY_SKIP = 1 << 6         # no reply to the command that runs
+    SESSION_REPLY_SKIP_NEXT = 1 << 7    # CLIENT REPLY SKIP: nor to the one after it
+    SESSION_NO_EVICT = 1 << 8           # CLIENT NO-EVICT
+    SESSION_NO_TOUCH = 1 << 9           # CLIENT NO-TOUCH
+    SESSION_UNIX = 1 << 10              # came by the unix socket
+    SESSION_MULTI = 1 << 11             # in a transaction
+    SESSION_SUBSCRIBED = 1 << 12        # has a subscription
+    SESSION_LOCAL = 1 << 13             # no socket: the loader of the AOF, an embedding program
+    SESSION_READY = 1 << 14             # in the runtime's list of sessions with something to send
+    SESSION_WANTS_WRITE = 1 << 15       # its socket was full: the poller tells when it can take more
+    SESSION_IN_DOOMED = 1 << 16         # in the runtime's list of sessions to close
+    SESSION_PENDING_INPUT = 1 << 17     # has complete requests left from an earlier turn
+    SESSION_LOOPBACK = 1 << 18          # its peer is this machine
+    SESSION_SPECIAL = SESSION_REPLY_OFF | SESSION_REPLY_SKIP | SESSION_REPLY_SKIP_NEXT | SESSION_MULTI | \
+        SESSION_SUBSCRIBED | SESSION_NO_TOUCH | SESSION_LOCAL
+                                        # what the dispatcher's short way does not know
+
+cdef enum Alert:                # why the dispatcher must look closer at each command
+    ALERT_LOADING = 1 << 0      # the dataset is being read
+    ALERT_MAXMEMORY = 1 << 1    # a limit on memory is set
+    ALERT_WRITE_ERROR = 1 << 2  # the AOF can't be written
+    ALERT_PAUSED_ALL = 1 << 3   # CLIENT PAUSE ALL
+    ALERT_PAUSED_WRITES = 1 << 4
+    ALERT_MONITORS = 1 << 5     # somebody runs MONITOR
+    ALERT_CLIENT_LIMIT = 1 << 6  # maxmemory-clients is set
+
+cdef enum ClientClass:          # of client-output-buffer-limit
+    CLASS_NORMAL = 0
+    CLASS_REPLICA = 1
+    CLASS_PUBSUB = 2
+    CLASS_COUNT = 3
+
+cdef enum:
+    ARENA_KEEP = 1 << 20        # bytes of the reply arena kept between turns
+    OUTPUT_BLOCK = 16 * 1024    # least bytes of a block of pending output
+    LATENCY_BUCKETS = 27 * 32   # see runtime/latency
+    ERROR_KINDS = 128           # error codes that INFO errorstats counts apart
+
+cdef struct OutputBlock:        # pending output of a session that can't be sent now
+    OutputBlock *next
+    size_t length               # bytes filled
+    size_t capacity             # bytes that fit
+    char data[1]                # the block goes on
+
+cdef struct Session:
+    uint64_t id                 # CLIENT ID, never reused
+    int fd                      # its socket, -1 for a local one
+    uint32_t resp               # RESP version, 2 or 3
+    uint64_t flags              # SessionFlag
+    Runtime *runtime
+    Database *database          # selected
+    bint authenticated          # may run commands
+    Parser parser               # the request that is being received
+    Arguments partial           # its arguments so far, when it takes more than one read
+    Buffer input                # bytes received and not consumed
+    size_t input_at             # how many of them are consumed
+    size_t arena_start          # this turn's replies in the runtime's arena
+    size_t arena_length
+    OutputBlock *output         # what could not be sent, oldest first
+    OutputBlock *output_last
+    size_t output_sent          # bytes of the first block that are sent
+    size_t output_bytes         # bytes pending in blocks, with their headers
+    uint32_t output_blocks      # how many
+    int64_t soft_limit_since_ms  # when the output passed its soft limit, 0: it has not
+    Blob *name                  # CLIENT SETNAME, NULL for none
+    Blob *library_name          # CLIENT SETINFO
+    Blob *library_version
+    Blob *peer                  # "address:port" as CLIENT LIST prints it
+    Blob *local                 # the server's side of it
+    Blob *user                  # name of the ACL user, NULL: default
+    int64_t created_ms          # unix time
+    int64_t active_ms           # unix time of the last byte in or out
+    Command *last_command       # NULL: none yet
+    uint64_t commands           # run for it
+    uint64_t bytes_in
+    uint64_t bytes_out
+    uint32_t database_hint      # unused by the core; the embedder's
+    uint32_t class_             # ClientClass
+    int64_t blocked_until_ms    # unix time a wait ends, 0: never
+    uint64_t input_peak         # most bytes of input held at once lately
+    Session *next               # all sessions, oldest first
+    Session *previous
+    Session *next_ready         # lists of the turn
+    Session *next_doomed
+    Session *next_postponed
+    void *transaction           # MULTI's queue
+    void *subscriptions
+    void *waiting               # what it is blocked on
+    void *tracking
+
+ctypedef void (*command_body)(Context *c) noexcept nogil
+
+cdef struct Command:
+    const char *name            # full name in lower case: "get", "config|set"
+    size_t name_length
+    command_body body
+    void *handler               # the Python function of a command written in Python, else NULL
+    int arity                   # words with the name; negative: at least so many
+    uint64_t flags              # CommandFlag
+    int first_key               # index of the first key, 0: none
+    int last_key                # of the last, negative: from the end
+    int key_step
+    uint64_t categories         # ACL categories, a bit each
+    uint32_t id                 # index in the registry
+    Command *parent             # of a subcommand
+    Command **children          # subcommands of a container
+    int child_count
+    uint64_t calls
+    uint64_t ticks              # time spent in it
+    uint64_t rejected           # refused before it ran
+    uint64_t failed             # answered with an error
+    uint32_t *latency           # histogram of its durations, NULL until first used
+    bint disabled               # renamed to ""
+
+cdef struct Request:            # one parsed request of a batch
+    size_t first                # index of its arguments in the batch's array
+    Slice *argv                 # its arguments
+    int argc
+    Command *command            # looked up ahead, NULL: not known
+    uint64_t key_hash           # of its first key
+    const char *raw             # its bytes as received, NULL where they are not one stretch
+    size_t raw_length           # bytes it took of the input
+    size_t end                  # where it ends in the input that is being run
+
+cdef struct Context:            # what a body works with
+    Runtime *runtime
+    Keyspace *keyspace
+    Session *session
+    Database *database
+    Command *command
+    Slice *argv                 # the command's words, its name first
+    int argc
+    Reply reply
+    uint64_t key_hash           # hash of argv[hashed]
+    int hashed                  # index of the argument whose hash is known, 0: none
+    const char *raw             # the request's bytes, for propagation as it came; NULL: rewritten or inline
+    size_t raw_length
+    Parser *parser              # of the session, for arguments in blocks of their own; NULL: none
+    bint propagated             # the body said itself what goes to the AOF and replicas
+    bint block                  # the body made the session wait: no reply, no statistics yet
+
+cdef struct ErrorKind:
+    char code[32]               # its first word, terminated
+    uint64_t count
+
+cdef struct OutputLimit:        # client-output-buffer-limit of a class
+    uint64_t hard               # bytes, 0: none
+    uint64_t soft
+    int64_t soft_seconds
+
+cdef struct Statistics:         # of INFO; reset by CONFIG RESETSTAT
+    uint64_t connections
+    uint64_t rejected_connections
+    uint64_t commands
+    uint64_t bytes_in
+    uint64_t bytes_out
+    uint64_t reads              # turns in which a socket was read
+    uint64_t writes             # ... was written
+    uint64_t errors             # error replies
+    uint64_t query_limit_closed  # clients closed for too much input
+    uint64_t output_limit_closed  # ... output
+    uint64_t evicted_clients
+    uint64_t auth_failures
+    uint64_t acl_denied_cmd
+    uint64_t eviction_us        # time spent over the memory limit
+    int64_t over_limit_since_us  # monotonic, 0: not over it
+    uint64_t errors_disabled
+    uint64_t timed_out          # CONFIG timeout
+
+cdef struct Runtime:
+    Keyspace keyspace
+    EvictionPool pool
+    Session *sessions           # oldest first
+    Session *sessions_last
+    uint64_t session_count
+    uint64_t next_session_id
+    uint64_t blocked_count
+    Session *ready              # sessions with something to send
+    Session *doomed             # to be closed at the end of the turn
+    Session *postponed          # waiting for CLIENT PAUSE to end
+    uint32_t alerts             # Alert bits
+    Buffer arena                # replies of this turn
+    Buffer effects              # commands for the AOF and replicas, not yet taken
+    int effects_database        # number of the database that they stand in, -1: a SELECT is due
+    uint64_t effects_total      # bytes ever appended
+    size_t unit_start           # where the running command's effects begin
+    uint32_t unit_count         # how many of its effects there are
+    bint propagate              # somebody wants effects
+    bint replaying              # the AOF is being read: nothing is propagated
+    bint requires_password
+    uint64_t maxmemory          # bytes, 0: no limit
+    uint64_t uncounted_memory   # bytes that do not count against it
+    int maxmemory_samples
+    int eviction_tenacity
+    int64_t bulk_limit          # proto-max-bulk-len
+    uint64_t query_limit        # client-query-buffer-limit
+    OutputLimit output_limits[CLASS_COUNT]
+    bint latency_tracking
+    int64_t slow_ticks          # commandlog-execution-slower-than, negative: off
+    int64_t large_request       # commandlog-request-larger-than, negative: off
+    int64_t large_reply
+    double ticks_per_us
+    double ns_per_tick
+    char write_error[128]       # why the AOF can't be written, terminated
+    uint8_t debug_allowed       # enable-debug-command: 0 no, 1 yes, 2 local connections
+    uint8_t module_allowed      # enable-module-command
+    int64_t now_us              # unix time; refreshed once a batch
+    uint64_t peak_memory
+    Statistics statistics
+    ErrorKind error_kinds[ERROR_KINDS]
+    int error_kind_count
+    uint64_t pause_end_ms       # unix time CLIENT PAUSE ends
+    void *face                  # the Python Engine, for commands written in Python
+    Session *running            # whose command runs
+    bint evicting               # a command's eviction ran out of its time: cron goes on
+    void (*on_commandlog)(Context *c, int64_t duration_us, uint64_t reply_bytes) noexcept nogil
+    void (*on_monitor)(Context *c) noexcept nogil
