@@ -1,5 +1,5 @@
 """The engine's face to Python (see engine.pyx)."""
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from kv._core.engine.poller cimport Poller
 from kv._core.runtime.state cimport Runtime, Session
@@ -9,7 +9,17 @@ cdef class Engine:
     cdef readonly Poller poller     # sessions, and what Python watches
     cdef public object owner        # whoever embeds the engine; commands written in Python see it as call.server
     cdef int monitors               # sessions that run MONITOR
+    cdef public object on_commandlog    # called with what the command log needs of a slow or large command
+    cdef readonly bint active_rehashing  # config activerehashing
+    cdef readonly bint active_expire    # DEBUG SET-ACTIVE-EXPIRE
+    cdef readonly bint resize_allowed   # DEBUG DICT-RESIZING
+    cdef readonly int expire_effort     # config active-expire-effort
+    cdef readonly int64_t idle_timeout_s  # config timeout, 0: none
     cdef object __weakref__
+
+    cdef void resume(self, Session *session) noexcept nogil
+    cdef void serve_resumed(self) noexcept nogil
+    cdef void forget_pending(self, Session *session) noexcept nogil
 
     cdef void refresh_clock(self) noexcept nogil
     cdef void after_send(self, Session *session, int outcome) noexcept nogil

@@ -40,9 +40,9 @@ from kv._core.runtime.session cimport (
     session_check_soft_limit, session_doom, session_free, session_memory, session_new, session_push, session_send)
 from kv._core.runtime.state cimport (
     ALERT_LOADING, ALERT_MAXMEMORY, ALERT_MONITORS, ALERT_PAUSED_ALL, ALERT_PAUSED_WRITES, ALERT_WRITE_ERROR,
-    ARENA_KEEP, CLASS_COUNT, CLASS_NORMAL, CLASS_PUBSUB, CLASS_REPLICA, LATENCY_BUCKETS, SESSION_BLOCKED,
+    ARENA_KEEP, CLASS_COUNT, COMMAND_SKIP_COMMANDLOG, CLASS_NORMAL, CLASS_PUBSUB, CLASS_REPLICA, LATENCY_BUCKETS, SESSION_BLOCKED,
     SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_IN_DOOMED, SESSION_LOCAL, SESSION_LOOPBACK, SESSION_MONITOR,
-    SESSION_POSTPONED, SESSION_READY, SESSION_UNIX, SESSION_WANTS_WRITE, Command, Context, Runtime, Session)
+    SESSION_PENDING_INPUT, SESSION_POSTPONED, SESSION_READY, SESSION_UNIX, SESSION_WANTS_WRITE, Command, Context, Runtime, Session)
 
 import logging
 import os
@@ -50,7 +50,7 @@ import weakref
 
 # the commands: importing a module declares what is in it
 import kv._core.runtime.call
-import kv._core.commands.connection
+import kv._core.commands.connection  # noqa: F401
 import kv._core.commands.generic
 import kv._core.commands.strings
 
@@ -94,6 +94,8 @@ cdef class Engine:
         runtime.on_monitor = on_monitor
         self.owner = owner
         self.poller = Poller()
+        self.active_rehashing = self.active_expire = self.resize_allowed = True
+        self.expire_effort = 1
         self.refresh_clock()
 
     def __dealloc__(self):
@@ -117,10 +119,12 @@ cdef class Engine:
         cdef int i
         cdef list others = None
         cdef uint64_t data
-        if self.runtime.doomed != NULL or self.runtime.ready != NULL:
+        if self.runtime.doomed != NULL or self.runtime.ready != NULL or self.runtime.pending != NULL:
             timeout_ms = 0
         self.poller.wait(timeout_ms)
         self.refresh_clock()
+        if unlikely(self.runtime.pending != NULL):
+            self.serve_resumed()
         for i in range(self.poller.ready):
             data = self.poller.events[i].data.u64
             if likely(data & 1 == 0):
@@ -179,6 +183,190 @@ cdef class Engine:
         elif unlikely(outcome == 0 or session.flags & SESSION_WANTS_WRITE):
             self.poller.change_session(session, outcome == 0)
 
+    # -- configuration ------------------------------------------------------------------------------------------------
+
+    def configure(self, **settings):
+        """Set what the core itself must know, by keyword: sizes in bytes, times as each option has them. KeyError for a
+        name it does not know."""
+        for name, value in settings.items():
+            self.set_one(name, value)
+
+    def set_one(self, str name, value):
+        cdef Runtime *runtime = &self.runtime
+        cdef Keyspace *keyspace = &runtime.keyspace
+        if name == "maxmemory":
+            runtime.maxmemory = value
+            self.set_alert(ALERT_MAXMEMORY, runtime.maxmemory != 0)
+        elif name == "maxmemory_policy":
+            keyspace.policy = POLICIES[value]
+            self.runtime.pool.count = 0
+        elif name == "maxmemory_samples":
+            runtime.maxmemory_samples = value
+        elif name == "maxmemory_eviction_tenacity":
+            runtime.eviction_tenacity = value
+        elif name == "lfu_log_factor":
+            keyspace.lfu_log_factor = value
+        elif name == "lfu_decay_time":
+            keyspace.lfu_decay_minutes = value
+        elif name == "lazyfree_lazy_eviction":
+            keyspace.lazy_evict = value
+        elif name == "lazyfree_lazy_expire":
+            keyspace.lazy_expire = value
+        elif name == "lazyfree_lazy_server_del":
+            keyspace.lazy_server_del = value
+        elif name == "lazyfree_lazy_user_del":
+            keyspace.lazy_user_del = value
+        elif name == "lazyfree_lazy_user_flush":
+            keyspace.lazy_user_flush = value
+        elif name == "notify_keyspace_events":
+            keyspace.event_classes = value
+            keyspace.observed = value != 0
+        elif name == "proto_max_bulk_len":
+            runtime.bulk_limit = value
+        elif name == "client_query_buffer_limit":
+            runtime.query_limit = value
+        elif name == "requires_password":
+            runtime.requires_password = value
+        elif name == "latency_tracking":
+            runtime.latency_tracking = value
+        elif name == "commandlog_execution_slower_than":
+            runtime.slow_ticks = <int64_t> (value * runtime.ticks_per_us) if value >= 0 else -1
+        elif name == "commandlog_request_larger_than":
+            runtime.large_request = value
+        elif name == "commandlog_reply_larger_than":
+            runtime.large_reply = value
+        elif name == "enable_debug_command":
+            runtime.debug_allowed = ("no", "yes", "local").index(value)
+        elif name == "enable_module_command":
+            runtime.module_allowed = ("no", "yes", "local").index(value)
+        elif name == "activerehashing":
+            self.active_rehashing = value
+        elif name == "active_expire_effort":
+            self.expire_effort = value
+        elif name == "active_expire":
+            self.active_expire = value
+        elif name == "hash_resize":
+            self.resize_allowed = value
+        elif name == "timeout":
+            self.idle_timeout_s = value
+        else:
+            raise KeyError(name)
+
+    def set_output_limit(self, str client_class, uint64_t hard, uint64_t soft, int64_t soft_seconds):
+        """client-output-buffer-limit of normal, replica or pubsub clients; 0 for no limit."""
+        cdef int index = CLASSES[client_class]
+        self.runtime.output_limits[index].hard = hard
+        self.runtime.output_limits[index].soft = soft
+        self.runtime.output_limits[index].soft_seconds = soft_seconds
+
+    @property
+    def propagating(self):
+        """Whether effects are gathered: somebody (the AOF, replicas) will take them."""
+        return self.runtime.propagate
+
+    @propagating.setter
+    def propagating(self, bint wanted):
+        self.runtime.propagate = wanted
+
+    @property
+    def loading(self):
+        """Whether the dataset is being read: commands but those with the flag `loading` are refused, nothing expires."""
+        return self.runtime.alerts & ALERT_LOADING != 0
+
+    @loading.setter
+    def loading(self, bint on):
+        self.set_alert(ALERT_LOADING, on)
+        self.runtime.replaying = on
+        self.runtime.keyspace.expiry_paused = on
+
+    def set_write_error(self, str reason):
+        """Refuse writes with MISCONF and this reason, or accept them again (None)."""
+        cdef bytes text = (reason or "").encode()[:127]
+        memset(self.runtime.write_error, 0, sizeof(self.runtime.write_error))
+        for i in range(len(text)):
+            self.runtime.write_error[i] = text[i]
+        self.set_alert(ALERT_WRITE_ERROR, reason is not None)
+
+    def set_uncounted_memory(self, uint64_t size):
+        """Bytes (of AOF and replication buffers) that do not count against maxmemory."""
+        self.runtime.uncounted_memory = size
+
+    def set_touch_paused(self, bint paused):
+        """While a forked child lives: leave the access clock alone and do not resize tables, so that pages stay shared."""
+        cdef int i
+        self.runtime.keyspace.touch_paused = False
+        for i in range(self.runtime.keyspace.count):
+            self.runtime.keyspace.databases[i].keys.avoid_resize = paused
+
+    @property
+    def now_ms(self):
+        """Unix time of the batch, in ms."""
+        return self.runtime.keyspace.now_ms
+
+    @property
+    def dirty(self):
+        """Changes since it was last set."""
+        return self.runtime.keyspace.dirty
+
+    @dirty.setter
+    def dirty(self, uint64_t value):
+        self.runtime.keyspace.dirty = value
+
+    # -- pausing ------------------------------------------------------------------------------------------------------
+
+    def pause(self, bint writes_only, int64_t until_ms):
+        """CLIENT PAUSE: hold back all commands, or those that write, until a unix time in ms. While a pause is on
+        nothing expires and nothing is evicted."""
+        cdef Runtime *runtime = &self.runtime
+        self.set_alert(ALERT_PAUSED_WRITES, True)
+        if not writes_only:
+            self.set_alert(ALERT_PAUSED_ALL, True)
+        if until_ms > runtime.pause_end_ms:
+            runtime.pause_end_ms = until_ms
+        runtime.keyspace.reads_only_hide = True
+
+    def unpause(self):
+        """End the pause and run what was held back."""
+        cdef Runtime *runtime = &self.runtime
+        cdef Session *session = runtime.postponed
+        cdef Session *following
+        self.set_alert(ALERT_PAUSED_WRITES | ALERT_PAUSED_ALL, False)
+        runtime.pause_end_ms = 0
+        runtime.keyspace.reads_only_hide = False
+        runtime.postponed = NULL
+        while session != NULL:
+            following = session.next_postponed
+            session.flags &= ~<uint64_t> (SESSION_BLOCKED | SESSION_POSTPONED)
+            runtime.blocked_count -= 1
+            self.resume(session)
+            session = following
+
+    cdef void resume(self, Session *session) noexcept nogil:
+        """The session no longer waits: have its input run in the next turn."""
+        if not session.flags & SESSION_PENDING_INPUT:
+            session.flags |= SESSION_PENDING_INPUT
+            session.next_pending = self.runtime.pending
+            self.runtime.pending = session
+
+    cdef void serve_resumed(self) noexcept nogil:
+        cdef Session *session = self.runtime.pending
+        cdef Session *following
+        self.runtime.pending = NULL
+        while session != NULL:
+            following = session.next_pending
+            session.flags &= ~<uint64_t> SESSION_PENDING_INPUT
+            serve_pending(&self.runtime, session)
+            session = following
+
+    @property
+    def pause_state(self):
+        """(what is paused: "none", "write" or "all"; ms left)."""
+        cdef uint32_t alerts = self.runtime.alerts
+        if not alerts & ALERT_PAUSED_WRITES:
+            return "none", 0
+        left = max(0, <int64_t> self.runtime.pause_end_ms - self.runtime.keyspace.now_ms)
+        return ("all" if alerts & ALERT_PAUSED_ALL else "write"), left
+
     # -- sessions -----------------------------------------------------------------------------------------------------
 
     def attach(self, int fd, str peer not None, str local not None, bint unix=False, bint loopback=False):
@@ -192,6 +380,8 @@ cdef class Engine:
         return session.id
 
     cdef void close_session(self, Session *session) noexcept:
+        if session.flags & SESSION_PENDING_INPUT:
+            self.forget_pending(session)
         if session.flags & SESSION_POSTPONED:
             self.forget_postponed(session)
         if session.flags & SESSION_BLOCKED:
@@ -210,6 +400,14 @@ cdef class Engine:
                 link[0] = session.next_postponed
                 return
             link = &link[0].next_postponed
+
+    cdef void forget_pending(self, Session *session) noexcept nogil:
+        cdef Session **link = &self.runtime.pending
+        while link[0] != NULL:
+            if link[0] == session:
+                link[0] = session.next_pending
+                return
+            link = &link[0].next_pending
 
     cdef void set_alert(self, uint32_t alert, bint on) noexcept nogil:
         if on:
@@ -271,8 +469,67 @@ cdef void on_removal(Keyspace *keyspace, Database *database, Slice key, int caus
 
 
 cdef void on_commandlog(Context *c, int64_t duration_us, uint64_t reply_bytes) noexcept nogil:
-    pass
+    """The command was slow, or its request or reply large: Python keeps the log."""
+    cdef Runtime *runtime = c.runtime
+    cdef uint64_t request_bytes = c.raw_length
+    cdef int i
+    if c.command.flags & COMMAND_SKIP_COMMANDLOG:
+        return
+    if c.raw == NULL:
+        request_bytes = 0
+        for i in range(c.argc):
+            request_bytes += c.argv[i].length + 15
+        if (not (runtime.slow_ticks >= 0 and duration_us * runtime.ticks_per_us >= runtime.slow_ticks)
+                and not (runtime.large_reply >= 0 and <int64_t> reply_bytes > runtime.large_reply)
+                and <int64_t> request_bytes <= runtime.large_request):
+            return
+    with gil:
+        tell_commandlog(c, duration_us, request_bytes, reply_bytes)
+
+
+cdef void tell_commandlog(Context *c, int64_t duration_us, uint64_t request_bytes, uint64_t reply_bytes) noexcept:
+    cdef int i
+    engine = <Engine> c.runtime.face
+    if engine.on_commandlog is None:
+        return
+    words = [c.argv[i].data[:min(c.argv[i].length, 256)] for i in range(min(c.argc, 64))]
+    lengths = [c.argv[i].length for i in range(min(c.argc, 64))]
+    engine.on_commandlog(words, lengths, c.argc, c.session.id, duration_us, request_bytes, reply_bytes)
 
 
 cdef void on_monitor(Context *c) noexcept nogil:
-    pass
+    with gil:
+        feed_monitors(c)
+
+
+cdef void feed_monitors(Context *c) noexcept:
+    """A line of MONITOR to every session that asked for them."""
+    cdef Session *session = c.runtime.sessions
+    cdef bytes line
+    seconds, us = divmod(c.runtime.now_us, 1000000)
+    words = " ".join([quoted(c.argv[i].data[:c.argv[i].length]) for i in range(c.argc)])
+    peer = "lua" if c.session.peer == NULL else c.session.peer.data[:c.session.peer.length].decode()
+    if c.session.flags & SESSION_UNIX:
+        peer = "unix:" + c.session.local.data[:c.session.local.length].decode().removesuffix(":0")
+    line = f"+{seconds}.{us:06d} [{c.database.id} {peer}] {words}\r\n".encode("latin-1")
+    while session != NULL:
+        if session.flags & SESSION_MONITOR and session != c.session:
+            session_push(session, line, len(line))
+        session = session.next
+
+
+cdef str quoted(bytes word):
+    """A word as MONITOR shows it: in double quotes, escapes for what is not printable."""
+    out = ['"']
+    for byte in word:
+        if byte in ESCAPES:
+            out.append(ESCAPES[byte])
+        elif 32 <= byte < 127:
+            out.append(chr(byte))
+        else:
+            out.append(f"\\x{byte:02x}")
+    out.append('"')
+    return "".join(out)
+
+
+ESCAPES = {ord("\\"): "\\\\", ord('"'): '\\"', 10: "\\n", 13: "\\r", 9: "\\t", 7: "\\a", 8: "\\b"}

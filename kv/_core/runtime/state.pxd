@@ -129,6 +129,7 @@ cdef struct Session:
     Session *next_ready         # lists of the turn
     Session *next_doomed
     Session *next_postponed
+    Session *next_pending
     void *transaction           # MULTI's queue
     void *subscriptions
     void *waiting               # what it is blocked on
@@ -224,6 +225,7 @@ cdef struct Runtime:
     Session *ready              # sessions with something to send
     Session *doomed             # to be closed at the end of the turn
     Session *postponed          # waiting for CLIENT PAUSE to end
+    Session *pending            # no longer waiting: their input is run in the next turn
     uint32_t alerts             # Alert bits
     Buffer arena                # replies of this turn
     Buffer effects              # commands for the AOF and replicas, not yet taken

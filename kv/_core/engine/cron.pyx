@@ -1,0 +1,74 @@
+"""What the engine does between turns: a slice of each long job, bounded in time.
+
+Called by whoever embeds it, `hz` times a second: expired keys are swept away, tables are resized and rehashed, eviction goes on
+where a command had to leave off, idle clients are closed, soft output limits are watched.
+"""
+from libc.stdint cimport int64_t, uint64_t
+
+from kv._core.base.buffer cimport buffer_free
+from kv._core.base.clock cimport clock_us
+from kv._core.base.memory cimport memory_purge
+from kv._core.containers.hashtable cimport hashtable_fit, hashtable_rehash, hashtable_rehashing
+from kv._core.engine.dispatch cimport evict_until_fits
+from kv._core.engine.engine cimport Engine
+from kv._core.keyspace.expire cimport expire_sweep
+from kv._core.keyspace.keyspace cimport Database, Keyspace
+from kv._core.runtime.session cimport session_check_soft_limit, session_doom
+from kv._core.runtime.state cimport (
+    ALERT_LOADING, ALERT_PAUSED_WRITES, CLASS_NORMAL, SESSION_BLOCKED, SESSION_DOOMED, SESSION_LOCAL, SESSION_MONITOR,
+    SESSION_SUBSCRIBED, Runtime, Session)
+
+cdef enum:
+    REHASH_US = 1000            # time for rehashing a call
+    REHASH_BUCKETS = 128        # buckets between two looks at the clock
+    EXPIRE_SHARE = 25           # percent of the processor that the sweep may take at effort 1
+    PURGE_EVERY = 100           # calls between two looks at memory to give back
+
+cdef uint64_t calls = 0
+
+
+def engine_cron(Engine engine, int hz):
+    """One slice of everything."""
+    global calls
+    cdef Runtime *runtime = &engine.runtime
+    engine.refresh_clock()
+    if runtime.pause_end_ms and <uint64_t> runtime.keyspace.now_ms >= runtime.pause_end_ms:
+        engine.unpause()
+    if runtime.alerts & (ALERT_LOADING | ALERT_PAUSED_WRITES) == 0:
+        if engine.active_expire:
+            expire_sweep(&runtime.keyspace, engine.expire_effort,
+                         <int64_t> 1000000 * (EXPIRE_SHARE + 2 * (engine.expire_effort - 1)) // hz // 100)
+        if runtime.evicting:
+            evict_until_fits(runtime)
+    resize_tables(engine)
+    look_after_sessions(engine)
+    calls += 1
+    if calls % PURGE_EVERY == 0:
+        memory_purge()
+
+
+cdef void resize_tables(Engine engine) noexcept nogil:
+    cdef Keyspace *keyspace = &engine.runtime.keyspace
+    cdef int64_t start = clock_us()
+    cdef int i
+    for i in range(keyspace.count):
+        if engine.resize_allowed:
+            hashtable_fit(&keyspace.databases[i].keys)
+        while engine.active_rehashing and hashtable_rehash(&keyspace.databases[i].keys, REHASH_BUCKETS):
+            if clock_us() - start > REHASH_US:
+                return
+
+
+cdef void look_after_sessions(Engine engine) noexcept nogil:
+    """Close idle clients; watch those whose output waits."""
+    cdef Session *session = engine.runtime.sessions
+    cdef int64_t oldest = engine.runtime.keyspace.now_ms - engine.idle_timeout_s * 1000
+    while session != NULL:
+        if session.output_bytes:
+            session_check_soft_limit(session)
+        if (engine.idle_timeout_s and session.active_ms < oldest and session.class_ == CLASS_NORMAL
+                and not session.flags & (SESSION_BLOCKED | SESSION_DOOMED | SESSION_LOCAL | SESSION_MONITOR
+                                         | SESSION_SUBSCRIBED)):
+            engine.runtime.statistics.timed_out += 1
+            session_doom(session)
+        session = session.next

@@ -1,0 +1,356 @@
+"""The engine's figures and sessions as Python sees them: for INFO, MEMORY, CLIENT, and tests."""
+from libc.stdint cimport int64_t, uint64_t
+from libc.string cimport memset
+
+from kv._core.base.blob cimport Blob, blob_copy, blob_free
+from kv._core.base.memory cimport memory_purge, memory_resident, memory_size, memory_slab_bytes, memory_used
+from kv._core.base.slice cimport slice_of
+from kv._core.containers.hashtable cimport Half, Hashtable, hashtable_buckets, hashtable_chain_lengths, \
+    hashtable_check, hashtable_overhead, hashtable_rehashing
+from kv._core.engine.engine cimport Engine
+from kv._core.engine.serve cimport serve_memory
+from kv._core.keyspace.keyspace cimport Database, Key, Keyspace, key_of, keyspace_check, keyspace_find
+from kv._core.objects.entry cimport Entry
+from kv._core.runtime.registry cimport command_at, command_count
+from kv._core.runtime.session cimport session_doom, session_memory, session_reset
+from kv._core.runtime.state cimport (
+    CLASS_NORMAL, LATENCY_BUCKETS, SESSION_BLOCKED, SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_LOCAL,
+    SESSION_MONITOR, SESSION_MULTI, SESSION_NO_EVICT, SESSION_NO_TOUCH, SESSION_POSTPONED, SESSION_REPLY_OFF,
+    SESSION_REPLY_SKIP_NEXT, SESSION_SUBSCRIBED, SESSION_UNIX, ALERT_MONITORS, Command, Runtime, Session, Statistics)
+
+from kv._core.runtime.registry import by_id
+
+
+# -- sessions -------------------------------------------------------------------------------------------------------------
+
+cdef class SessionInfo:
+    """A session as Python sees it. Good until the turn ends; `alive` tells whether the session still is."""
+    cdef Engine engine
+    cdef readonly uint64_t id
+
+    cdef Session *session(self) except NULL:
+        cdef Session *found = self.engine.session_by_id(self.id)
+        if found == NULL:
+            raise LookupError("the session has ended")
+        return found
+
+    @property
+    def alive(self):
+        cdef Session *found = self.engine.session_by_id(self.id)
+        return found != NULL and not found.flags & SESSION_DOOMED
+
+    @property
+    def peer(self):
+        return text_of(self.session().peer)
+
+    @property
+    def local(self):
+        return text_of(self.session().local)
+
+    @property
+    def name(self):
+        """bytes, empty for none."""
+        return bytes_of(self.session().name)
+
+    @name.setter
+    def name(self, bytes name not None):
+        replace_blob(&self.session().name, name)
+
+    @property
+    def library_name(self):
+        return bytes_of(self.session().library_name)
+
+    @library_name.setter
+    def library_name(self, bytes name not None):
+        replace_blob(&self.session().library_name, name)
+
+    @property
+    def library_version(self):
+        return bytes_of(self.session().library_version)
+
+    @library_version.setter
+    def library_version(self, bytes version not None):
+        replace_blob(&self.session().library_version, version)
+
+    @property
+    def user(self):
+        name = bytes_of(self.session().user)
+        return name or b"default"
+
+    @property
+    def authenticated(self):
+        return self.session().authenticated
+
+    @authenticated.setter
+    def authenticated(self, bint yes):
+        self.session().authenticated = yes
+
+    @property
+    def resp(self):
+        return self.session().resp
+
+    @resp.setter
+    def resp(self, int version):
+        self.session().resp = version
+
+    @property
+    def database(self):
+        return self.session().database.id
+
+    @property
+    def fd(self):
+        return self.session().fd
+
+    @property
+    def age_seconds(self):
+        return (self.engine.runtime.now_us // 1000 - self.session().created_ms) // 1000
+
+    @property
+    def idle_seconds(self):
+        return max(0, (self.engine.runtime.now_us // 1000 - self.session().active_ms) // 1000)
+
+    @property
+    def client_class(self):
+        """normal, replica or pubsub."""
+        return ("normal", "replica", "pubsub")[self.session().class_]
+
+    @property
+    def flags(self):
+        """The letters of CLIENT LIST's flags=."""
+        cdef uint64_t flags = self.session().flags
+        letters = ""
+        for flag, letter in ((SESSION_MONITOR, "O"), (SESSION_SUBSCRIBED, "P"), (SESSION_MULTI, "x"),
+                             (SESSION_BLOCKED, "b"), (SESSION_CLOSE_AFTER_REPLY, "c"), (SESSION_DOOMED, "A"),
+                             (SESSION_UNIX, "U"), (SESSION_NO_EVICT, "e"), (SESSION_NO_TOUCH, "T")):
+            if flags & <uint64_t> flag:
+                letters += letter
+        return letters or "N"
+
+    @property
+    def last_command(self):
+        """Full name of the command that ran last, "NULL" for none."""
+        cdef Command *command = self.session().last_command
+        return "NULL" if command == NULL else command.name.decode()
+
+    @property
+    def figures(self):
+        """What CLIENT LIST prints as numbers, by its names."""
+        cdef Session *session = self.session()
+        return {
+            "qbuf": session.input.length - session.input_at, "qbuf-free": session.input.capacity - session.input.length,
+            "argv-mem": session.partial.capacity * 16, "obl": session.arena_length, "oll": session.output_blocks,
+            "omem": session.output_bytes, "tot-mem": session_memory(session), "tot-net-in": session.bytes_in,
+            "tot-net-out": session.bytes_out, "tot-cmds": session.commands,
+        }
+
+    @property
+    def blocked(self):
+        return self.session().flags & SESSION_BLOCKED != 0
+
+    @property
+    def writable(self):
+        """Whether its socket is full, so that the poller waits for room."""
+        return self.session().output != NULL
+
+    def set_flag(self, str name, bint on):
+        """no-evict, no-touch, reply-off, reply-skip, monitor."""
+        cdef uint64_t flag = <uint64_t> {
+            "no-evict": SESSION_NO_EVICT, "no-touch": SESSION_NO_TOUCH, "reply-off": SESSION_REPLY_OFF,
+            "reply-skip": SESSION_REPLY_SKIP_NEXT}[name]
+        if on:
+            self.session().flags |= flag
+        else:
+            self.session().flags &= ~flag
+
+    def monitor(self):
+        """From now on the session is fed every command."""
+        if not self.session().flags & SESSION_MONITOR:
+            self.session().flags |= SESSION_MONITOR
+            self.engine.monitors += 1
+            self.engine.set_alert(ALERT_MONITORS, True)
+
+    def kill(self):
+        """Close the connection: at once, or after its reply where its own command runs."""
+        cdef Session *session = self.session()
+        if self.engine.runtime.running == session:
+            session.flags |= SESSION_CLOSE_AFTER_REPLY
+        else:
+            session_doom(session)
+
+    def reset(self):
+        """What RESET does to the connection."""
+        cdef Session *session = self.session()
+        if session.flags & SESSION_MONITOR:
+            self.engine.monitors -= 1
+            self.engine.set_alert(ALERT_MONITORS, self.engine.monitors > 0)
+        session_reset(session)
+
+
+cdef SessionInfo info_of(Engine engine, Session *session):
+    cdef SessionInfo info = SessionInfo.__new__(SessionInfo)
+    info.engine = engine
+    info.id = session.id
+    return info
+
+
+def sessions(Engine engine not None):
+    """All sessions with a socket, oldest first."""
+    cdef Session *session = engine.runtime.sessions
+    cdef list found = []
+    while session != NULL:
+        if session.fd >= 0:
+            found.append(info_of(engine, session))
+        session = session.next
+    return found
+
+
+def session(Engine engine not None, uint64_t id):
+    """The session of an id, None where there is none."""
+    cdef Session *found = engine.session_by_id(id)
+    return None if found == NULL else info_of(engine, found)
+
+
+cdef str text_of(Blob *blob):
+    return "" if blob == NULL else blob.data[:blob.length].decode("utf-8", "surrogateescape")
+
+
+cdef bytes bytes_of(Blob *blob):
+    return b"" if blob == NULL else blob.data[:blob.length]
+
+
+cdef int replace_blob(Blob **blob, bytes value) except -1:
+    blob_free(blob[0])
+    blob[0] = blob_copy(value, len(value)) if value else NULL
+    return 0
+
+
+# -- figures --------------------------------------------------------------------------------------------------------------
+
+def statistics(Engine engine not None):
+    """Counters of INFO's sections stats, persistence and clients, by the names they have in Statistics and Keyspace."""
+    cdef Runtime *runtime = &engine.runtime
+    figures = dict(runtime.statistics)
+    cdef Keyspace *keyspace = &runtime.keyspace
+    figures.update(
+        hits=keyspace.hits, misses=keyspace.misses, expired=keyspace.expired, expired_active=keyspace.expired_active,
+        evicted=keyspace.evicted, stale_share=keyspace.stale_share, expire_cap_reached=keyspace.expire_cap_reached,
+        expire_sweep_us=keyspace.expire_sweep_us, dirty=keyspace.dirty, session_count=runtime.session_count,
+        blocked=runtime.blocked_count)
+    return figures
+
+
+def reset_statistics(Engine engine not None):
+    """CONFIG RESETSTAT."""
+    cdef Runtime *runtime = &engine.runtime
+    cdef Keyspace *keyspace = &runtime.keyspace
+    cdef Command *command
+    cdef int i
+    memset(&runtime.statistics, 0, sizeof(Statistics))
+    runtime.error_kind_count = 0
+    keyspace.hits = keyspace.misses = keyspace.expired = keyspace.expired_active = keyspace.evicted = 0
+    keyspace.expire_cap_reached = keyspace.expire_sweep_us = 0
+    keyspace.stale_share = 0
+    runtime.peak_memory = memory_used()
+    for i in range(command_count()):
+        command = command_at(i)
+        command.calls = command.ticks = command.rejected = command.failed = 0
+        if command.latency != NULL:
+            memset(command.latency, 0, LATENCY_BUCKETS * sizeof(command.latency[0]))
+
+
+def command_figures(Engine engine not None):
+    """{full name: (calls, microseconds, rejected, failed)} of the commands that were called or refused."""
+    cdef Command *command
+    cdef int i
+    figures = {}
+    for i in range(command_count()):
+        command = command_at(i)
+        if command.calls or command.rejected or command.failed:
+            figures[command.name.decode()] = (command.calls, <uint64_t> (command.ticks / engine.runtime.ticks_per_us),
+                                              command.rejected, command.failed)
+    return figures
+
+
+def latency_figures(Engine engine not None):
+    """{full name: counts by bucket} of the commands that have a histogram (see runtime/latency)."""
+    cdef Command *command
+    cdef int i
+    figures = {}
+    for i in range(command_count()):
+        command = command_at(i)
+        if command.latency != NULL:
+            figures[command.name.decode()] = [command.latency[bucket] for bucket in range(LATENCY_BUCKETS)]
+    return figures
+
+
+def error_figures(Engine engine not None):
+    """{error code: replies}."""
+    cdef int i
+    return {engine.runtime.error_kinds[i].code.decode("latin-1"): engine.runtime.error_kinds[i].count
+            for i in range(engine.runtime.error_kind_count)}
+
+
+def reset_errors(Engine engine not None):
+    engine.runtime.error_kind_count = 0
+
+
+def note_rejected_connection(Engine engine not None):
+    engine.runtime.statistics.rejected_connections += 1
+
+
+def note_auth_failure(Engine engine not None):
+    engine.runtime.statistics.auth_failures += 1
+
+
+def database_figures(Engine engine not None):
+    """[(keys, keys with an expiry, average ttl in ms)], one a database."""
+    cdef int i
+    cdef Database *database
+    figures = []
+    for i in range(engine.runtime.keyspace.count):
+        database = engine.runtime.keyspace.databases + i
+        figures.append((database.keys.count, database.keys.marked, <int64_t> database.average_ttl_ms))
+    return figures
+
+
+def memory_figures(Engine engine not None):
+    """Bytes: used, peak, resident, slab pages, tables, client input and output, and of the engine itself."""
+    cdef Runtime *runtime = &engine.runtime
+    cdef Session *session = runtime.sessions
+    cdef size_t clients = 0, tables = 0
+    cdef int i
+    while session != NULL:
+        clients += session_memory(session)
+        session = session.next
+    for i in range(runtime.keyspace.count):
+        tables += hashtable_overhead(&runtime.keyspace.databases[i].keys)
+    if memory_used() > runtime.peak_memory:
+        runtime.peak_memory = memory_used()
+    return {"used": memory_used(), "peak": runtime.peak_memory, "resident": memory_resident(),
+            "slabs": memory_slab_bytes(), "tables": tables, "clients": clients, "arena": runtime.arena.capacity,
+            "effects": runtime.effects.capacity, "reading": serve_memory()}
+
+
+def table_figures(Engine engine not None, int database):
+    """[(buckets, children, elements in chains by length, rehashing)] of a database's table, main array first."""
+    cdef Hashtable *table = &engine.runtime.keyspace.databases[database].keys
+    cdef uint64_t counts[32]
+    figures = []
+    for half in range(2 if hashtable_rehashing(table) else 1):
+        memset(counts, 0, sizeof(counts))
+        hashtable_chain_lengths(table, &table.target if half else &table.main, counts, 32)
+        figures.append(((table.target if half else table.main).buckets,
+                        (table.target if half else table.main).children, [counts[i] for i in range(32)]))
+    return figures
+
+
+def purge(Engine engine not None):
+    """Give unused memory back to the system; the bytes of pages returned."""
+    return memory_purge()
+
+
+def check(Engine engine not None):
+    """Walk the invariants of all databases. AssertionError names the first that does not hold."""
+    cdef const char *fault = keyspace_check(&engine.runtime.keyspace)
+    if fault != NULL:
+        raise AssertionError(fault.decode())
