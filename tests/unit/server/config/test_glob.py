@@ -1,4 +1,5 @@
 """The patterns of CONFIG GET."""
+
 import re
 
 import pytest
@@ -8,35 +9,38 @@ from hypothesis import strategies as st
 from kv.server.config.glob import has_wildcard, matches
 
 
-@pytest.mark.parametrize(("pattern", "text", "expected"), [
-    ("*", "", True),
-    ("", "", True),
-    ("", "a", False),
-    ("a", "", False),
-    ("max*", "maxmemory", True),
-    ("MAX*", "maxmemory", True),
-    ("*of", "replicaof", True),
-    ("*of", "replicaof2", False),
-    ("m?x*", "maxmemory", True),
-    ("?", "", False),
-    ("hz?", "hz", False),
-    ("h[a-z]", "hz", True),
-    ("h[z-a]", "hz", True),
-    ("h[^a-y]", "hz", True),
-    ("h[^z]", "hz", False),
-    ("h[z", "hz", True),
-    ("h[", "hz", False),
-    ("h[]z", "hz", False),
-    (r"h[\z]", "hz", True),
-    (r"h[\]z]", "h]", True),
-    ("h[a-]", "h^", True),  # a range, whose end the bracket is
-    (r"\*", "*", True),
-    (r"\*", "a", False),
-    ("a\\", "a\\", True),
-    ("**a**", "bab", True),
-    ("a*b*c", "aXbXbXc", True),
-    ("a*b*c", "aXbXbX", False),
-])
+@pytest.mark.parametrize(
+    ("pattern", "text", "expected"),
+    [
+        ("*", "", True),
+        ("", "", True),
+        ("", "a", False),
+        ("a", "", False),
+        ("max*", "maxmemory", True),
+        ("MAX*", "maxmemory", True),
+        ("*of", "replicaof", True),
+        ("*of", "replicaof2", False),
+        ("m?x*", "maxmemory", True),
+        ("?", "", False),
+        ("hz?", "hz", False),
+        ("h[a-z]", "hz", True),
+        ("h[z-a]", "hz", True),
+        ("h[^a-y]", "hz", True),
+        ("h[^z]", "hz", False),
+        ("h[z", "hz", True),
+        ("h[", "hz", False),
+        ("h[]z", "hz", False),
+        (r"h[\z]", "hz", True),
+        (r"h[\]z]", "h]", True),
+        ("h[a-]", "h^", True),  # a range, whose end the bracket is
+        (r"\*", "*", True),
+        (r"\*", "a", False),
+        ("a\\", "a\\", True),
+        ("**a**", "bab", True),
+        ("a*b*c", "aXbXbXc", True),
+        ("a*b*c", "aXbXbX", False),
+    ],
+)
 def test_forms(pattern, text, expected):
     assert matches(pattern, text) is expected
 

@@ -1,4 +1,5 @@
-"""The table against what Valkey 8.1.7 answered: tests/data/config-*.json hold its replies, not our reading of it."""
+"""The table against what Valkey 8.1.7 answered: tests/data/config-*.json hold its replies."""
+
 import json
 import os
 from pathlib import Path
@@ -35,15 +36,20 @@ def test_hidden_options():
 
 
 def test_options_that_cannot_be_set():
-    ours = {name: "immutable" if option.flags & IMMUTABLE else "protected"
-            for name, option in table.BY_NAME.items() if option.flags & (IMMUTABLE | PROTECTED)}
+    ours = {
+        name: "immutable" if option.flags & IMMUTABLE else "protected"
+        for name, option in table.BY_NAME.items()
+        if option.flags & (IMMUTABLE | PROTECTED)
+    }
     assert ours == {**FACTS["refused"], "rdma-rx-size": "immutable", "rdma-completion-vector": "immutable"}
 
 
 @pytest.mark.parametrize("name", PROBES["complaints"])
 def test_what_is_refused_and_with_which_words(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    expected = {value: complaint for complaint, values in PROBES["complaints"][name].items() for value in values}
+    expected = {
+        value: complaint for complaint, values in PROBES["complaints"][name].items() for value in values
+    }
     for value in PROBES["values"]:
         if (name, value) not in DIFFERENT:
             assert complaint_about(name, value) == expected.get(value, ""), value
@@ -53,7 +59,7 @@ def complaint_about(name, value):
     """What reading this option with this value from the command line says, up to Valkey's own check of a line."""
     config = Config()
     try:
-        Reader(config).read_text(f'{name} {json.dumps(value)} \nbogus')
+        Reader(config).read_text(f"{name} {json.dumps(value)} \nbogus")
     except FatalConfigError as error:
         lines = str(error).splitlines()
         return "" if lines[3] == ">>> 'bogus'" else lines[-1]
