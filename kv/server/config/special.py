@@ -101,7 +101,9 @@ class Save(Several):
 
 
 def is_save_point(seconds: int | None, changes: int | None) -> bool:
-    return seconds is not None and 1 <= seconds <= LONG_MAX and changes is not None and 0 <= changes <= INT_MAX
+    if seconds is None or changes is None:
+        return False
+    return 1 <= seconds <= LONG_MAX and 0 <= changes <= INT_MAX
 
 
 class Addresses(Several):

@@ -131,7 +131,7 @@ def test_users_and_modules_are_those_of_now():
 
 
 def test_sentinel_lines_keep_their_places():
-    old = "sentinel monitor a 1.1.1.1 1 1\nsentinel down-after-milliseconds a 5\nsentinel monitor b 2.2.2.2 2 2\n"
+    old = "sentinel monitor a 1.1.1.1 1 1\nsentinel failover-timeout a 5\nsentinel monitor b 2.2.2.2 2 2\n"
     text = new_text(
         old,
         Config(sentinel=True),

@@ -56,7 +56,7 @@ def test_what_is_refused_and_with_which_words(name, tmp_path, monkeypatch):
 
 
 def complaint_about(name, value):
-    """What reading this option with this value from the command line says, up to Valkey's own check of a line."""
+    """What reading this option with this value says, or "" if the next line is what is refused."""
     config = Config()
     try:
         Reader(config).read_text(f"{name} {json.dumps(value)} \nbogus")
