@@ -37,12 +37,6 @@ ATTRIBUTES = {name.replace("-", "_"): option for name, option in table.BY_NAME.i
 class Config:
     """Every option's value, the directives beside them, and who wants to know of changes."""
 
-    if TYPE_CHECKING:
-        bind: list[str]
-        port: int
-        dir: str
-        save: list[tuple[int, int]]
-
     def __init__(self, *, sentinel: bool = False) -> None:
         values = self.__dict__
         for option in table.OPTIONS:
@@ -136,8 +130,8 @@ class Config:
     def on_change(self, names: Iterable[str], hook: Hook) -> None:
         """Call hook(config) after CONFIG SET changed any of these options; once, however many it changed.
 
-        The hook applies the values to the running server. It may refuse with ConfigError, and must then leave
-        things so that a call with the old values puts them right.
+        The hook applies the values to the running server. It may refuse with ConfigError, whose text is the
+        reason alone, and must then leave things so that a call with the old values puts them right.
         """
         self._hooks.append((frozenset([table.BY_NAME[name] for name in names]), hook))
 

@@ -164,15 +164,23 @@ class Octal(Integer):
 
 
 class Memory(Integer):
-    """Bytes, with a unit if wanted: 1k is 1000, 1kb is 1024, and so for m and g."""
+    """Bytes, with a unit if wanted: 1k is 1000, 1kb is 1024, and so for m and g.
 
-    __slots__ = ()
+    What is allowed but of no use to the server is taken as the least that is.
+    """
+
+    __slots__ = ("least",)
+
+    def __init__(self, name: str, default: int, low: int, high: int, flags: int = 0, *, alias: str = "",
+                 least: int = 0) -> None:
+        super().__init__(name, default, low, high, flags, alias=alias)
+        self.least = least
 
     def convert(self, text: str) -> int:
         number = parse_memory(text)
         if number is None:
             raise ConfigError("argument must be a memory value")
-        return self.bounded(number)
+        return max(self.bounded(number), self.least)
 
     def file_form(self, value: int) -> str:
         return format_memory(value)

@@ -123,7 +123,10 @@ class Addresses(Several):
         """None for the default: a file that says nothing means it."""
         if value == self.default:
             return []
-        return [(f"{self.name} {' '.join([quote_if_needed(address) for address in value or ['']])}", True)]
+        words = " ".join([quote_if_needed(address) for address in value or [""]])
+        if len(value) == 1:
+            words = quote_if_needed(words)  # one argument is split once more when it is read
+        return [(f"{self.name} {words}", True)]
 
 
 class OutputLimits(Option):

@@ -188,7 +188,7 @@ OPTIONS: tuple[Option, ...] = (
     Integer("repl-ping-replica-period", 10, 1, INT_MAX, alias="repl-ping-slave-period"),
     Integer("repl-timeout", 60, 1, INT_MAX),
     Bool("repl-disable-tcp-nodelay", False),
-    Memory("repl-backlog-size", 10 * MB, 1, LONG_MAX),
+    Memory("repl-backlog-size", 10 * MB, 1, LONG_MAX, least=16 * KB),
     Integer("repl-backlog-ttl", 3600, 0, LONG_MAX),
     Bool("repl-diskless-sync", True, DEBUG),
     Integer("repl-diskless-sync-delay", 5, 0, INT_MAX),

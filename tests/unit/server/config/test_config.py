@@ -1,5 +1,9 @@
 """CONFIG GET and SET: what is shown, what is refused, and that a change happens as a whole or not at all."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,6 +11,8 @@ from hypothesis import strategies as st
 from kv.server.config import Config, ConfigError, table
 from kv.server.config.config import parse_text
 from kv.server.config.option import DENY_LOADING, IMMUTABLE, PROTECTED
+
+ROOT = str(Path(__file__).parents[4])
 
 
 def refused(config, *pairs, **where):
@@ -351,3 +357,20 @@ def test_all_or_nothing(pairs, refuse):
         for option, text in pairs:
             assert config.value(option) == parse_text(option, text, before[option.name])
     assert believed == everything(config)
+
+
+def test_start_up_loads_nothing_large():
+    """A few milliseconds of the time until a server answers; these modules alone would take longer."""
+    program = (
+        "import io, sys; from kv.server.config import Config;"
+        "Config.from_command_line(['kv-server', '--port', '0', '--save', '', '--dir', '/'], io.StringIO());"
+        "large = {'re', 'enum', 'typing', 'glob', 'dataclasses', 'tempfile', 'socket'};"
+        "print(sorted(large & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", f"import sys; sys.path.insert(0, {ROOT!r}); {program}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "[]\n"

@@ -5,7 +5,7 @@ import os
 import stat
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kv.server.config import Config, ConfigError, table
@@ -232,7 +232,6 @@ settings_of = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None)
 @given(settings_of, settings_of)
 def test_reading_what_was_written_gives_the_configuration(first, second):
     """Whatever the file said before, and as often as it is rewritten."""
