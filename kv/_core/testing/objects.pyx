@@ -1,6 +1,5 @@
 """Python faces of the pure functions below the objects, for the tests; see testing/base for why."""
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport free, malloc
 
 from kv._core.objects.bits cimport (
     BITS_AND, BITS_FAIL, BITS_NOT, BITS_OR, BITS_SAT, BITS_WRAP, BITS_XOR, BitOperation, BitOverflow,
@@ -9,31 +8,13 @@ from kv._core.objects.bits cimport (
 from kv._core.objects.lcs cimport (
     LCS_NO_MEMORY, LCS_OK, LCS_TOO_LARGE, LCS_TOO_LONG, Lcs, LcsRange, LcsStatus, lcs_check, lcs_close,
     lcs_length, lcs_next_range, lcs_open, lcs_string)
+from kv._core.testing.block cimport Block
 
 OPERATIONS = {"and": BITS_AND, "or": BITS_OR, "xor": BITS_XOR, "not": BITS_NOT}
 OVERFLOWS = {"wrap": BITS_WRAP, "sat": BITS_SAT, "fail": BITS_FAIL}
 
 
 # bits
-
-cdef class Block:
-    """Bytes on the heap in a block of exactly their size, so that a sanitizer sees a step outside."""
-    cdef uint8_t *data
-    cdef size_t length
-
-    def __init__(self, bytes content):
-        cdef size_t i
-        self.length = len(content)
-        self.data = <uint8_t *>malloc(self.length)
-        for i in range(self.length):
-            self.data[i] = (<const uint8_t *><const char *>content)[i]
-
-    def __dealloc__(self):
-        free(self.data)
-
-    def content(self):
-        return (<char *>self.data)[:self.length]
-
 
 def bits_count_of_bytes(bytes content):
     cdef Block block = Block(content)
