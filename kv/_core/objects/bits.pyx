@@ -10,7 +10,7 @@ while the sources stream past it once; the loops inside are of the kind that com
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from kv._core.base.machine cimport leading_zeros_u64, load_u64_be
+from kv._core.base.machine cimport leading_zeros_u64, load_u64_be, load_u64_le
 
 cdef extern from *:
     """
@@ -88,8 +88,18 @@ cdef int64_t bits_find(const uint8_t *data, size_t length, bint bit,
         if word:
             start += leading_zeros_u64(word)
             return <int64_t>start if start < end else -1
-        start = (start & ~<uint64_t>7) + 64
+        start = skip_words(data, end >> 3, (start >> 3) + 8, unwanted) << 3
     return -1
+
+
+cdef inline uint64_t skip_words(const uint8_t *data, size_t end, size_t at,
+                                uint64_t unwanted) noexcept nogil:
+    """Past all groups of four words before end that have nothing else."""
+    while at + 32 <= end and not (
+            (load_u64_le(data + at) ^ unwanted) | (load_u64_le(data + at + 8) ^ unwanted)
+            | (load_u64_le(data + at + 16) ^ unwanted) | (load_u64_le(data + at + 24) ^ unwanted)):
+        at += 32
+    return at
 
 
 cdef inline uint64_t load_padded(const uint8_t *data, size_t length, size_t at) noexcept nogil:

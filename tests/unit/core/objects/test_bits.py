@@ -58,6 +58,15 @@ def test_find(case, bit):
     assert objects.bits_find_in(content, bit, start, end) == expected
 
 
+@pytest.mark.parametrize("at", [0, 7, 63, 64, 319, 320, 2040, 2047])
+def test_find_the_only_one(at):
+    one = (1 << 2047 - at).to_bytes(256, "big")
+    for start in range(0, at + 1, 13):
+        assert objects.bits_find_in(one, True, start, 2048) == at
+        assert objects.bits_find_in(bytes(byte ^ 255 for byte in one), False, start, 2048) == at
+    assert objects.bits_find_in(one, True, 0, at) == objects.bits_find_in(one, True, at + 1, 2048) == -1
+
+
 # Combining
 
 
