@@ -1,5 +1,6 @@
 """lcs against Valkey 8.1.7 (lcs.json: a, b, the string, matches of IDX) and against the textbook's table."""
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -81,3 +82,10 @@ def test_lengths_that_no_table_can_have():
     assert objects.lcs_check_of(1, 2**32 - 2, 2**64 - 1) == "too long"
     assert objects.lcs_check_of(2**32 - 3, 2**32 - 3, 2**64 - 1) == "no memory"
     assert objects.lcs_check_of(2**31 - 1, 2**31 - 2, 2**64 - 1) is None
+
+
+@pytest.mark.skipif("asan" in os.environ.get("LD_PRELOAD", ""), reason="AddressSanitizer stops at such sizes")
+def test_no_memory():
+    """The rows of these two would take 200 TB, more than an address space."""
+    text = bytes(40_000_000)
+    assert objects.lcs_refusal(text, text, 2**63) == "no memory"
