@@ -16,11 +16,11 @@ and prints them with 17 decimals, cut after the last one that is not zero.
 """
 cimport libc.errno
 from libc.errno cimport ERANGE
-from libc.math cimport HUGE_VAL, isinf, signbit
+from libc.math cimport isinf, signbit
 from libc.stdint cimport int64_t, uint64_t
 from libc.stdio cimport snprintf
 from libc.stdlib cimport free, malloc, strtod
-from libc.string cimport memcpy, memmove, memset
+from libc.string cimport memcpy, memset
 
 from kv._core.base.grisu cimport GRISU_DIGITS, grisu_digits
 from kv._core.base.machine cimport leading_zeros_u64
@@ -108,9 +108,9 @@ cdef int format_i64(char *out, int64_t value) noexcept nogil:
 
 
 cdef inline int decimal_length(uint64_t value) noexcept nogil:
-    # bits * log10(2), in fixed point, is the number of digits or one less
+    # bits * log10(2), in fixed point, is the number of digits or one less; 0 is counted as 1
     cdef int length = ((64 - leading_zeros_u64(value | 1)) * 1233) >> 12
-    return length + (value >= TENS[length] or length == 0) if length < 20 else length
+    return length + ((value | 1) >= TENS[length])
 
 
 # Doubles
@@ -307,22 +307,18 @@ cdef bint parse_long_double(const char *text, size_t length, long double *value)
     result = strtold(copy, &end)
     if end != copy + length or result != result:
         return False
-    if libc.errno.errno == ERANGE and (result == 0 or result == HUGE_VAL or result == -HUGE_VAL):
+    if libc.errno.errno == ERANGE and (result == 0 or isinf(result)):
         return False
     value[0] = result
     return True
 
 
 cdef int format_long_double(char *out, long double value) noexcept nogil:
-    cdef int length
     if value != value:
         memcpy(out, b"nan", 3)
         return 3
-    if value == HUGE_VAL or value == -HUGE_VAL:
-        length = value < 0
-        memcpy(out, b"-", length)
-        memcpy(out + length, b"inf", 3)
-        return length + 3
+    if isinf(value):
+        return format_double(out, <double>value)
     if -LONG_WHOLE_LIMIT <= value <= LONG_WHOLE_LIMIT and <long double><int64_t>value == value:
         return format_i64(out, <int64_t>value)
     return trim_zeros(out, snprintf(out, FORMAT_LONG_DOUBLE_SIZE, "%.17Lf", value))
@@ -335,6 +331,6 @@ cdef int trim_zeros(char *out, int length) noexcept nogil:
     if out[length - 1] == c".":
         length -= 1
     if length == 2 and out[0] == c"-" and out[1] == c"0":
-        memmove(out, out + 1, 1)
+        out[0] = c"0"
         return 1
     return length

@@ -2,12 +2,10 @@
 
 The libraries below know no Python object, so no test could reach them but through a running server, where a
 wrong carry or a read past the end is far from its cause. Each function here does what a C caller does: hand
-over bytes and sizes, take the result out of its buffer. Nothing is checked that the function itself promises
-to check. The server never imports this module.
+over bytes and sizes (see block), take the result out of its buffer. Nothing is checked that the function
+itself promises to check. The server never imports this module.
 """
 from libc.stdint cimport int64_t, uint64_t
-from libc.stdlib cimport free, malloc
-from libc.string cimport memcpy
 
 from kv._core.base.crc cimport crc16, crc64, key_slot
 from kv._core.base.glob cimport glob_match
@@ -16,13 +14,15 @@ from kv._core.base.numbers cimport (
     FORMAT_DOUBLE_SIZE, FORMAT_I64_SIZE, FORMAT_LONG_DOUBLE_SIZE, format_double, format_i64,
     format_long_double, format_u64, parse_double, parse_i64, parse_long_double)
 from kv._core.base.random cimport Random, random_below, random_double, random_seed, random_u64
+from kv._core.testing.block cimport Block
 
 
 # numbers
 
 def numbers_parse_i64(bytes text):
+    cdef Block block = Block(text)
     cdef int64_t value
-    return value if parse_i64(text, len(text), &value) else None
+    return value if parse_i64(block.text(), block.length, &value) else None
 
 
 def numbers_format_i64(int64_t value):
@@ -36,8 +36,9 @@ def numbers_format_u64(uint64_t value):
 
 
 def numbers_parse_double(bytes text):
+    cdef Block block = Block(text)
     cdef double value
-    return value if parse_double(text, len(text), &value) else None
+    return value if parse_double(block.text(), block.length, &value) else None
 
 
 def numbers_format_double(double value):
@@ -48,8 +49,11 @@ def numbers_format_double(double value):
 def numbers_add_long_doubles(bytes first, bytes second):
     """What INCRBYFLOAT does: parse both, add, print."""
     cdef char[FORMAT_LONG_DOUBLE_SIZE] out
+    cdef Block left = Block(first), right = Block(second)
     cdef long double a, b
-    if not parse_long_double(first, len(first), &a) or not parse_long_double(second, len(second), &b):
+    if not parse_long_double(left.text(), left.length, &a):
+        return None
+    if not parse_long_double(right.text(), right.length, &b):
         return None
     return out[:format_long_double(out, a + b)]
 
@@ -57,7 +61,8 @@ def numbers_add_long_doubles(bytes first, bytes second):
 # glob
 
 def glob_match_bytes(bytes pattern, bytes text, bint nocase=False):
-    return bool(glob_match(pattern, len(pattern), text, len(text), nocase))
+    cdef Block left = Block(pattern), right = Block(text)
+    return bool(glob_match(left.text(), left.length, right.text(), right.length, nocase))
 
 
 # random
@@ -82,39 +87,27 @@ cdef class RandomSource:
 # crc
 
 def crc_crc64(bytes data, uint64_t crc=0):
-    return crc64(crc, <const char *>data, len(data))
+    cdef Block block = Block(data)
+    return crc64(crc, block.data, block.length)
 
 
 def crc_crc16(bytes data):
-    return crc16(<const char *>data, len(data))
+    cdef Block block = Block(data)
+    return crc16(block.data, block.length)
 
 
 def crc_key_slot(bytes key):
-    return key_slot(key, len(key))
+    cdef Block block = Block(key)
+    return key_slot(block.text(), block.length)
 
 
-# lzf: source and target are copied to blocks of exactly their size, so that a sanitizer sees a step outside
+# lzf
 
 def lzf_compress_bytes(bytes data, size_t capacity):
-    return through_blocks(lzf_compress, data, capacity)
+    cdef Block source = Block(data), target = Block(bytes(capacity))
+    return target.text()[:lzf_compress(source.data, source.length, target.data, capacity)]
 
 
 def lzf_decompress_bytes(bytes data, size_t capacity):
-    return through_blocks(lzf_decompress, data, capacity)
-
-
-ctypedef size_t (*Coder)(const void *source, size_t length, void *target, size_t capacity) noexcept nogil
-
-
-cdef through_blocks(Coder coder, bytes data, size_t capacity):
-    cdef size_t length = len(data)
-    cdef void *source = malloc(length)
-    cdef char *target = <char *>malloc(capacity)
-    if (source == NULL and length) or (target == NULL and capacity):
-        raise MemoryError
-    try:
-        memcpy(source, <const char *>data, length)
-        return target[:coder(source, length, target, capacity)]
-    finally:
-        free(source)
-        free(target)
+    cdef Block source = Block(data), target = Block(bytes(capacity))
+    return target.text()[:lzf_decompress(source.data, source.length, target.data, capacity)]

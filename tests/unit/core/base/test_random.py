@@ -61,12 +61,11 @@ def test_below_is_even():
     assert all(abs(count - 10_000) < 5 * 92 for count in faces.values())
 
 
-def test_below_is_even_where_a_remainder_would_not_be():
-    """With a limit of 3/4 of the range, a remainder would fall in the lowest third twice as often."""
-    limit = 3 * 2**62
+def test_below_is_even_where_a_product_alone_would_not_be():
+    """Of 2^64 draws spread over 3/4 as many results, every third result would get two, the others one."""
     source = base.RandomSource(7)
-    lowest = sum(source.below(limit) < limit // 3 for _ in range(30_000))
-    assert abs(lowest - 10_000) < 5 * 82
+    thirds = Counter(source.below(3 * 2**62) % 3 for _ in range(30_000))
+    assert all(abs(thirds[rest] - 10_000) < 5 * 82 for rest in range(3))
 
 
 def test_doubles_fill_the_unit_interval():

@@ -1,0 +1,238 @@
+"""The configuration of a server: one value for each option of the table, as plain attributes.
+
+    config = Config.from_command_line(sys.argv, sys.stdin.buffer)
+    config.maxmemory, config.bind, config.appendonly         values for Python, as their kind makes them
+    config.match(["maxmemory*"])                              CONFIG GET
+    config.set_many([("maxmemory", "1gb"), ("hz", "50")])     CONFIG SET
+    config.rewrite()                                          CONFIG REWRITE
+
+Reading an option is reading an attribute, nothing more, so it may be done anywhere. Changing one is done here
+alone: all values of a CONFIG SET are checked before any takes effect, and the parts of the server that must
+act on a change say so with on_change. A part that cannot act raises ConfigError, and then everybody is called
+again with the old values: a CONFIG SET happens as a whole or not at all.
+
+What about an option the server itself changes, such as replicaof after REPLICAOF? It calls force, which asks
+nobody."""
+from __future__ import annotations
+
+from . import glob, rewrite, table
+from .option import DEBUG, DENY_LOADING, HIDDEN, IMMUTABLE, PROTECTED, SENSITIVE, VOLATILE, ConfigError
+from .source import Reader, Request, parse_command_line
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from typing import IO, Any
+
+    from .option import Option
+    from .source import Directive
+
+    Hook = Callable[["Config"], object]
+    Pair = tuple[str, str]  # an option's name and the text to set it to
+
+SENTINEL_PORT = "26379"
+ATTRIBUTES = {name.replace("-", "_"): option for name, option in table.BY_NAME.items()}
+
+
+class Config:
+    """Every option's value, the directives beside them, and who wants to know of changes."""
+
+    def __init__(self, *, sentinel: bool = False) -> None:
+        values = self.__dict__
+        for option in table.OPTIONS:
+            values[option.attribute] = option.initial()
+        self.file = ""  # absolute path of the configuration file, "" if there is none
+        self.words: list[str] = []  # the command line that starts the same server again
+        self.sentinel_mode = sentinel
+        self.renamed_commands: list[Directive] = []  # rename-command OLD NEW, in order; "" takes it away
+        self.users: list[Directive] = []  # user NAME RULE...
+        self.modules: list[Directive] = []  # loadmodule PATH ARGUMENT...
+        self.module_options: dict[str, str] = {}  # module.option -> value, for modules to ask for
+        self.sentinel_lines: list[Directive] = []  # sentinel OPTION...
+        self.notices: list[tuple[str, str]] = []  # (level, text) logged before there was a log
+        self.log: Callable[[str, str], object] = lambda level, text: self.notices.append((level, text))
+        self._hooks: list[tuple[frozenset[Option], Hook]] = []
+        if sentinel:
+            self.force("port", SENTINEL_PORT)
+            self.force("protected-mode", "no")
+
+    @classmethod
+    def from_command_line(cls, argv: Sequence[str], stdin: IO) -> Config | Request:
+        """The configuration argv asks for, or the Request it makes instead. Raises FatalConfigError.
+
+        stdin is read only if argv says so with a `-`.
+        """
+        line = parse_command_line(argv)
+        if isinstance(line, Request):
+            return line
+        config = cls(sentinel=line.sentinel)
+        config.file = line.path
+        config.words = line.words
+        if len(argv) > 1:
+            Reader(config).read_all(line.path, stdin if line.from_stdin else None, line.options)
+        return config
+
+    def __getattr__(self, name: str) -> Any:
+        """Only asked for what is not there as such: the older names."""
+        if name not in ATTRIBUTES:
+            raise AttributeError(f"there is no option {name!r}")
+        return self.__dict__[ATTRIBUTES[name].attribute]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in ATTRIBUTES:
+            raise AttributeError(f"{name} is an option: it is changed with set_many or force")
+        super().__setattr__(name, value)
+
+    def value(self, option: Option) -> Any:
+        return self.__dict__[option.attribute]
+
+    def store(self, option: Option, value: Any) -> None:
+        """Give an option a value of its kind, without asking or telling anybody."""
+        self.__dict__[option.attribute] = value
+        warning = option.warning(value)
+        if warning:
+            self.log("warning", warning)
+
+    def force(self, name: str, text: str) -> None:
+        """Set an option to what the server has decided; it may be immutable, and no hook is called."""
+        option = table.BY_NAME[name]
+        self.store(option, parse_text(option, text, self.value(option)))
+
+    def get(self, name: str) -> str:
+        """An option's value as CONFIG GET prints it. Raises KeyError."""
+        option = table.BY_NAME[name.lower()]
+        return option.format(self.value(option))
+
+    def match(self, patterns: Iterable[str]) -> dict[str, str]:
+        """CONFIG GET: every name that one of the patterns matches, older names too, and its value.
+
+        A plain name is looked up and answered as it was spelled; only so can a hidden option be seen.
+        """
+        found: dict[str, Option] = {}
+        seen: set[str] = set()
+        for pattern in patterns:
+            if not glob.has_wildcard(pattern):
+                names = [pattern] if table.find(pattern) else []
+            else:
+                names = [name for name, option in table.BY_NAME.items()
+                         if not option.flags & HIDDEN and glob.matches(pattern, name)]
+            for name in names:
+                if name.lower() not in seen:
+                    seen.add(name.lower())
+                    found[name] = table.BY_NAME[name.lower()]
+        return {name: option.format(self.value(option)) for name, option in found.items()}
+
+    def is_sensitive(self, name: str) -> bool:
+        """Whether the value given for this name must not appear in logs."""
+        option = table.find(name)
+        return option is not None and bool(option.flags & SENSITIVE)
+
+    def on_change(self, names: Iterable[str], hook: Hook) -> None:
+        """Call hook(config) after CONFIG SET changed any of these options; once, however many it changed.
+
+        The hook applies the values to the running server. It may refuse with ConfigError, whose text is the
+        reason alone, and must then leave things so that a call with the old values puts them right.
+        """
+        self._hooks.append((frozenset([table.BY_NAME[name] for name in names]), hook))
+
+    def set_many(self, pairs: Iterable[Pair], *, loading: bool = False, local: bool = True) -> None:
+        """CONFIG SET: every pair or none. Raises ConfigError with the whole error reply.
+
+        loading: whether the dataset is being loaded; local: whether the client is on this machine.
+        """
+        changes = self._resolve(pairs, loading, local)
+        before = {option: self.value(option) for _, option, _ in changes}
+        changed: list[tuple[str, Option]] = []
+        for label, option, text in changes:
+            try:
+                value = parse_text(option, text, before[option])
+            except ConfigError as error:
+                self._restore(before)
+                raise refusal(label, str(error)) from None
+            if value != before[option] or option.flags & VOLATILE:
+                self.store(option, value)
+                changed.append((label, option))
+        self._apply(changed, before)
+
+    def _resolve(self, pairs: Iterable[Pair], loading: bool, local: bool) -> list[tuple[str, Option, str]]:
+        """(name, option, text) of each pair, all of which may be set by this client now."""
+        changes: list[tuple[str, Option, str]] = []
+        allowed = self.enable_protected_configs in (("yes", "local") if local else ("yes",))
+        for name, text in pairs:
+            option = table.find(name)
+            if option is None:
+                raise ConfigError(f"ERR Unknown option or number of arguments for CONFIG SET - '{name}'")
+            if option.flags & IMMUTABLE:
+                raise refusal(name, "can't set immutable config")
+            if option.flags & PROTECTED and not allowed:
+                raise refusal(name, "can't set protected config")
+            if option.flags & DENY_LOADING and loading:
+                title = "Redis" if self.extended_redis_compatibility else "Valkey"
+                raise ConfigError(f"LOADING {title} is loading the dataset in memory")
+            if any(option is other for _, other, _ in changes):
+                raise refusal(name, "duplicate parameter")
+            changes.append((name.lower(), option, text))
+        return changes
+
+    def _apply(self, changed: list[tuple[str, Option]], before: dict[Option, Any]) -> None:
+        """Call the hooks of what changed, in the order in which it was set."""
+        called: list[Hook] = []
+        for label, option in changed:
+            for options, hook in self._hooks:
+                if option not in options or hook in called:
+                    continue
+                called.append(hook)
+                try:
+                    hook(self)
+                except BaseException as error:
+                    self.log("warning", "Failed applying new configuration. Possibly related to new "
+                                        f"{label} setting. Restoring previous settings.")
+                    self._restore(before, called)
+                    if isinstance(error, ConfigError):
+                        raise refusal(label, str(error)) from None
+                    raise
+
+    def _restore(self, before: dict[Option, Any], hooks: Iterable[Hook] = ()) -> None:
+        """Put the old values back and have those act on them who acted on the new ones."""
+        for option, value in before.items():
+            self.__dict__[option.attribute] = value
+        for hook in hooks:
+            try:
+                hook(self)
+            except ConfigError as error:
+                self.log("warning", f"Failed applying restored failed CONFIG SET command: {error}")
+
+    def rewrite(self, *, users: Iterable[str] | None = None, modules: Iterable[str] | None = None,
+                sentinel: Iterable[str] | None = None, everything: bool = False) -> None:
+        """CONFIG REWRITE. Raises ConfigError with the whole error reply.
+
+        users, modules, sentinel: the lines of these directives as they are to be now (None: as the file has
+        them). everything: write options at their default as well.
+        """
+        if not self.file:
+            raise ConfigError("ERR The server is running without a config file")
+        try:
+            old = rewrite.read_or_empty(self.file)
+            new = rewrite.rewritten(old, self, users, modules, sentinel, everything)
+            rewrite.replace_file(self.file, new)
+        except OSError as error:
+            self.log("warning", f"CONFIG REWRITE failed: {error.strerror}")
+            raise ConfigError(f"ERR Rewriting config file: {error.strerror}") from None
+        self.log("notice", "CONFIG REWRITE executed with success.")
+
+    def debug_lines(self) -> list[str]:
+        """The options that a crash report should show, as lines of a file."""
+        return [line for option in table.OPTIONS if option.flags & DEBUG
+                for line, _ in option.lines(self.value(option))]
+
+
+def parse_text(option: Option, text: str, current: Any) -> Any:
+    """The value that one text means; an option of several values takes them with a space between each."""
+    if not option.multiple:
+        return option.parse([text], current)
+    return option.parse(text.split(" ") if text else [], current)
+
+
+def refusal(label: str, reason: str) -> ConfigError:
+    message = f"ERR CONFIG SET failed (possibly related to argument '{label}')"
+    return ConfigError(f"{message} - {reason}" if reason else message)
