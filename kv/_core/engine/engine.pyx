@@ -123,6 +123,7 @@ cdef class Engine:
             timeout_ms = 0
         self.poller.wait(timeout_ms)
         self.refresh_clock()
+        self.runtime.statistics.turns += 1
         if unlikely(self.runtime.pending != NULL):
             self.serve_resumed()
         for i in range(self.poller.ready):
@@ -302,6 +303,15 @@ cdef class Engine:
     def now_ms(self):
         """Unix time of the batch, in ms."""
         return self.runtime.keyspace.now_ms
+
+    @property
+    def session_count(self):
+        return self.runtime.session_count
+
+    @property
+    def used_memory(self):
+        """Bytes of live blocks."""
+        return memory_used()
 
     @property
     def dirty(self):

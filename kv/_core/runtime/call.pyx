@@ -18,7 +18,7 @@ from kv._core.resp.reply cimport (
     reply_null, reply_null_array, reply_raw, reply_set, reply_status, reply_verbatim)
 from kv._core.runtime.effects cimport propagate_as_came
 from kv._core.runtime.registry import set_python_body
-from kv._core.runtime.state cimport SESSION_CLOSE_AFTER_REPLY, Context
+from kv._core.runtime.state cimport SESSION_CLOSE_AFTER_REPLY, SESSION_LOCAL, SESSION_LOOPBACK, SESSION_UNIX, Context
 
 import logging
 import traceback
@@ -118,8 +118,17 @@ cdef class Call:
         """Write a reply before the function returns; it then returns NO_REPLY."""
         reply_object(&self.alive().reply, value)
 
+    def set_resp(self, int version):
+        """The reply of this call is already in this RESP version."""
+        self.alive().reply.version = version
+
     def close_after_reply(self):
         self.alive().session.flags |= SESSION_CLOSE_AFTER_REPLY
+
+    @property
+    def peer_is_local(self):
+        """Whether the client is on this machine."""
+        return self.alive().session.flags & (SESSION_LOOPBACK | SESSION_UNIX | SESSION_LOCAL) != 0
 
     def propagate(self):
         """Send the command to the AOF and replicas although it changed nothing."""
