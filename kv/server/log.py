@@ -84,3 +84,21 @@ class Log:
 
 
 log = Log()
+
+
+class CoreHandler:
+    """What the compiled core logs (internal errors, with their traceback) goes to the log."""
+
+    level = 0
+
+    def handle(self, record) -> None:
+        for line in record.getMessage().splitlines():
+            log("warning", line)
+
+
+def adopt_core_log() -> None:
+    import logging
+
+    logger = logging.getLogger("kv")
+    logger.propagate = False
+    logger.handlers = [CoreHandler()]  # type: ignore[list-item]

@@ -23,7 +23,7 @@ from .aof import AppendOnly, LoadError
 from .children import Children
 from .commandlog import CommandLog
 from .listeners import BindError, Listeners
-from .log import LEVELS, log
+from .log import LEVELS, adopt_core_log, log
 from .metrics import Metrics
 from .shutdown import Shutdown
 from .state import ServerState
@@ -62,7 +62,10 @@ class Server:
         self.shutdown = Shutdown(self)
         self.state = ServerState(self)
         self.last_save = int(self.started)
+        self.replication_id = os.urandom(RUN_ID_BYTES).hex()
+        self.startup_memory = 0
         self.cron_runs = 0
+        self.cron_paused = False  # DEBUG PAUSE-CRON
         self.next_cron = 0.0
         self.running = True
         self.exit_status = 0
@@ -138,6 +141,8 @@ class Server:
         """What is due `hz` times a second."""
         hz = self.config.hz
         self.next_cron = self.now() + 1 / hz
+        if self.cron_paused:
+            return
         self.cron_runs += 1
         self.metrics.sample()
         engine_cron(self.engine, hz)
@@ -182,6 +187,14 @@ class Server:
         self.running = False
         self.exit_status = status
 
+    def restart(self) -> None:
+        """Become a new process of the same command line (DEBUG RESTART)."""
+        self.aof.close(force=True)
+        self.listeners.close()
+        process.remove_pidfile(self.config)
+        os.closerange(3, 1 << 20)
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+
     def close(self) -> None:
         self.listeners.close()
 
@@ -189,6 +202,7 @@ class Server:
 def run(config: Config) -> int:
     """The whole life of a server; the exit status."""
     configure_log(config)
+    adopt_core_log()
     if config.daemonize:
         process.daemonize()
     log.pid = os.getpid()

@@ -368,6 +368,16 @@ cdef class Engine:
             serve_pending(&self.runtime, session)
             session = following
 
+    def unblock(self, uint64_t id, bint with_error):
+        """CLIENT UNBLOCK: end the wait of a session that is blocked in a command; whether there was one. A session that
+        CLIENT PAUSE holds back is not blocked in a command."""
+        cdef Session *session = self.session_by_id(id)
+        if session == NULL or session.waiting == NULL or session.flags & SESSION_POSTPONED:
+            return 0
+        session.flags &= ~<uint64_t> SESSION_BLOCKED
+        self.resume(session)
+        return 1
+
     @property
     def pause_state(self):
         """(what is paused: "none", "write" or "all"; ms left)."""

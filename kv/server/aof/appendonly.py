@@ -17,6 +17,7 @@ class AppendOnly:
         self.server = server
         self.holding_replies = False  # the loop must not send: an fsync that replies wait for is under way
         self.must_flush = False  # flush() is due although there are no new effects
+        self.buffered = 0  # bytes not yet written
 
     def load_at_start(self) -> None:
         """Read the dataset and open the file that is appended to. Raises LoadError."""
@@ -34,6 +35,16 @@ class AppendOnly:
     def rewrite(self) -> str:
         """BGREWRITEAOF: start one or schedule it; the status line to answer."""
         return "Background append only file rewriting started"
+
+    def figures(self) -> dict:
+        """The fields of INFO persistence that are the file's (see info.py)."""
+        return {"aof_enabled": False, "aof_rewrite_in_progress": False, "aof_rewrite_scheduled": False,
+                "aof_last_rewrite_time_sec": -1, "aof_current_rewrite_time_sec": -1, "aof_last_bgrewrite_status": "ok",
+                "aof_rewrites": 0, "aof_rewrites_consecutive_failures": 0, "aof_last_write_status": "ok",
+                "aof_last_cow_size": 0, "append_only": None, "load": None}
+
+    def reset_statistics(self) -> None:
+        """CONFIG RESETSTAT."""
 
     def close(self, force: bool) -> bool:
         """Before the process ends: write and fsync. False where that fails, unless forced."""

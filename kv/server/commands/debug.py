@@ -38,9 +38,8 @@ def debug_sleep(call, seconds):
     return OK
 
 
-@subcommand("jmap", 0)
 @subcommand("log", 1)
-def debug_log(call, text=b""):
+def debug_log(call, text):
     log("warning", f"DEBUG LOG: {text.decode('utf-8', 'replace')}")
     return OK
 
@@ -62,15 +61,9 @@ def debug_dict_resizing(call, switch):
     return OK
 
 
-@subcommand("replybuffer", 2)
 @subcommand("pause-cron", 1)
-@subcommand("quicklist-packed-threshold", 1)
-@subcommand("listpack-entries", 1)
-@subcommand("stringmatch-len", 2)
-@subcommand("set-disable-deny-scripts", 1)
-@subcommand("replicate", 2, 8)
-@subcommand("delay-rdb-client-free-seconds", 1)
-def debug_setting(call, *words):
+def debug_pause_cron(call, switch):
+    call.server.cron_paused = int(switch) != 0
     return OK
 
 

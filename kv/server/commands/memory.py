@@ -3,11 +3,13 @@ from __future__ import annotations
 
 from kv._core.engine.inspect import database_figures, purge, table_figures
 from kv._core.runtime.call import OK, Verbatim
-from kv._core.runtime.registry import command
+from kv._core.runtime.registry import command, container
 
 from .help import declare_help
 
 SMALL = 5 << 20
+
+container("memory", since="4.0.0", group="server", summary="What takes the memory.")
 
 
 def ratio(a: float, b: float) -> float:
@@ -81,7 +83,7 @@ def memory_doctor(call):
     if ratio(memory.used_memory_rss, used) > 1.4 and memory.used_memory_rss - used > 10 << 20:
         advice.append("High total RSS: the resident set is more than 1.4 times the memory in use, through fragmentation or memory "
                       "that was freed. MEMORY PURGE may help.")
-    clients = len(call.server.state.clients_list())
+    clients = call.engine.session_count
     if clients and memory.mem_clients_normal / clients > 200 << 10:
         advice.append("Big client buffers: the clients' buffers take more than 200 KB each on average. A client that does not read "
                       "its replies, or very large pipelines, may be the reason: see omem in CLIENT LIST.")
