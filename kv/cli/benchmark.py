@@ -465,7 +465,7 @@ def cumulative_lines(histogram: Histogram) -> Iterator[str]:
 
 
 def distribution_line(percent: float, value_us: int, seen: int) -> str:
-    return f"{percent:.3f}% <= {value_us / 1000:.3f} milliseconds (cumulative count {seen})"
+    return f"{percent:.3f}% <= {value_us / 1000:.3f} milliseconds (cumulative count {seen})\n"
 
 
 class Report:
@@ -510,10 +510,10 @@ class Report:
         print(f"====== {self.title} ======")
         self.circumstances(load)
         print("\nLatency by percentile distribution:")
-        print(*percentile_lines(histogram), sep="\n")
-        print("\nCumulative distribution of latencies:")
-        print(*cumulative_lines(histogram), sep="\n")
-        print(f"\nSummary:\n  throughput summary: {rate:.2f} requests per second\n  latency summary (msec):")
+        print("".join(percentile_lines(histogram)))
+        print("Cumulative distribution of latencies:")
+        print("".join(cumulative_lines(histogram)))
+        print(f"Summary:\n  throughput summary: {rate:.2f} requests per second\n  latency summary (msec):")
         print("   ", " ".join(f"{name:>9}" for name in ("avg", "min", "p50", "p95", "p99", "max")))
         print("   ", " ".join(f"{value:9.3f}" for value in summary(histogram)), flush=True)
 
@@ -566,8 +566,9 @@ class Session:
         if fine:
             return
         kind, text = load.failure or ("error", "unknown")
-        beginnings = {"connect": f"Could not connect to server at {self.options.address}: ", "error": "Error: ",
-                      "write": "Error writing to the server: ", "reply": "Error from server: "}
+        beginnings = {"connect": f"Could not connect to server at {self.options.address}: ",
+                      "write": "Error writing to the server: ", "reply": "Error from server: ",
+                      "error": "Error: "}
         raise Refusal(beginnings[kind] + text)
 
     def benchmark(self, title: str, request: bytes, options: Options | None = None) -> None:
@@ -618,23 +619,32 @@ class Session:
 
 
 def drive(load: Load, threads: int, tick: Callable[[Load], None]) -> None:
-    """Run every thread to its end, with a tick each quarter of a second."""
-    running = [threading.Thread(target=load.run, args=(i,), daemon=True) for i in range(threads)]
+    """Run every thread to its end, with a tick each quarter of a second.
+
+    A semaphore tells the end, not Thread.join(): a join that Ctrl-C interrupts takes a running thread for a
+    finished one (CPython's _wait_for_tstate_lock).
+    """
+    ended = threading.Semaphore(0)
+
+    def work(index: int) -> None:
+        load.run(index)
+        ended.release()
+
+    started = 0
     try:
-        for thread in running:
-            thread.start()
+        for started in range(1, threads + 1):
+            threading.Thread(target=work, args=(started - 1,), daemon=True).start()
         due = time.monotonic() + LIVE_SECONDS
-        for thread in running:
-            thread.join(max(0.0, due - time.monotonic()))
-            while thread.is_alive():
+        while started:
+            if ended.acquire(timeout=max(0.0, due - time.monotonic())):
+                started -= 1
+            else:
                 tick(load)
-                due = time.monotonic() + LIVE_SECONDS
-                thread.join(LIVE_SECONDS)
+                due += LIVE_SECONDS
     finally:
         load.stop()
-        for thread in running:
-            if thread.ident is not None:
-                thread.join()
+        for _ in range(started):
+            ended.acquire()
 
 
 def allow_descriptors(wanted: int) -> None:
