@@ -8,9 +8,9 @@ from libc.stdlib cimport calloc, free
 
 cdef int histogram_init(histogram_t *self, int precision) noexcept nogil:
     """Empty, with `precision` significant digits (1 to 5); -1 where memory is short."""
-    cdef int i
+    cdef int _digit
     cdef int64_t wanted = 1
-    for i in range(precision):
+    for _digit in range(precision):
         wanted *= 10
     self.half_bits = 0
     while (<int64_t>1 << self.half_bits) < wanted:

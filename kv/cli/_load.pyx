@@ -125,17 +125,18 @@ cdef bint connection_open(loader_t *self, connection_t *connection, bint wait) n
     """Connect; with `wait` until that is done, otherwise epoll tells. A Unix socket is always waited for,
     since a full backlog is an error to the impatient there."""
     cdef const plan_t *plan = self.plan
+    cdef int family = plan.address.ss_family
     cdef int yes = 1
-    cdef int flags
-    wait = wait or plan.address.ss_family == AF_UNIX
-    connection.fd = c_socket(plan.address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | (0 if wait else SOCK_NONBLOCK), 0)
+    cdef bint under_way
+    wait = wait or family == AF_UNIX
+    connection.fd = c_socket(family, SOCK_STREAM | SOCK_CLOEXEC | (0 if wait else SOCK_NONBLOCK), 0)
     if connection.fd < 0:
         fail(self, LOAD_CONNECT, errno)
         return False
-    if plan.address.ss_family != AF_UNIX:
+    if family != AF_UNIX:
         setsockopt(connection.fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes))
-    flags = c_connect(connection.fd, <const sockaddr *>&plan.address, plan.address_length)
-    if flags < 0 and errno != EINPROGRESS:
+    under_way = c_connect(connection.fd, <const sockaddr *>&plan.address, plan.address_length) < 0
+    if under_way and errno != EINPROGRESS:
         fail(self, LOAD_CONNECT, errno)
         return False
     if wait:
@@ -143,7 +144,7 @@ cdef bint connection_open(loader_t *self, connection_t *connection, bint wait) n
     connection.greeted = False
     connection.greeting = 0
     memset(&connection.replies, 0, sizeof(connection.replies))
-    if watch(self, connection, EPOLL_CTL_ADD, flags < 0):
+    if watch(self, connection, EPOLL_CTL_ADD, under_way):
         fail(self, LOAD_CONNECT, errno)
         return False
     return True

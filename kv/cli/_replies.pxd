@@ -12,7 +12,7 @@ from libc.stdint cimport int64_t, uint64_t
 
 cdef enum:
     REPLIES_ERROR_SIZE = 255  # longer error texts are cut
-    REPLIES_LENGTH_LIMIT = 1099511627776  # 2^40; a greater announced length is nonsense; sums of lengths cannot overflow
+    REPLIES_LENGTH_LIMIT = 1099511627776  # 2^40; no announced length is greater, so sums cannot overflow
 
 ctypedef struct replies_t:
     int64_t need  # values still to come in the reply under way; 0 between replies

@@ -4,7 +4,7 @@ from libc.string cimport memcpy
 
 
 cdef int64_t replies_count(replies_t *self, const char *data, int64_t length) noexcept nogil:
-    """How many replies end within `data`. Stops at the first error reply (`failed`) or nonsense (`broken`)."""
+    """How many replies end within `data`. Stops at an error reply (`failed`) or nonsense (`broken`)."""
     cdef const char *p = data
     cdef const char *end = data + length
     cdef int64_t done = 0
@@ -90,8 +90,8 @@ cdef void line_byte(replies_t *self, char byte) noexcept nogil:
     if self.failing and self.kind == c"-":
         if byte != c"\r":
             collect(self, &byte, 1)
-    elif c"0" <= byte <= c"9":
-        self.number = self.number * 10 + <unsigned char>(byte - c"0")  # only lengths are used; text may wrap
+    elif c"0" <= byte <= c"9" and self.number <= REPLIES_LENGTH_LIMIT:  # digits in a text mean nothing
+        self.number = self.number * 10 + <unsigned char>(byte - c"0")
     elif byte == c"-":
         self.minus = True
 
