@@ -61,8 +61,8 @@ def test_histogram_refuses_a_precision(precision):
 
 SCALARS = st.sampled_from([
     b"+OK\r\n", b"+\r\n", b":-7\r\n", b"$-1\r\n", b"$0\r\n\r\n", b"$7\r\n*1\r\n$3\r\r\n", b"*-1\r\n",
-    b"*0\r\n", b"_\r\n", b",-1.5e9\r\n", b"#t\r\n", b"(123456789012345678901234567890\r\n", b"=6\r\ntxt:ab\r\n",
-    b"%0\r\n", b"~0\r\n"])
+    b"*0\r\n", b"_\r\n", b",-1.5e9\r\n", b"#t\r\n", b"(123456789012345678901234567890\r\n",
+    b"=6\r\ntxt:ab\r\n", b"%0\r\n", b"~0\r\n"])
 
 
 def aggregate(children):
