@@ -14,6 +14,9 @@ from collections import Counter
 import pytest
 
 from kv.cli import benchmark
+from kv.cli.benchmark_link import Link
+from kv.cli.benchmark_options import parse
+from kv.cli.benchmark_report import Report
 
 
 class Recorder:
@@ -144,10 +147,10 @@ def test_quiet_and_csv(recorder, capsys):
 def test_live_line(capsys):
     server = Recorder(answers={**CONFIG, b"SLOW": None})
     server.answers[b"PING"] = b"+PONG\r\n"
-    options = benchmark.parse(["-p", str(server.port), "-q"])
+    options = parse(["-p", str(server.port), "-q"])
     session = benchmark.Session(options)
     load = session.load(benchmark.encode("PING"))
-    report = benchmark.Report(options, "PING", None)
+    report = Report(options, "PING", None)
     capsys.readouterr()
     report.tick(load)
     first = capsys.readouterr().out
@@ -316,7 +319,7 @@ def redis_port(tmp_path_factory):
 def test_whole_suite_against_a_real_server(redis_port, capsys):
     assert benchmark.main(["-p", str(redis_port), "-n", "200", "-P", "3", "-r", "100", "--csv"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 1 + 23
-    link = benchmark.Link(benchmark.parse(["-p", str(redis_port)]))
+    link = Link(parse(["-p", str(redis_port)]))
     stats = link.ask("INFO", "commandstats").decode()
     calls = {name: int(n) for name, n in re.findall(r"cmdstat_([\w|]+):calls=(\d+)", stats)}
     assert calls["ping"] == 402 and calls["lpush"] == 402 and calls["lrange"] == 804
