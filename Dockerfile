@@ -39,7 +39,8 @@ EXPOSE 6379
 # with --requirepass, the same password has to be in REDIS_PASSWORD (or KVCLI_AUTH, which kv reads by itself);
 # without it the server answers NOAUTH and the container is unhealthy, as it should be: nobody else could tell
 # a wrong password from a right one either. An empty REDIS_PASSWORD counts as none. A server still loading
-# its data answers LOADING, which is no PONG: give a large data set a longer --health-start-period. (A pipe needs a shell, so no JSON.)
+# its data answers LOADING, which is no PONG: give a large data set a longer --health-start-period.
+# The pipe needs a shell, hence no JSON form.
 # hadolint ignore=DL3025
 HEALTHCHECK --interval=15s --timeout=3s --start-period=10s --retries=3 \
     CMD if test -n "$REDIS_PASSWORD"; then export KVCLI_AUTH="$REDIS_PASSWORD"; fi; kv ping | grep -q PONG || exit 1
