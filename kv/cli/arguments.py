@@ -114,7 +114,8 @@ def command_words(options: "Options") -> list[bytes]:
 def _unquote_or_stop(word: bytes) -> bytes:
     plain = unquote(word)
     if plain is None:
-        raise Fatal("Invalid quoted string")
+        print("Invalid quoted string")  # on standard output, where scripts that expect it look
+        raise SystemExit(1)
     return plain
 
 

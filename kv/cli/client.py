@@ -55,6 +55,9 @@ def run_command(session: "Session") -> int:  # type: ignore[name-defined]  # noq
     from kv.cli.arguments import command_words
 
     words = command_words(session.options)
+    # Where AUTH or SELECT fails the command is still sent: it may be AUTH itself, and the server knows best.
+    if words[0].lower() not in (b"help", b"?") and not session.connect() and session.connection is None:
+        return 1
     if not session.run(words, session.options.repeat):
         return 1
     while session.subscribed:

@@ -67,18 +67,23 @@ class Entry:
 
 
 class Manual:
-    """The entries, fetched when first asked for."""
+    """The entries, fetched when first asked for and again when the session has moved to another server."""
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        self._entries: list[Entry] | None = None
+        self._origin: tuple[str, bool] | None = None  # where the entries are from
+        self._entries: list[Entry] = []
 
     @property
     def entries(self) -> list[Entry]:
         """All commands and subcommands, sorted by name."""
-        if self._entries is None:
-            docs = self._fetch()
+        # At a prompt that is not connected, no key press may wait for a server that does not answer.
+        reachable = self.session.connection is not None or not self.session.interactive
+        origin = (self.session.address(), reachable)
+        if origin != self._origin:
+            docs = self._fetch() if reachable else offline(None)
             self._entries = sorted(_entries(docs), key=lambda entry: entry.name)
+            self._origin = origin
         return self._entries
 
     def names(self, groups: bool) -> Iterator[str]:

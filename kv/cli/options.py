@@ -284,7 +284,9 @@ def _check(options: Options) -> None:
         if both:
             raise Fatal(f"Options {names} are mutually exclusive.")
     if options.debug_script and not options.eval_file:
-        raise Fatal("Options --ldb and --ldb-sync-mode require --eval.")
+        raise Fatal(
+            "Options --ldb and --ldb-sync-mode require --eval.\nTry kv-cli --help for more information."
+        )
     if options.debug_script:
         options.output = RAW
     options.wants_resp3 = options.resp3 or (options.output in (JSON, QUOTED_JSON) and not options.resp2)

@@ -205,7 +205,9 @@ def connect_tcp(host: str, port: int, timeout: float, prefer_ipv6: bool) -> sock
     """Try the addresses of `host`, IPv4 first unless asked otherwise. Raises Disconnected with the reason."""
     first = socket.AF_INET6 if prefer_ipv6 else socket.AF_INET
     try:
-        found = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
+        # As bytes: given text, Python loads its whole machinery for international names first.
+        name = host.encode("ascii" if host.isascii() else "idna")
+        found = socket.getaddrinfo(name, port, 0, socket.SOCK_STREAM)
     except (socket.gaierror, UnicodeError) as error:
         raise Disconnected(getattr(error, "strerror", None) or str(error)) from None
     failure = Disconnected("no address found")

@@ -6,7 +6,6 @@ reply comes next.
 """
 
 import os
-from collections.abc import Sequence
 
 from kv.cli.arguments import split
 from kv.cli.errors import Fatal
@@ -36,16 +35,11 @@ MARKS = {
 
 
 def run_script(session: Session, options: Options) -> int:
-    while True:
-        words = eval_words(options)
-        if session.connection is None and not session.connect():
-            return 1
-        if not options.debug_script:
-            return 0 if session.run(words, options.repeat) else 1
-        if not debug(session, options, words):
-            return 0
-        session.connect()  # `restart`: the old session's script must not go on
-        print()
+    session.require()
+    if options.debug_script:
+        debug(session, options)
+        return 0
+    return 0 if session.run(eval_words(options), options.repeat) else 1
 
 
 def eval_words(options: Options) -> list[bytes]:
@@ -63,23 +57,36 @@ def eval_words(options: Options) -> list[bytes]:
 # ---- debugging
 
 
-def debug(session: Session, options: Options, words: Sequence[bytes]) -> bool:
-    """One debugging session; True to start another one."""
+def debug(session: Session, options: Options) -> None:
+    """Debugging sessions, one more for each `restart`; the file is read again every time."""
     from kv.cli.repl import Repl
 
-    print(INTRODUCTION, flush=True)
+    prompt = Repl(session, options)
+    while True:
+        print(INTRODUCTION, flush=True)
+        if not _start_script(session, options):
+            return
+        prompt.restart = False
+        prompt.run()
+        if not prompt.restart:
+            return
+        session.connect()  # the old script must not go on
+        print()
+
+
+def _start_script(session: Session, options: Options) -> bool:
+    words = eval_words(options)
     reply = session.require().call(b"SCRIPT", b"DEBUG", options.debug_script.encode())
     if reply.is_error:
         raise Fatal(reply.text)
+    session.debug_sync = options.debug_script == "sync"
     start_debugging(session)
     session.run(words)
-    if not session.debugging:  # the script did not compile: what came is the whole answer
-        print("Eval debugging session can't start:", flush=True)
-        session.read_reply()
-        return False
-    prompt = Repl(session, options)
-    prompt.run()
-    return prompt.restart
+    if session.debugging:
+        return True
+    print("Eval debugging session can't start:", flush=True)  # the script did not compile
+    session.read_reply()
+    return False
 
 
 def start_debugging(session: Session) -> None:
@@ -124,9 +131,10 @@ def show_final_reply(session: Session) -> None:
     """The reply of the EVAL, which the server sends when the debugger has ended."""
     session.debug_ended = False
     session.read_reply()
-    sync = session.options.debug_script == "sync"
-    undone = "" if sync else " -- dataset changes rolled back"
+    undone = "" if session.debug_sync else " -- dataset changes rolled back"
     print(f"\n(Lua debugging session ended{undone})\n", flush=True)
+    if not session.debug_sync:
+        session.connect()  # the connection was the debugged child's, which is gone
 
 
 def split_debugger_line(line: bytes) -> list[bytes] | None:

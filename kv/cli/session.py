@@ -66,7 +66,8 @@ class Session:
         self.connection: Connection | None = None
         self.interactive = False
         self.wanted_db = options.db  # where a new connection goes
-        self.debug_next_eval = False  # SCRIPT DEBUG YES was sent
+        self.debug_next_eval = False  # SCRIPT DEBUG YES or SYNC was sent
+        self.debug_sync = False  # ... SYNC: the server itself runs the script, not a child of it
         self.debugging = False  # inside the server's Lua debugger
         self.debug_ended = False
         self.redirected = False  # the last reply named another node: connect there and send again
@@ -396,6 +397,7 @@ class Session:
         """SCRIPT DEBUG YES turns the next EVAL into a debugging session, which has its own look."""
         if command == b"script" and len(words) == 3 and words[1].lower() == b"debug":
             self.debug_next_eval = words[2].lower() in (b"yes", b"sync")
+            self.debug_sync = words[2].lower() == b"sync"
         elif command == b"eval" and self.debug_next_eval and not self.debugging:
             from kv.cli.script import start_debugging
 

@@ -10,11 +10,13 @@ import os
 from collections.abc import Iterable
 
 from prompt_toolkit import PromptSession
+from prompt_toolkit.application import get_app
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.history import History
 from prompt_toolkit.layout.processors import Processor, Transformation, TransformationInput
+from prompt_toolkit.shortcuts import CompleteStyle
 
 from kv.cli import preferences
 from kv.cli.arguments import split
@@ -96,7 +98,7 @@ class HintProcessor(Processor):
     def _hint(self, document: Document) -> str:
         text = document.text
         wanted = preferences.show_hints and not self.session.debugging
-        if not wanted or not text or not document.is_cursor_at_the_end:
+        if not wanted or not text or not document.is_cursor_at_the_end or get_app().is_done:
             return ""
         hint = hint_for(self.manual, text)
         return hint if not hint or text[-1].isspace() else " " + hint
@@ -109,6 +111,8 @@ class TerminalLines:
             history=LineHistory(preferences.history_file()),
             completer=CommandCompleter(manual),
             complete_while_typing=False,
+            complete_style=CompleteStyle.READLINE_LIKE,
+            reserve_space_for_menu=0,
             input_processors=[HintProcessor(session, manual)],
             enable_history_search=False,
         )
