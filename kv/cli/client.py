@@ -12,12 +12,15 @@ import sys
 
 def main() -> int:
     """Run the program; the exit status is what valkey-cli's would be."""
-    from kv.cli.errors import Fatal
+    from kv.cli.errors import Disconnected, Fatal
 
     try:
         return run(sys.argv[1:])
     except Fatal as stop:
         print(stop, file=sys.stderr)
+        return 1
+    except Disconnected as error:
+        print(f"Error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

@@ -77,8 +77,8 @@ def sample(session: Session, options: Options) -> int:
             print("\x1b[0G\x1b[2K" + samples.show(STANDARD), end="", flush=True)
         due = samples.age_s > interval
         if history and due:
-            ending = f" -- {samples.age_s:.2f} seconds range"
-            print(ending if options.output == STANDARD else samples.show(options.output), flush=True)
+            ending = f" -- {samples.age_s:.2f} seconds range\n"
+            print(ending if options.output == STANDARD else samples.show(options.output), end="", flush=True)
             samples = Samples()
         elif due and options.output != STANDARD:
             print(samples.show(options.output), end="", flush=True)
