@@ -9,6 +9,10 @@ branch that asks for it. tests/integration/cli/test_startup.py holds the list of
 import os
 import sys
 
+TYPE_CHECKING = False  # as in typing, which would have to be loaded for it
+if TYPE_CHECKING:
+    from kv.cli.session import Session
+
 
 def main() -> int:
     """Run the program; the exit status is what valkey-cli's would be."""
@@ -53,7 +57,7 @@ def run(argv: list[str]) -> int:
     return run_command(session)
 
 
-def run_command(session: "Session") -> int:  # type: ignore[name-defined]  # noqa: F821
+def run_command(session: "Session") -> int:
     """One command from the arguments; a subscription then prints until the connection ends."""
     from kv.cli.arguments import command_words
 

@@ -2,6 +2,10 @@
 
 from kv.cli.options import Options
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from kv.cli.session import Session
+
 
 def run_mode(options: Options) -> int:
     """Run the mode; each lives in a module of its own that only its users pay for."""
@@ -30,7 +34,7 @@ def run_mode(options: Options) -> int:
     return _run_stream(mode, session, options)
 
 
-def _run_stream(mode: str, session: "Session", options: Options) -> int:  # type: ignore[name-defined]  # noqa: F821
+def _run_stream(mode: str, session: "Session", options: Options) -> int:
     """The modes that watch or feed a connection."""
     if mode == "pipe":
         from kv.cli.pipe import feed

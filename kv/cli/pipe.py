@@ -70,11 +70,11 @@ class Upload:
         self.unsent = self.unsent[sent:]
 
     def _read_replies(self) -> None:
-        while not self.done:
+        while not self.done and self.connection.poll():
             self._count(self.connection.read())
+            self.last_reply_s = time.monotonic()
             if not self.connection.buffered():
-                break
-        self.last_reply_s = time.monotonic()
+                return
 
     def _count(self, reply: Reply) -> None:
         if self.input_ended and reply.kind == STRING and reply.data == self.mark:

@@ -53,11 +53,15 @@ def apply(words: list[bytes], session: Session | None = None) -> None:
         if name in (b"hints", b"nohints"):
             show_hints = name == b"hints"
         else:
-            print(f"{origin}unknown kv-cli preference '{os.fsdecode(words[1])}'", flush=True)
+            print(f"{origin}unknown kv-cli preference '{shown(words[1])}'", flush=True)
     elif command == b":get" and name:
         if name == b"pubsub":
             print(int(session is not None and session.subscribed), flush=True)
         else:
-            print(f"{origin}unknown kv-cli get option '{os.fsdecode(words[1])}'", flush=True)
+            print(f"{origin}unknown kv-cli get option '{shown(words[1])}'", flush=True)
     else:
-        print(f"{origin}unknown kv-cli internal command '{os.fsdecode(words[0])}'", flush=True)
+        print(f"{origin}unknown kv-cli internal command '{shown(words[0])}'", flush=True)
+
+
+def shown(word: bytes) -> str:
+    return word.decode("utf-8", "replace")

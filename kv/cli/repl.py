@@ -176,6 +176,8 @@ def wait_for_messages(session: Session) -> None:
     with _keys_at_once():
         try:
             while session.subscribed and not _input_waits(session):
+                if session.connection is not None and not session.connection.poll():
+                    continue
                 reply = session.read_reply()
                 if reply is not None and session.is_pubsub(reply):
                     session.count_subscriptions(reply)

@@ -7,7 +7,8 @@ key, value, key, value ...), which is exactly what the output formats walk over.
 
 Why blocking reads, even where the caller also waits for other things (standard input, a bulk upload): once
 the first byte of a reply is there the server will send the rest without our doing anything, so reading on
-until it is complete cannot deadlock. `buffered()` tells a caller that waits in select() what it must know.
+until it is complete cannot deadlock. Such a caller waits in select() unless something is `buffered()`, and
+then must `poll()`, since a TLS socket also becomes readable for records that carry no data.
 """
 
 import socket
@@ -109,6 +110,19 @@ class Connection:
         """Whether something is here already that select() on the socket would not tell of."""
         return self._position < len(self._buffer) or bool(getattr(self.sock, "pending", int)())
 
+    def poll(self) -> bool:
+        """Take in what has arrived, without waiting; whether a read would now find at least a byte."""
+        if self.buffered():
+            return True
+        self.sock.setblocking(False)
+        try:
+            self._fill()
+        except BlockingIOError:
+            return False
+        finally:
+            self.sock.setblocking(True)
+        return True
+
     def fileno(self) -> int:
         return self.sock.fileno()
 
@@ -136,6 +150,8 @@ class Connection:
     def _fill(self) -> None:
         try:
             data = self.sock.recv(RECV_BYTES)
+        except BlockingIOError:
+            raise
         except OSError as error:
             raise Disconnected(error.strerror or str(error)) from None
         if not data:

@@ -6,6 +6,26 @@ import ssl
 from kv.cli.errors import Disconnected, Fatal
 from kv.cli.options import Options
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer as Buffer
+
+
+class TlsSocket(ssl.SSLSocket):
+    """Says that it would block in the way plain sockets do."""
+
+    def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
+        try:
+            return super().recv(buflen, flags)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise BlockingIOError from None
+
+    def send(self, data: "Buffer", flags: int = 0) -> int:
+        try:
+            return super().send(data, flags)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise BlockingIOError from None
+
 
 def secure(sock: socket.socket, host: str, options: Options) -> ssl.SSLSocket:
     """Shake hands. The server's certificate must be trusted, but, as with valkey-cli, not name the host:
@@ -20,6 +40,7 @@ def secure(sock: socket.socket, host: str, options: Options) -> ssl.SSLSocket:
 
 def _context(options: Options) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.sslsocket_class = TlsSocket
     context.check_hostname = False
     if options.tls_insecure:
         context.verify_mode = ssl.CERT_NONE

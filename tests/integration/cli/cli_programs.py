@@ -71,7 +71,7 @@ class Server:
 
 
 @contextmanager
-def redis_server(folder: Path) -> Iterator[Server]:
+def redis_server(folder: Path, *options: str) -> Iterator[Server]:
     """Debian's redis-server in `folder`; the tests that need it are skipped where it is absent."""
     program = shutil.which("redis-server")
     if program is None:
@@ -79,7 +79,7 @@ def redis_server(folder: Path) -> Iterator[Server]:
     server = Server(free_port(), folder)
     command = [program, "--port", str(server.port), "--dir", str(folder), "--save", "", "--appendonly", "no"]
     command += ["--unixsocket", str(server.unix_socket), "--enable-debug-command", "yes"]
-    command += ["--repl-diskless-sync-delay", "0", "--loglevel", "warning"]
+    command += ["--repl-diskless-sync-delay", "0", "--loglevel", "warning", *options]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
         server.wait()

@@ -84,9 +84,11 @@ def test_hints_and_completion(server: Server, tmp_path: Path) -> None:
         screen.see(b">")
         screen.type(b"getrange ")
         screen.see(b"key start end")
-        screen.type(b"\x15geora\t")
-        screen.see(b"GEORADIUS")
-        screen.type(b"\x15help @hyper\t\r")
+        screen.type(b"\x15getd\t")
+        screen.see(b"GETDEL")
+        screen.type(b"\x15help @hyper\t")
+        screen.see(b"loglog")
+        screen.type(b"\r")
         screen.see(b"PFMERGE")
 
 

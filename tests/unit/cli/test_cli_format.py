@@ -1,5 +1,7 @@
 """Each format against what valkey-cli 8.1 prints for the same reply."""
 
+from typing import Any
+
 import pytest
 
 from kv.cli.format import formatter, invalidation
@@ -36,7 +38,7 @@ MAPPED = array(string(b"a"), ONE, string(b"l"), array(ONE, ONE), ONE, array(ONE)
 TEN = array(*[ONE] * 9, array(ONE, ONE), kind=SET)
 
 # reply, then the text of each format without its final newline
-CASES = {
+CASES: dict[str, tuple[Any, ...]] = {
     "status": (Reply(STATUS, b"OK"), b"OK", b"OK", b'"OK"', b'"OK"'),
     "error": (Reply(ERROR, b"ERR no"), b"(error) ERR no", b"ERR no\n", b'ERROR,"ERR no"', b'error:"ERR no"'),
     "integer": (ONE, b"(integer) 1", b"1", b"1", b"1"),
