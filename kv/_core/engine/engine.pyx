@@ -248,6 +248,8 @@ cdef class Engine:
             self.active_expire = value
         elif name == "hash_resize":
             self.resize_allowed = value
+        elif name == "enforce_reply_list":
+            runtime.enforce_blocks = value
         elif name == "timeout":
             self.idle_timeout_s = value
         else:

@@ -67,6 +67,12 @@ def debug_pause_cron(call, switch):
     return OK
 
 
+@subcommand("client-enforce-reply-list", 1)
+def debug_client_enforce_reply_list(call, switch):
+    call.engine.configure(enforce_reply_list=int(switch) != 0)
+    return OK
+
+
 @subcommand("htstats", 1, 2)
 def debug_htstats(call, number, full=b""):
     return Verbatim(table_text(call, int(number)))
