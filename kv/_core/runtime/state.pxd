@@ -213,6 +213,7 @@ cdef struct Statistics:         # of INFO; reset by CONFIG RESETSTAT
     int64_t over_limit_since_us  # monotonic, 0: not over it
     uint64_t errors_disabled
     uint64_t timed_out          # CONFIG timeout
+    uint64_t turns              # of the loop
 
 cdef struct Runtime:
     Keyspace keyspace
