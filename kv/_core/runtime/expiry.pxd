@@ -1,4 +1,4 @@
-"""Expiry times as commands are given them: EX, PX, EXAT, PXAT, KEEPTTL, PERSIST, and the EXPIRE family's."""
+"""Expiry times as commands are given them: EX, PX, EXAT, PXAT, KEEPTTL, PERSIST."""
 from libc.stdint cimport int64_t
 
 from kv._core.runtime.state cimport Context
@@ -18,6 +18,5 @@ cdef struct Expiry:
 
 cdef bint expiry_option(Context *c, int *at, Expiry *expiry, int special) noexcept nogil
 cdef bint expiry_time_or_reply(Context *c, const Expiry *expiry, int64_t *time_ms) noexcept nogil
-cdef bint expiry_deadline_or_reply(Context *c, int index, int kind, int64_t *time_ms) noexcept nogil
 cdef bint expiry_passed(const Context *c, int64_t time_ms) noexcept nogil
 cdef void delete_passed(Context *c, int index) noexcept nogil

@@ -1,9 +1,9 @@
 """Expiry times as commands are given them.
 
-SET, GETEX and their kind take a positive time and refuse others; the EXPIRE family takes any time, where one in the past deletes
-the key. Both refuse what overflows 64 bits of milliseconds. Times that come out are unix times in ms.
+A time must be positive, and what overflows 64 bits of milliseconds is refused. Times that come out are unix times in ms. One that has
+passed already deletes the key, which is not to be stored first only to expire later.
 """
-from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t
+from libc.stdint cimport INT64_MAX, int64_t
 
 from kv._core.base.slice cimport Slice, slice_is
 from kv._core.keyspace.keyspace cimport EVENT_EXPIRED, keyspace_remove
@@ -76,24 +76,6 @@ cdef bint expiry_time_or_reply(Context *c, const Expiry *expiry, int64_t *time_m
             return refuse(c)
         time += c.keyspace.now_ms
     time_ms[0] = time
-    return True
-
-
-cdef bint expiry_deadline_or_reply(Context *c, int index, int kind, int64_t *time_ms) noexcept nogil:
-    """When the key is to expire, by an argument of EXPIRE (EXPIRY_EX), PEXPIRE, EXPIREAT or PEXPIREAT; times before 1970
-    become 0, which has passed as well."""
-    cdef int64_t time
-    if not arg_i64_or_reply(c, index, &time):
-        return False
-    if is_in_seconds(kind):
-        if not INT64_MIN // 1000 <= time <= INT64_MAX // 1000:
-            return refuse(c)
-        time *= 1000
-    if is_relative(kind):
-        if time > INT64_MAX - c.keyspace.now_ms:
-            return refuse(c)
-        time += c.keyspace.now_ms
-    time_ms[0] = time if time > 0 else 0
     return True
 
 
