@@ -51,7 +51,10 @@ import weakref
 # the commands: importing a module declares what is in it
 import kv._core.runtime.call
 import kv._core.commands.connection  # noqa: F401
+import kv._core.commands.bitmaps
+import kv._core.commands.counters
 import kv._core.commands.generic
+import kv._core.commands.ranges
 import kv._core.commands.strings
 
 cdef extern from "<unistd.h>" nogil:
