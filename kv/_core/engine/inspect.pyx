@@ -11,6 +11,7 @@ from kv._core.engine.engine cimport Engine
 from kv._core.engine.serve cimport serve_memory
 from kv._core.keyspace.keyspace cimport Database, Key, Keyspace, key_of, keyspace_check, keyspace_find
 from kv._core.objects.entry cimport Entry
+from kv._core.runtime.lazyfree cimport lazyfree_freed_objects, lazyfree_pending_objects, lazyfree_reset_statistics
 from kv._core.runtime.registry cimport command_at, command_count
 from kv._core.runtime.session cimport session_doom, session_memory, session_reset
 from kv._core.runtime.state cimport (
@@ -241,7 +242,7 @@ def statistics(Engine engine not None):
         hits=keyspace.hits, misses=keyspace.misses, expired=keyspace.expired, expired_active=keyspace.expired_active,
         evicted=keyspace.evicted, stale_share=keyspace.stale_share, expire_cap_reached=keyspace.expire_cap_reached,
         expire_sweep_us=keyspace.expire_sweep_us, dirty=keyspace.dirty, session_count=runtime.session_count,
-        blocked=runtime.blocked_count)
+        blocked=runtime.blocked_count, lazyfree_pending=lazyfree_pending_objects(), lazyfreed=lazyfree_freed_objects())
     return figures
 
 
@@ -256,6 +257,7 @@ def reset_statistics(Engine engine not None):
     keyspace.hits = keyspace.misses = keyspace.expired = keyspace.expired_active = keyspace.evicted = 0
     keyspace.expire_cap_reached = keyspace.expire_sweep_us = 0
     keyspace.stale_share = 0
+    lazyfree_reset_statistics()
     runtime.peak_memory = memory_used()
     for i in range(command_count()):
         command = command_at(i)
