@@ -85,6 +85,7 @@ cdef class SessionInfo:
     @authenticated.setter
     def authenticated(self, bint yes):
         self.session().authenticated = yes
+        self.session().trusted |= yes
 
     @property
     def resp(self):

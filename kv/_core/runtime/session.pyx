@@ -40,7 +40,7 @@ cdef Session *session_new(Runtime *runtime, int fd) noexcept nogil:
     session.created_ms = session.active_ms = runtime.now_us // 1000
     session.class_ = CLASS_NORMAL
     parser_init(&session.parser)
-    session.authenticated = not runtime.requires_password
+    session.authenticated = session.trusted = not runtime.requires_password
     session.previous = runtime.sessions_last
     if runtime.sessions_last != NULL:
         runtime.sessions_last.next = session
@@ -159,7 +159,7 @@ cdef void session_keep_unsent(Session *session, const char *data, size_t length)
 
 cdef void check_hard_limit(Session *session) noexcept nogil:
     cdef OutputLimit *limit = &session.runtime.output_limits[session.class_]
-    if not session.authenticated and session.output_bytes >= UNAUTHENTICATED_OUTPUT:
+    if not session.trusted and session.output_bytes >= UNAUTHENTICATED_OUTPUT:
         session_doom(session)
     elif unlikely(limit.hard and session.output_bytes >= limit.hard):
         session.runtime.statistics.output_limit_closed += 1

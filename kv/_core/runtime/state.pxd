@@ -97,6 +97,7 @@ cdef struct Session:
     Runtime *runtime
     Database *database          # selected
     bint authenticated          # may run commands
+    bint trusted                # was authenticated once: its output is not limited as a stranger's is
     Parser parser               # the request that is being received
     Arguments partial           # its arguments so far, when it takes more than one read
     Buffer input                # bytes received and not consumed
