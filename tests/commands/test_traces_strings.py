@@ -2,7 +2,9 @@
 values, their encodings and expiries at the end.
 
 Debian's server is 7.0. What 8.1 does differently is generated only for a peer that is 8.1 (KV_TEST_PEER=/path/valkey-server):
-SET with IFEQ (new in 8.1), BITCOUNT with a start but no end (a syntax error before 8.0).
+SET with IFEQ (new in 8.1), BITCOUNT with a start but no end (a syntax error before 8.0), and mistakes in the ranges of
+BITCOUNT and BITPOS (7.0 does not see them where the key is missing). And 8.1 calls a string embstr while key,
+expiry and value fit 64 bytes together, 7.0 while the value alone has up to 44 bytes: to 7.0 embstr and raw count as the same.
 """
 from __future__ import annotations
 
@@ -86,7 +88,8 @@ class Trace:
         return [word for _ in range(self.random.randint(0, 5)) for word in self.field()]
 
     def span(self) -> list[Any]:
-        parts = [self.index(), self.index(), self.any("BIT", "byte", "BIT", "BYTE", "no")]
+        number = self.index if self.modern else lambda: self.random.randint(-40, 40)
+        parts = [number(), number(), self.any("BIT", "byte", "BIT", "BYTE", "no" if self.modern else "bit")]
         parts = parts[:self.random.randint(0, 3)]
         if len(parts) == 3 and parts[2] == "BIT":
             parts[:2] = [self.any(p, self.random.randint(-300, 300)) for p in parts[:2]]
@@ -132,6 +135,11 @@ def is_modern(peer: Client) -> bool:
     return "valkey" in str(peer("HELLO", 3)) if isinstance(peer("HELLO", 3), Map) else False
 
 
+def encoding(side: Client, key: str, modern: bool) -> Any:
+    name = side("OBJECT", "ENCODING", key)
+    return name if modern or name != b"embstr" else b"raw"
+
+
 @pytest.mark.parametrize("resp", [2, 3])
 @pytest.mark.parametrize("seed", range(4))
 def test_trace(server: Program, peer: Program, seed: int, resp: int) -> None:
@@ -147,7 +155,8 @@ def test_trace(server: Program, peer: Program, seed: int, resp: int) -> None:
         expected, got = theirs.raw(*words), ours.raw(*words)
         assert got == expected, (number, words)
     for key in KEYS:
-        for question in (["GET", key], ["OBJECT", "ENCODING", key], ["PEXPIRETIME", key]):
+        for question in (["GET", key], ["PEXPIRETIME", key]):
             assert ours.raw(*question) == theirs.raw(*question), question
+        assert encoding(ours, key, modern) == encoding(theirs, key, modern), key
     ours.close()
     theirs.close()

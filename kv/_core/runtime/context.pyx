@@ -11,9 +11,9 @@ from kv._core.base.blob cimport Blob
 from kv._core.base.numbers cimport parse_i64
 from kv._core.base.platform cimport likely
 from kv._core.base.slice cimport Slice
+from kv._core.containers.hashtable cimport hashtable_prefetch_bucket, hashtable_prefetch_element
 from kv._core.keyspace.keyspace cimport (
     LOOKUP_NO_STATS, LOOKUP_NO_TOUCH, LOOKUP_WRITE, Key, key_of, keyspace_changed, keyspace_lookup, keyspace_remove)
-from kv._core.containers.hashtable cimport hashtable_prefetch_bucket, hashtable_prefetch_element
 from kv._core.objects.entry cimport Entry, entry_type
 from kv._core.resp.parser cimport Big
 from kv._core.resp.reply cimport reply_error
