@@ -1,4 +1,5 @@
 """Bitmap commands, case by case, in both RESP versions."""
+
 from __future__ import annotations
 
 import random
@@ -116,12 +117,16 @@ class TestBitop:
     @pytest.mark.parametrize("count", [1, 2, 5, 40])
     def test_against_python(self, client: Client, operation: str, count: int) -> None:
         source = random.Random(count)
-        values = [source.randbytes(source.choice((0, 1, 8, 100, 3000))) for _ in range(count - 1)] + [b"12345"]
+        values = [source.randbytes(source.choice((0, 1, 8, 100, 3000))) for _ in range(count - 1)] + [
+            b"12345"
+        ]
         longest = max(map(len, values))
         numbers = [int.from_bytes(v.ljust(longest, b"\0"), "big") for v in values]
         expected = numbers[0]
         for number in numbers[1:]:
-            expected = {"AND": expected & number, "OR": expected | number, "XOR": expected ^ number}[operation]
+            expected = {"AND": expected & number, "OR": expected | number, "XOR": expected ^ number}[
+                operation
+            ]
         for i, content in enumerate(values):
             client("SET", f"s{i}", content)
         assert client("BITOP", operation, "d", *(f"s{i}" for i in range(count))) == longest
@@ -152,15 +157,36 @@ class TestBitop:
 
     def test_mistakes(self, client: Client) -> None:
         assert client("BITOP", "foo", "d", "k") == Failure(SYNTAX)
-        assert client("BITOP", "NOT", "d", "a", "b") == Failure("ERR BITOP NOT must be called with a single source key.")
+        assert client("BITOP", "NOT", "d", "a", "b") == Failure(
+            "ERR BITOP NOT must be called with a single source key."
+        )
 
 
 class TestBitfield:
     def test_basics(self, client: Client) -> None:
-        assert client("BITFIELD", "k", "SET", "u8", 0, 255, "SET", "u8", 0, 100, "INCRBY", "u8", 0, 10, "GET", "i8", "#0") == [
-            0, 255, 110, 110]
+        assert client(
+            "BITFIELD",
+            "k",
+            "SET",
+            "u8",
+            0,
+            255,
+            "SET",
+            "u8",
+            0,
+            100,
+            "INCRBY",
+            "u8",
+            0,
+            10,
+            "GET",
+            "i8",
+            "#0",
+        ) == [0, 255, 110, 110]
         assert client("BITFIELD", "k") == []
-        assert client("BITFIELD", "k", "SET", "i64", "#2", -2**63, "GET", "i64", "#2", "GET", "u63", 129) == [0, -2**63, 0]
+        assert client(
+            "BITFIELD", "k", "SET", "i64", "#2", -(2**63), "GET", "i64", "#2", "GET", "u63", 129
+        ) == [0, -(2**63), 0]
         assert client("STRLEN", "k") == 24
 
     def test_reads_do_not_make_the_key(self, client: Client) -> None:
@@ -170,15 +196,67 @@ class TestBitfield:
 
     def test_number_is_read_as_its_digits(self, client: Client) -> None:
         client("SET", "k", 123)
-        assert client("BITFIELD_RO", "k", "GET", "u8", "#0", "GET", "u8", "#2", "GET", "u8", "#3") == [49, 51, 0]
+        assert client("BITFIELD_RO", "k", "GET", "u8", "#0", "GET", "u8", "#2", "GET", "u8", "#3") == [
+            49,
+            51,
+            0,
+        ]
         assert client("OBJECT", "ENCODING", "k") == b"int"
 
     def test_overflow(self, client: Client) -> None:
         null = None
-        assert client("BITFIELD", "k", "SET", "u8", 0, 250, "OVERFLOW", "SAT", "INCRBY", "u8", 0, 10, "OVERFLOW", "FAIL",
-                      "INCRBY", "u8", 0, 1, "OVERFLOW", "WRAP", "INCRBY", "u8", 0, 3) == [0, 255, null, 2]
-        assert client("BITFIELD", "k", "SET", "i8", 0, 127, "OVERFLOW", "sat", "INCRBY", "i8", 0, 1, "overflow", "fail",
-                      "SET", "i8", 0, 300, "OVERFLOW", "WRAP", "INCRBY", "i8", 0, 1) == [2, 127, null, -128]
+        assert client(
+            "BITFIELD",
+            "k",
+            "SET",
+            "u8",
+            0,
+            250,
+            "OVERFLOW",
+            "SAT",
+            "INCRBY",
+            "u8",
+            0,
+            10,
+            "OVERFLOW",
+            "FAIL",
+            "INCRBY",
+            "u8",
+            0,
+            1,
+            "OVERFLOW",
+            "WRAP",
+            "INCRBY",
+            "u8",
+            0,
+            3,
+        ) == [0, 255, null, 2]
+        assert client(
+            "BITFIELD",
+            "k",
+            "SET",
+            "i8",
+            0,
+            127,
+            "OVERFLOW",
+            "sat",
+            "INCRBY",
+            "i8",
+            0,
+            1,
+            "overflow",
+            "fail",
+            "SET",
+            "i8",
+            0,
+            300,
+            "OVERFLOW",
+            "WRAP",
+            "INCRBY",
+            "i8",
+            0,
+            1,
+        ) == [2, 127, null, -128]
 
     def test_failed_write_does_not_change(self, client: Client) -> None:
         client("SET", "k", b"\xff")
@@ -189,11 +267,22 @@ class TestBitfield:
     def test_bad_type(self, client: Client, width: str) -> None:
         assert client("BITFIELD", "k", "GET", width, 0) == Failure(BAD_TYPE)
 
-    @pytest.mark.parametrize("operation, failure", [
-        (["GET", "u8"], SYNTAX), (["SET", "u8", 0], SYNTAX), (["INCRBY", "u8", 0], SYNTAX), (["foo"], SYNTAX),
-        (["OVERFLOW"], SYNTAX), (["OVERFLOW", "foo"], "ERR Invalid OVERFLOW type specified"),
-        (["GET", "u8", -1], BAD_OFFSET), (["GET", "u8", "#-1"], BAD_OFFSET), (["GET", "u8", "##1"], BAD_OFFSET),
-        (["SET", "u8", 2**32, 1], BAD_OFFSET), (["SET", "u8", 0, "x"], "ERR value is not an integer or out of range")])
+    @pytest.mark.parametrize(
+        "operation, failure",
+        [
+            (["GET", "u8"], SYNTAX),
+            (["SET", "u8", 0], SYNTAX),
+            (["INCRBY", "u8", 0], SYNTAX),
+            (["foo"], SYNTAX),
+            (["OVERFLOW"], SYNTAX),
+            (["OVERFLOW", "foo"], "ERR Invalid OVERFLOW type specified"),
+            (["GET", "u8", -1], BAD_OFFSET),
+            (["GET", "u8", "#-1"], BAD_OFFSET),
+            (["GET", "u8", "##1"], BAD_OFFSET),
+            (["SET", "u8", 2**32, 1], BAD_OFFSET),
+            (["SET", "u8", 0, "x"], "ERR value is not an integer or out of range"),
+        ],
+    )
     def test_mistakes_change_nothing(self, client: Client, operation: list[Any], failure: str) -> None:
         assert client("BITFIELD", "k", "SET", "u8", 0, 1, *operation) == Failure(failure)
         assert client("EXISTS", "k") == 0

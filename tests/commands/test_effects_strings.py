@@ -1,4 +1,8 @@
-"""What string and bitmap commands tell the AOF and replicas: nothing that depends on their clock, nothing for what changed nothing."""
+"""What string and bitmap commands tell the AOF and replicas.
+
+Nothing that depends on their clock, and nothing for a command that changed nothing.
+"""
+
 from __future__ import annotations
 
 import time
@@ -6,9 +10,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-
 from kv._core.engine.engine import Engine
 from kv._core.engine.replay import LocalSession
+
 from tests.commands.client import request
 
 FUTURE = int(time.time()) + 100_000
@@ -42,8 +46,8 @@ def split(data: bytes) -> list[list[bytes]]:
         words = []
         for _ in range(int(count)):
             size, _, data = data[1:].partition(b"\r\n")
-            words.append(data[:int(size)])
-            data = data[int(size) + 2:]
+            words.append(data[: int(size)])
+            data = data[int(size) + 2 :]
         commands.append(words)
     return commands
 
@@ -64,7 +68,11 @@ CASES: list[tuple[list[Any], list[Any], list[list[Any]]]] = [
     ([], ["SET", "k", "v", "EXAT", FUTURE], [["SET", "k", "v", "PXAT", AT]]),
     ([], ["SET", "k", "v", "NX", "EXAT", FUTURE, "GET"], [["SET", "k", "v", "PXAT", AT]]),
     ([], ["SET", "k", "v", "PXAT", AT, "NX"], [["SET", "k", "v", "PXAT", AT, "NX"]]),
-    (["SET", "k", "get"], ["SET", "k", "v", "get", "IFEQ", "get", "KEEPTTL"], [["SET", "k", "v", "IFEQ", "get", "KEEPTTL"]]),
+    (
+        ["SET", "k", "get"],
+        ["SET", "k", "v", "get", "IFEQ", "get", "KEEPTTL"],
+        [["SET", "k", "v", "IFEQ", "get", "KEEPTTL"]],
+    ),
     (["SET", "k", "v"], ["SET", "k", "w", "NX"], []),
     (["SET", "k", "v"], ["SET", "k", "w", "IFEQ", "x"], []),
     (["SET", "k", "v"], ["SET", "k", "w", "PXAT", 1], [["DEL", "k"]]),
@@ -93,7 +101,9 @@ CASES: list[tuple[list[Any], list[Any], list[list[Any]]]] = [
 ]
 
 
-@pytest.mark.parametrize("before, command, effects", CASES, ids=[" ".join(map(str, c[0] + ["/"] + c[1])) for c in CASES])
+@pytest.mark.parametrize(
+    "before, command, effects", CASES, ids=[" ".join(map(str, c[0] + ["/"] + c[1])) for c in CASES]
+)
 def test_effects(embedded: Embedded, before: list[Any], command: list[Any], effects: list[list[Any]]) -> None:
     if before:
         embedded.run(*before)

@@ -1,4 +1,5 @@
 """String commands, case by case, in both RESP versions; each value in every encoding."""
+
 from __future__ import annotations
 
 import time
@@ -12,7 +13,16 @@ from tests.commands.conftest import Program
 WRONG_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value"
 NOT_INTEGER = "ERR value is not an integer or out of range"
 SYNTAX = "ERR syntax error"
-VALUES = [b"12345", b"-9223372036854775808", b"", b"short", b"\x00\xff" * 10, b"m" * 900, b"r" * 2000, b"B" * 40_000]
+VALUES = [
+    b"12345",
+    b"-9223372036854775808",
+    b"",
+    b"short",
+    b"\x00\xff" * 10,
+    b"m" * 900,
+    b"r" * 2000,
+    b"B" * 40_000,
+]
 IDS = ["int", "least-int", "empty", "embstr", "binary", "embedded", "raw", "big"]
 
 
@@ -43,9 +53,18 @@ class TestSet:
         assert client("GET", "k") == value
         assert client("PTTL", "k") > 900_000
 
-    @pytest.mark.parametrize("key, text, encoding", [
-        ("k", "12", b"int"), ("k", "9223372036854775807", b"int"), ("k", "9223372036854775808", b"embstr"),
-        ("k", "012", b"embstr"), ("k", "x" * 40, b"embstr"), ("k", "x" * 41, b"raw"), ("k" * 300, "x", b"raw")])
+    @pytest.mark.parametrize(
+        "key, text, encoding",
+        [
+            ("k", "12", b"int"),
+            ("k", "9223372036854775807", b"int"),
+            ("k", "9223372036854775808", b"embstr"),
+            ("k", "012", b"embstr"),
+            ("k", "x" * 40, b"embstr"),
+            ("k", "x" * 41, b"raw"),
+            ("k" * 300, "x", b"raw"),
+        ],
+    )
     def test_encoding(self, client: Client, key: str, text: str, encoding: bytes) -> None:
         client("SET", key, text)
         assert client("OBJECT", "ENCODING", key) == encoding
@@ -126,8 +145,11 @@ class TestSet:
     @pytest.mark.parametrize("time_given", [0, -1, 2**63 - 1, 2**63 // 1000 + 1])
     def test_invalid_expiry(self, client: Client, time_given: int) -> None:
         client("SET", "k", "v")
-        for name, words in (("set", ["SET", "k", "w", "EX", time_given]), ("setex", ["SETEX", "k", time_given, "w"]),
-                            ("getex", ["GETEX", "k", "EX", time_given])):
+        for name, words in (
+            ("set", ["SET", "k", "w", "EX", time_given]),
+            ("setex", ["SETEX", "k", time_given, "w"]),
+            ("getex", ["GETEX", "k", "EX", time_given]),
+        ):
             assert client(*words) == Failure(f"ERR invalid expire time in '{name}' command")
         assert client("GET", "k") == b"v"
         assert client("TTL", "k") == -1
@@ -137,9 +159,22 @@ class TestSet:
         assert client("SET", "k", "v", "PXAT", 2**63 - 1) == "OK"
         assert client("PEXPIRETIME", "k") == 2**63 - 1
 
-    @pytest.mark.parametrize("options", [
-        ["NX", "XX"], ["EX"], ["EX", 1, "PX", 1], ["EX", 1, "KEEPTTL"], ["KEEPTTL", "PX", 1], ["PERSIST"], ["IFEQ"],
-        ["NX", "IFEQ", 1], ["IFEQ", 1, "IFEQ", 1], ["IFEQ", 1, "XX"], ["foo"]])
+    @pytest.mark.parametrize(
+        "options",
+        [
+            ["NX", "XX"],
+            ["EX"],
+            ["EX", 1, "PX", 1],
+            ["EX", 1, "KEEPTTL"],
+            ["KEEPTTL", "PX", 1],
+            ["PERSIST"],
+            ["IFEQ"],
+            ["NX", "IFEQ", 1],
+            ["IFEQ", 1, "IFEQ", 1],
+            ["IFEQ", 1, "XX"],
+            ["foo"],
+        ],
+    )
     def test_syntax(self, client: Client, options: list[Any]) -> None:
         assert client("SET", "k", "v", *options) == Failure(SYNTAX)
         assert client("EXISTS", "k") == 0
@@ -219,7 +254,12 @@ class TestMany:
 
 class TestCounters:
     def test_incr_and_decr(self, client: Client) -> None:
-        assert [client("INCR", "k"), client("INCRBY", "k", 41), client("DECR", "k"), client("DECRBY", "k", -9)] == [1, 42, 41, 50]
+        assert [
+            client("INCR", "k"),
+            client("INCRBY", "k", 41),
+            client("DECR", "k"),
+            client("DECRBY", "k", -9),
+        ] == [1, 42, 41, 50]
         assert client("OBJECT", "ENCODING", "k") == b"int"
 
     def test_bytes_become_a_number(self, client: Client) -> None:
@@ -237,7 +277,9 @@ class TestCounters:
         assert client("GET", "k") == b"3.50"
         assert client("TTL", "k") > 90
 
-    @pytest.mark.parametrize("text", [b"x", b" 1", b"1 ", b"01", b"+1", b"", b"1.0", b"9223372036854775808", b"1" * 2000])
+    @pytest.mark.parametrize(
+        "text", [b"x", b" 1", b"1 ", b"01", b"+1", b"", b"1.0", b"9223372036854775808", b"1" * 2000]
+    )
     def test_not_an_integer(self, client: Client, text: bytes) -> None:
         client("SET", "k", text)
         assert client("INCR", "k") == Failure(NOT_INTEGER)
@@ -245,16 +287,24 @@ class TestCounters:
         assert client("GET", "k") == text
 
     def test_overflow(self, client: Client) -> None:
-        client("MSET", "most", 2**63 - 1, "least", -2**63)
+        client("MSET", "most", 2**63 - 1, "least", -(2**63))
         assert client("INCR", "most") == Failure("ERR increment or decrement would overflow")
         assert client("DECR", "least") == Failure("ERR increment or decrement would overflow")
-        assert client("DECRBY", "zero", -2**63) == Failure("ERR decrement would overflow")
-        assert client("DECRBY", "zero", 2**63 - 1) == -2**63 + 1
-        assert client("DECRBY", "zero", 1) == -2**63
-        assert client("MGET", "most", "least") == [b"%d" % (2**63 - 1), b"%d" % -2**63]
+        assert client("DECRBY", "zero", -(2**63)) == Failure("ERR decrement would overflow")
+        assert client("DECRBY", "zero", 2**63 - 1) == -(2**63) + 1
+        assert client("DECRBY", "zero", 1) == -(2**63)
+        assert client("MGET", "most", "least") == [b"%d" % (2**63 - 1), b"%d" % -(2**63)]
 
-    @pytest.mark.parametrize("start, by, result", [
-        (None, 1.5, b"1.5"), (3, "-3", b"0"), ("10.50", "0.1", b"10.6"), ("5.0e3", "2.0e2", b"5200"), ("1.5", "1.5", b"3")])
+    @pytest.mark.parametrize(
+        "start, by, result",
+        [
+            (None, 1.5, b"1.5"),
+            (3, "-3", b"0"),
+            ("10.50", "0.1", b"10.6"),
+            ("5.0e3", "2.0e2", b"5200"),
+            ("1.5", "1.5", b"3"),
+        ],
+    )
     def test_incrbyfloat(self, client: Client, start: Any, by: Any, result: bytes) -> None:
         if start is not None:
             client("SET", "k", start)
@@ -317,7 +367,9 @@ class TestParts:
         client("CONFIG", "SET", "proto-max-bulk-len", 1 << 20)
         try:
             client("SET", "k", bytes(1 << 20))
-            assert client("APPEND", "k", "x") == Failure("ERR string exceeds maximum allowed size (proto-max-bulk-len)")
+            assert client("APPEND", "k", "x") == Failure(
+                "ERR string exceeds maximum allowed size (proto-max-bulk-len)"
+            )
             client("SET", "k", bytes((1 << 20) - 1))
             assert client("APPEND", "k", "x") == 1 << 20
         finally:
@@ -328,11 +380,11 @@ class TestParts:
         client("SET", "k", value)
         size = len(value)
         for start in (0, 1, -1, -3, size, size + 1, -size - 5):
-            for end in (0, 2, -1, -2, size, -size, -2**63, 2**63 - 1):
+            for end in (0, 2, -1, -2, size, -size, -(2**63), 2**63 - 1):
                 first = max(start + size, 0) if start < 0 else start
                 last = max(end + size, 0) if end < 0 else end
                 empty = start < 0 and end < 0 and start > end
-                expected = b"" if empty else value[first:last + 1]
+                expected = b"" if empty else value[first : last + 1]
                 assert client(command, "k", start, end) == expected, (start, end)
         assert client(command, "missing", 0, -1) == b""
 
@@ -359,18 +411,40 @@ class TestLcs:
     def test_mistakes(self, client: Client) -> None:
         assert client("LCS", "a", "b", "MINMATCHLEN") == Failure(SYNTAX)
         assert client("LCS", "a", "b", "LEN", "IDX") == Failure(
-            "ERR If you want both the length and indexes, please just use IDX.")
+            "ERR If you want both the length and indexes, please just use IDX."
+        )
         client("SET", "a", bytes(20_000))
         assert client("LCS", "a", "a") == Failure(
-            "ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len")
+            "ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len"
+        )
 
 
-@pytest.mark.parametrize("words", [
-    ["GET", "l"], ["SET", "l", "v", "GET"], ["SET", "l", "v", "IFEQ", "v"], ["GETSET", "l", "v"], ["GETEX", "l"], ["GETDEL", "l"],
-    ["STRLEN", "l"], ["APPEND", "l", "v"], ["GETRANGE", "l", 0, 1], ["SETRANGE", "l", 0, "v"], ["INCR", "l"],
-    ["INCRBYFLOAT", "l", 1], ["GETBIT", "l", 0], ["SETBIT", "l", 0, 1], ["BITCOUNT", "l"], ["BITPOS", "l", 1],
-    ["BITOP", "NOT", "d", "l"], ["BITFIELD", "l", "GET", "u8", 0], ["BITFIELD", "l", "SET", "u8", 0, 1],
-    ["BITFIELD_RO", "l", "GET", "u8", 0]], ids=lambda words: "-".join(map(str, words)))
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["GET", "l"],
+        ["SET", "l", "v", "GET"],
+        ["SET", "l", "v", "IFEQ", "v"],
+        ["GETSET", "l", "v"],
+        ["GETEX", "l"],
+        ["GETDEL", "l"],
+        ["STRLEN", "l"],
+        ["APPEND", "l", "v"],
+        ["GETRANGE", "l", 0, 1],
+        ["SETRANGE", "l", 0, "v"],
+        ["INCR", "l"],
+        ["INCRBYFLOAT", "l", 1],
+        ["GETBIT", "l", 0],
+        ["SETBIT", "l", 0, 1],
+        ["BITCOUNT", "l"],
+        ["BITPOS", "l", 1],
+        ["BITOP", "NOT", "d", "l"],
+        ["BITFIELD", "l", "GET", "u8", 0],
+        ["BITFIELD", "l", "SET", "u8", 0, 1],
+        ["BITFIELD_RO", "l", "GET", "u8", 0],
+    ],
+    ids=lambda words: "-".join(map(str, words)),
+)
 def test_wrong_type(client: Client, words: list[Any]) -> None:
     if "unknown command" in str(client("RPUSH", "l", "item")):
         pytest.skip("this server has no other types")

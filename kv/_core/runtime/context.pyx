@@ -46,8 +46,8 @@ cdef Entry *write_key(Context *c, int index) noexcept nogil:
 
 
 cdef int keys_ahead(Context *c, int first, int step, Key *keys) noexcept nogil:
-    """Hash up to KEYS_AHEAD keys from argv[first] on and fetch their entries into the cache, so that the waits for memory overlap;
-    how many there were."""
+    """Hash up to KEYS_AHEAD keys from argv[first] on and fetch their entries into the cache, so that the waits for
+    memory overlap; how many there were."""
     cdef int count = 0
     cdef int i
     while count < KEYS_AHEAD and first + count * step < c.argc:
@@ -61,8 +61,8 @@ cdef int keys_ahead(Context *c, int first, int step, Key *keys) noexcept nogil:
 
 
 cdef Blob *take_blob(Context *c, int index) noexcept nogil:
-    """The block of its own that an argument was received into, now the caller's; NULL where it has none. The argument's bytes
-    stay readable as long as the caller keeps the block."""
+    """The block of its own that an argument was received into, now the caller's; NULL where it has none. The
+    argument's bytes stay readable as long as the caller keeps the block."""
     cdef int i
     cdef Big *big
     cdef Blob *blob
