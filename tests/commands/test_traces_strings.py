@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 
-from tests.commands.client import Client, Map
+from tests.commands.client import Client
 from tests.commands.conftest import Program
 
 KEYS = ["a", "b", "c", "d", "k" * 300]
@@ -214,8 +214,11 @@ class Trace:
         )()
 
 
-def is_modern(peer: Client) -> bool:
-    return "valkey" in str(peer("HELLO", 3)) if isinstance(peer("HELLO", 3), Map) else False
+def is_modern(peer: Program) -> bool:
+    probe = Client(peer.port, 3)
+    server = probe("HELLO")[b"server"]
+    probe.close()
+    return server == b"valkey"
 
 
 def encoding(side: Client, key: str, modern: bool) -> Any:
@@ -226,9 +229,7 @@ def encoding(side: Client, key: str, modern: bool) -> Any:
 @pytest.mark.parametrize("resp", [2, 3])
 @pytest.mark.parametrize("seed", range(4))
 def test_trace(server: Program, peer: Program, seed: int, resp: int) -> None:
-    probe = Client(peer.port)
-    modern = is_modern(probe)
-    probe.close()
+    modern = is_modern(peer)
     ours, theirs = Client(server.port, resp), Client(peer.port, resp)
     for side in ours, theirs:
         side("FLUSHALL")
