@@ -207,6 +207,17 @@ cdef bint string_number(const Entry *entry, int64_t *number) noexcept nogil:
 
 
 cdef Entry *string_copy(const Entry *entry, Slice key) noexcept nogil:
-    """The same value and expiry under another key."""
+    """The same value and expiry under another key, in the same encoding as far as OBJECT ENCODING tells."""
     cdef char text[24]
-    return string_new(key, string_slice(entry, text), entry_expiry(entry), NULL)
+    cdef Slice value = string_slice(entry, text)
+    cdef Entry *made
+    if entry_encoding(entry) == ENCODING_INT:
+        return string_new_number(key, entry_number(<Entry *> entry)[0], entry_expiry(entry))
+    if entry_size_for(key.length, ENCODING_EMBEDDED, entry.flags & ENTRY_EXPIRES, value.length) <= LARGEST_ENTRY:
+        made = entry_new(key, TYPE_STRING, ENCODING_EMBEDDED, entry_expiry(entry), value.length)
+        memcpy(entry_embedded(made), value.data, value.length)
+    else:
+        made = entry_new(key, TYPE_STRING, ENCODING_RAW, entry_expiry(entry), 0)
+        entry_word(made)[0] = blob_copy(value.data, value.length)
+    made.flags |= entry.flags & ENTRY_MODIFIED
+    return made

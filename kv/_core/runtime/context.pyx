@@ -8,6 +8,7 @@ from libc.stdint cimport INT64_MAX, int64_t
 from libc.string cimport strlen
 
 from kv._core.base.blob cimport Blob
+from kv._core.base.buffer cimport Buffer, buffer_append, buffer_free
 from kv._core.base.numbers cimport parse_i64
 from kv._core.base.platform cimport likely
 from kv._core.base.slice cimport Slice
@@ -18,6 +19,9 @@ from kv._core.objects.entry cimport Entry, entry_type
 from kv._core.resp.parser cimport Big
 from kv._core.resp.reply cimport reply_error
 from kv._core.runtime.state cimport Context
+
+cdef extern from "<string.h>" nogil:
+    size_t strnlen(const char *text, size_t most)
 
 
 cdef Key context_key(Context *c, int index) noexcept nogil:
@@ -78,6 +82,18 @@ cdef Blob *take_blob(Context *c, int index) noexcept nogil:
 cdef void error(Context *c, const char *text) noexcept nogil:
     """An error reply, its code first."""
     reply_error(&c.reply, text, strlen(text))
+
+
+cdef void error_about(Context *c, const char *before, Slice word, const char *after) noexcept nogil:
+    """An error reply that names one of the client's words."""
+    cdef Buffer text
+    text.data = NULL
+    text.length = text.capacity = 0
+    buffer_append(&text, before, strlen(before))
+    buffer_append(&text, word.data, strnlen(word.data, word.length))
+    buffer_append(&text, after, strlen(after))
+    reply_error(&c.reply, text.data, text.length)
+    buffer_free(&text)
 
 
 cdef void syntax_error(Context *c) noexcept nogil:
