@@ -52,11 +52,14 @@ import weakref
 # the commands: importing a module declares what is in it
 import kv._core.runtime.call
 import kv._core.commands.connection  # noqa: F401
+import kv._core.commands.bitmaps
+import kv._core.commands.counters
 import kv._core.commands.expire
 import kv._core.commands.flush
 import kv._core.commands.generic
 import kv._core.commands.memory
 import kv._core.commands.object
+import kv._core.commands.ranges
 import kv._core.commands.scan
 import kv._core.commands.strings
 
@@ -130,6 +133,7 @@ cdef class Engine:
             timeout_ms = 0
         self.poller.wait(timeout_ms)
         self.refresh_clock()
+        self.runtime.statistics.turns += 1
         if unlikely(self.runtime.pending != NULL):
             self.serve_resumed()
         for i in range(self.poller.ready):
@@ -254,6 +258,8 @@ cdef class Engine:
             self.active_expire = value
         elif name == "hash_resize":
             self.resize_allowed = value
+        elif name == "enforce_reply_list":
+            runtime.enforce_blocks = value
         elif name == "timeout":
             self.idle_timeout_s = value
         else:
@@ -311,6 +317,15 @@ cdef class Engine:
         return self.runtime.keyspace.now_ms
 
     @property
+    def session_count(self):
+        return self.runtime.session_count
+
+    @property
+    def used_memory(self):
+        """Bytes of live blocks."""
+        return memory_used()
+
+    @property
     def dirty(self):
         """Changes since it was last set."""
         return self.runtime.keyspace.dirty
@@ -364,6 +379,16 @@ cdef class Engine:
             session.flags &= ~<uint64_t> SESSION_PENDING_INPUT
             serve_pending(&self.runtime, session)
             session = following
+
+    def unblock(self, uint64_t id, bint with_error):
+        """CLIENT UNBLOCK: end the wait of a session that is blocked in a command; whether there was one. A session that
+        CLIENT PAUSE holds back is not blocked in a command."""
+        cdef Session *session = self.session_by_id(id)
+        if session == NULL or session.waiting == NULL or session.flags & SESSION_POSTPONED:
+            return 0
+        session.flags &= ~<uint64_t> SESSION_BLOCKED
+        self.resume(session)
+        return 1
 
     @property
     def pause_state(self):

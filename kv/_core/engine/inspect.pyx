@@ -2,7 +2,7 @@
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memset
 
-from kv._core.base.blob cimport Blob, blob_copy, blob_free
+from kv._core.base.blob cimport Blob, blob_capacity, blob_copy, blob_free
 from kv._core.base.memory cimport memory_purge, memory_resident, memory_size, memory_slab_bytes, memory_used
 from kv._core.base.slice cimport slice_of
 from kv._core.containers.hashtable cimport Half, Hashtable, hashtable_buckets, hashtable_chain_lengths, \
@@ -17,7 +17,7 @@ from kv._core.runtime.session cimport session_doom, session_memory, session_rese
 from kv._core.runtime.state cimport (
     CLASS_NORMAL, LATENCY_BUCKETS, SESSION_BLOCKED, SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_LOCAL,
     SESSION_MONITOR, SESSION_MULTI, SESSION_NO_EVICT, SESSION_NO_TOUCH, SESSION_POSTPONED, SESSION_REPLY_OFF,
-    SESSION_REPLY_SKIP_NEXT, SESSION_SUBSCRIBED, SESSION_UNIX, ALERT_MONITORS, Command, Runtime, Session, Statistics)
+    SESSION_REPLY_SKIP, SESSION_REPLY_SKIP_NEXT, SESSION_SUBSCRIBED, SESSION_UNIX, ALERT_MONITORS, Command, Runtime, Session, Statistics)
 
 from kv._core.runtime.registry import by_id
 
@@ -85,6 +85,7 @@ cdef class SessionInfo:
     @authenticated.setter
     def authenticated(self, bint yes):
         self.session().authenticated = yes
+        self.session().trusted |= yes
 
     @property
     def resp(self):
@@ -138,7 +139,7 @@ cdef class SessionInfo:
         """What CLIENT LIST prints as numbers, by its names."""
         cdef Session *session = self.session()
         return {
-            "qbuf": session.input.length - session.input_at, "qbuf-free": session.input.capacity - session.input.length,
+            "qbuf": session.input.length - session.input_at, "qbuf-free": session.input.capacity - session.input.length + filling_room(session),
             "argv-mem": session.partial.capacity * 16, "obl": session.arena_length, "oll": session.output_blocks,
             "omem": session.output_bytes, "tot-mem": session_memory(session), "tot-net-in": session.bytes_in,
             "tot-net-out": session.bytes_out, "tot-cmds": session.commands,
@@ -156,7 +157,8 @@ cdef class SessionInfo:
     def set_flag(self, str name, bint on):
         """no-evict, no-touch, reply-off, reply-skip, monitor."""
         cdef uint64_t flag = <uint64_t> {
-            "no-evict": SESSION_NO_EVICT, "no-touch": SESSION_NO_TOUCH, "reply-off": SESSION_REPLY_OFF,
+            "no-evict": SESSION_NO_EVICT, "no-touch": SESSION_NO_TOUCH,
+            "reply-off": SESSION_REPLY_OFF | (0 if on else SESSION_REPLY_SKIP | SESSION_REPLY_SKIP_NEXT),
             "reply-skip": SESSION_REPLY_SKIP_NEXT}[name]
         if on:
             self.session().flags |= flag
@@ -185,6 +187,11 @@ cdef class SessionInfo:
             self.engine.monitors -= 1
             self.engine.set_alert(ALERT_MONITORS, self.engine.monitors > 0)
         session_reset(session)
+
+
+cdef size_t filling_room(Session *session) noexcept nogil:
+    """Bytes held for the argument that is being received."""
+    return 0 if session.parser.filling == NULL else blob_capacity(session.parser.filling)
 
 
 cdef SessionInfo info_of(Engine engine, Session *session):
@@ -330,7 +337,7 @@ def memory_figures(Engine engine not None):
         runtime.peak_memory = memory_used()
     return {"used": memory_used(), "peak": runtime.peak_memory, "resident": memory_resident(),
             "slabs": memory_slab_bytes(), "tables": tables, "clients": clients, "arena": runtime.arena.capacity,
-            "effects": runtime.effects.capacity, "reading": serve_memory()}
+            "effects": runtime.effects.capacity, "reading": serve_memory(), "lazyfree_pending": 0, "lazyfreed": 0}
 
 
 def table_figures(Engine engine not None, int database):

@@ -14,11 +14,11 @@ from libc.stdint cimport int64_t
 
 from kv._core.base.slice cimport Slice
 from kv._core.resp.reply cimport (
-    Reply, reply_array, reply_big_number, reply_bool, reply_bulk, reply_double, reply_error, reply_i64, reply_map,
-    reply_null, reply_null_array, reply_raw, reply_set, reply_status, reply_verbatim)
+    Reply, reply_array, reply_attribute, reply_big_number, reply_bool, reply_bulk, reply_double, reply_error, reply_i64, reply_map,
+    reply_null, reply_null_array, reply_push, reply_set, reply_status, reply_verbatim)
 from kv._core.runtime.effects cimport propagate_as_came
 from kv._core.runtime.registry import set_python_body
-from kv._core.runtime.state cimport SESSION_CLOSE_AFTER_REPLY, Context
+from kv._core.runtime.state cimport SESSION_CLOSE_AFTER_REPLY, SESSION_LOCAL, SESSION_LOOPBACK, SESSION_UNIX, Context
 
 import logging
 import traceback
@@ -118,8 +118,34 @@ cdef class Call:
         """Write a reply before the function returns; it then returns NO_REPLY."""
         reply_object(&self.alive().reply, value)
 
+    def push(self, list message):
+        """Write an out-of-band message before the reply, to a RESP3 client."""
+        if self.alive().session.resp < 3:
+            raise ReplyError("ERR RESP2 is not supported by this command")
+        reply_push(&self.context.reply, len(message))
+        for item in message:
+            reply_object(&self.context.reply, item)
+
+    def attribute(self, dict pairs):
+        """Write an attribute before the reply; RESP2 has none, so its clients see only the reply."""
+        if self.alive().session.resp < 3:
+            return
+        reply_attribute(&self.context.reply, len(pairs))
+        for key, value in pairs.items():
+            reply_object(&self.context.reply, key)
+            reply_object(&self.context.reply, value)
+
+    def set_resp(self, int version):
+        """The reply of this call is already in this RESP version."""
+        self.alive().reply.version = version
+
     def close_after_reply(self):
         self.alive().session.flags |= SESSION_CLOSE_AFTER_REPLY
+
+    @property
+    def peer_is_local(self):
+        """Whether the client is on this machine."""
+        return self.alive().session.flags & (SESSION_LOOPBACK | SESSION_UNIX | SESSION_LOCAL) != 0
 
     def propagate(self):
         """Send the command to the AOF and replicas although it changed nothing."""
@@ -176,7 +202,7 @@ cdef int reply_object(Reply *reply, object value) except -1:
     return 0
 
 
-cdef int reply_text(Reply *reply, str value) except -1:
+cdef int reply_text(Reply *reply, object value) except -1:
     cdef bytes text = value.encode("utf-8", "surrogateescape")
     if isinstance(value, Status):
         reply_status(reply, text, len(text))

@@ -1,0 +1,146 @@
+"""From options to the running server: what takes effect when, and what is refused.
+
+Options that the compiled core must know are handed to Engine.configure under the name of their attribute; the others are read
+where they are used. Hooks run at the start (apply_all) and after each CONFIG SET that changes one of their options.
+"""
+from __future__ import annotations
+
+import os
+
+from . import process
+from .config import ConfigError
+from .listeners import BindError
+from .log import LEVELS, log
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .config import Config
+    from .server import Server
+
+CORE_OPTIONS = (
+    "maxmemory", "maxmemory-policy", "maxmemory-samples", "maxmemory-eviction-tenacity", "lfu-log-factor", "lfu-decay-time",
+    "lazyfree-lazy-eviction", "lazyfree-lazy-expire", "lazyfree-lazy-server-del", "lazyfree-lazy-user-del",
+    "lazyfree-lazy-user-flush", "proto-max-bulk-len", "client-query-buffer-limit",
+    "latency-tracking", "commandlog-execution-slower-than", "commandlog-request-larger-than",
+    "commandlog-reply-larger-than", "enable-debug-command", "enable-module-command", "activerehashing",
+    "active-expire-effort", "timeout")
+RESERVED_FILES = 32     # descriptors kept for ourselves, beside the clients'
+EVENT_LETTERS = {"K": 1 << 0, "E": 1 << 1, "g": 1 << 2, "$": 1 << 3, "l": 1 << 4, "s": 1 << 5, "h": 1 << 6, "z": 1 << 7,
+                 "x": 1 << 8, "e": 1 << 9, "t": 1 << 10, "m": 1 << 11, "d": 1 << 13, "n": 1 << 14}
+EVENT_ALL = "g$lshzxetd"
+
+
+def bind_hooks(server: Server) -> None:
+    """Have CONFIG SET act on the running server."""
+    on_change = server.config.on_change
+    for name in CORE_OPTIONS:
+        on_change([name], lambda config, name=name: core(server, name))
+    on_change(["maxmemory"], lambda config: warn_of_low_maxmemory(server))
+    on_change(["requirepass"], lambda config: password(server))
+    on_change(["client-output-buffer-limit"], lambda config: output_limits(server))
+    on_change(["notify-keyspace-events"], lambda config: events(server))
+    on_change(["loglevel", "log-format", "log-timestamp-format"], lambda config: logging(config))
+    on_change(["dir"], lambda config: directory(config))
+    on_change(["oom-score-adj", "oom-score-adj-values"], lambda config: oom_score(config))
+    on_change(["maxclients"], lambda config: client_limit(config))
+    on_change(["port", "bind"], lambda config: listen_again(server))
+    on_change(["appendonly"], lambda config: server.aof.switch(config.appendonly))
+    on_change(["hz"], lambda config: None)
+
+
+def apply_all(server: Server) -> None:
+    """What the configuration says, at the start."""
+    for name in CORE_OPTIONS:
+        core(server, name)
+    password(server)
+    output_limits(server)
+    events(server)
+    start_client_limit(server.config)
+    try:
+        process.oom_score.apply(server.config)
+    except OSError as error:
+        log("warning", f"Unable to write oom_score_adj: {error.strerror}")
+    if server.config.set_proc_title:
+        process.set_title("kv-server")
+
+
+def core(server: Server, name: str) -> None:
+    attribute = name.replace("-", "_")
+    server.engine.configure(**{attribute: getattr(server.config, attribute)})
+
+
+def warn_of_low_maxmemory(server: Server) -> None:
+    limit = server.config.maxmemory
+    used = server.engine.used_memory
+    if limit and limit < used:
+        log("warning", f"WARNING: the new maxmemory value set via CONFIG SET ({limit}) is smaller than the current memory usage "
+                       f"({used}). This will result in key eviction and/or the inability to accept new write commands "
+                       "depending on the maxmemory-policy.")
+
+
+def password(server: Server) -> None:
+    server.engine.configure(requires_password=bool(server.config.requirepass))
+
+
+def output_limits(server: Server) -> None:
+    for client_class, (hard, soft, seconds) in server.config.client_output_buffer_limit.items():
+        server.engine.set_output_limit(client_class, hard, soft, seconds)
+
+
+def event_bits(letters: str) -> int:
+    """notify-keyspace-events as the core's EventClass bits."""
+    bits = 0
+    for letter in letters.replace("A", EVENT_ALL):
+        bits |= EVENT_LETTERS[letter]
+    return bits
+
+
+def events(server: Server) -> None:
+    server.engine.configure(notify_keyspace_events=event_bits(server.config.get("notify-keyspace-events")))
+
+
+def logging(config: Config) -> None:
+    log.level, log.format, log.timestamps = LEVELS[config.loglevel], config.log_format, config.log_timestamp_format
+
+
+def directory(config: Config) -> None:
+    try:
+        os.chdir(config.dir)
+    except OSError as error:
+        raise ConfigError(error.strerror) from None
+
+
+def oom_score(config: Config) -> None:
+    try:
+        process.oom_score.apply(config)
+    except OSError as error:
+        log("warning", f"Unable to write oom_score_adj: {error.strerror}")
+        raise ConfigError("Failed to set current oom_score_adj. Check server logs.") from None
+
+
+def client_limit(config: Config) -> None:
+    wanted = config.maxclients + RESERVED_FILES
+    allowed = process.raise_file_limit(wanted)
+    if allowed != -1 and allowed < wanted:
+        raise ConfigError("The operating system is not able to handle the specified number of clients, try with "
+                          f"{max(1, allowed - RESERVED_FILES)}")
+
+
+def start_client_limit(config: Config) -> None:
+    """At the start too many clients are not refused but made fewer, as many as the system allows."""
+    wanted = config.maxclients + RESERVED_FILES
+    allowed = process.raise_file_limit(wanted)
+    if allowed != -1 and allowed < wanted:
+        fewer = max(1, allowed - RESERVED_FILES)
+        log("warning", f"You requested maxclients of {config.maxclients} requiring at least {wanted} max file descriptors.")
+        log("warning", f"Current maximum open files is {allowed}. maxclients has been reduced to {fewer} to compensate for "
+                       "low ulimit. If you need higher maxclients increase 'ulimit -n'.")
+        config.force("maxclients", str(fewer))
+
+
+def listen_again(server: Server) -> None:
+    try:
+        server.listeners.reopen_tcp()
+    except BindError as error:
+        log("warning", str(error))
+        raise ConfigError("Unable to listen on this port. Check server logs.") from None

@@ -1,0 +1,123 @@
+"""Forked children: one at a time, with a pipe back, reaped from the cron.
+
+A child sees the dataset as it was when it was forked, and writes it out (the AOF's rewrite). It never returns into the loop, keeps no
+socket, and tells its progress through the pipe. While it lives tables are not resized, so that pages stay shared.
+"""
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import time
+
+from .log import log
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .server import Server
+
+
+class Child:
+    """A forked child. `done(status)` is called when it has ended: 0 for success, else an exit status or -signal."""
+
+    def __init__(self, kind: str, pid: int, pipe: int, done: Callable[[int], object]) -> None:
+        self.kind = kind  # what it does: aof
+        self.pid = pid
+        self.pipe = pipe  # read end; what it writes is in `report`
+        self.done = done
+        self.started = time.time()
+        self.report = b""
+
+
+class Children:
+    """At most one child at a time."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.child: Child | None = None
+        self.fork_us = 0  # how long the last fork took
+        self.forks = 0
+
+    def fork(self, kind: str, work: Callable[[int], object], done: Callable[[int], object]) -> None:
+        """Run work(write end of the pipe) in a child, done(status) here when it has ended. Raises OSError; RuntimeError
+        where a child lives already."""
+        if self.child is not None:
+            raise RuntimeError("a child lives already")
+        reading, writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        started = time.monotonic()
+        try:
+            pid = os.fork()
+        except OSError:
+            os.close(reading)
+            os.close(writing)
+            raise
+        if pid == 0:
+            self.live(work, writing)
+        self.fork_us = int((time.monotonic() - started) * 1e6)
+        self.forks += 1
+        os.close(writing)
+        self.child = Child(kind, pid, reading, done)
+        self.server.engine.set_touch_paused(True)
+
+    def live(self, work: Callable[[int], object], pipe: int) -> None:
+        """The child's whole life."""
+        status = 1
+        try:
+            gc.disable()
+            signal.set_wakeup_fd(-1)
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, signal.SIG_DFL)
+            os.closerange(3, pipe)
+            os.closerange(pipe + 1, 1 << 20)
+            from . import process
+
+            process.oom_score.apply(self.server.config, child=True)
+            process.set_title("kv-aof-rewrite")
+            os.set_blocking(pipe, True)
+            work(pipe)
+            status = 0
+        except BaseException as error:
+            log("warning", f"Background child failed: {error!r}")
+        finally:
+            os._exit(status)
+
+    def reap(self) -> None:
+        """See whether the child has ended."""
+        child = self.child
+        if child is None:
+            return
+        self.read_report(child)
+        pid, status = os.waitpid(child.pid, os.WNOHANG)
+        if pid == 0:
+            return
+        self.read_report(child)
+        os.close(child.pipe)
+        self.child = None
+        self.server.engine.set_touch_paused(False)
+        child.done(os.waitstatus_to_exitcode(status))
+
+    def read_report(self, child: Child) -> None:
+        try:
+            while part := os.read(child.pipe, 65536):
+                child.report += part
+        except BlockingIOError:
+            pass
+
+    def kill(self) -> None:
+        """End the child now; its done() is told of the signal."""
+        child = self.child
+        if child is None:
+            return
+        os.kill(child.pid, signal.SIGKILL)
+        os.waitpid(child.pid, 0)
+        os.close(child.pipe)
+        self.child = None
+        self.server.engine.set_touch_paused(False)
+        child.done(-signal.SIGKILL)
+
+    @property
+    def kind(self) -> str:
+        """What the living child does, "" where there is none."""
+        return self.child.kind if self.child is not None else ""

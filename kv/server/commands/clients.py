@@ -1,0 +1,283 @@
+"""CLIENT: the connections of this server, and the caller's own."""
+from __future__ import annotations
+
+from kv._core.engine.inspect import session, sessions
+from kv._core.runtime.call import NO_REPLY, OK, SYNTAX_ERROR, ReplyError, Verbatim
+from kv._core.runtime.registry import command, container
+
+from .connection import check_attribute
+from .help import declare_help
+
+CONNECTION = {"group": "connection", "complexity": "O(1)"}
+PLAIN = "noscript loading stale"
+TYPES = {"normal": "normal", "primary": "primary", "master": "primary", "replica": "replica", "slave": "replica",
+         "pubsub": "pubsub"}
+
+container("client", since="2.4.0", group="connection", summary="Looks after connections.")
+
+
+def me(call):
+    return session(call.engine, call.session_id)
+
+
+def describe(client, running_name: str | None = None) -> str:
+    """The line of CLIENT LIST."""
+    figures = client.figures
+    events = "rw" if client.writable else "r"
+    name = client.name.decode("utf-8", "surrogateescape")
+    return (
+        f"id={client.id} addr={client.peer} laddr={client.local} fd={client.fd} name={name} age={client.age_seconds} "
+        f"idle={client.idle_seconds} flags={client.flags} capa= db={client.database} sub=0 psub=0 ssub=0 multi=-1 watch=0 "
+        f"qbuf={figures['qbuf']} qbuf-free={figures['qbuf-free']} argv-mem={figures['argv-mem']} multi-mem=0 rbs=0 rbp=0 "
+        f"obl={figures['obl']} oll={figures['oll']} omem={figures['omem']} tot-mem={figures['tot-mem']} events={events} "
+        f"cmd={running_name or client.last_command} user={client.user.decode('utf-8', 'surrogateescape')} redir=-1 "
+        f"resp={client.resp} lib-name={client.library_name.decode('utf-8', 'surrogateescape')} "
+        f"lib-ver={client.library_version.decode('utf-8', 'surrogateescape')} tot-net-in={figures['tot-net-in']} "
+        f"tot-net-out={figures['tot-net-out']} tot-cmds={figures['tot-cmds']}")
+
+
+def line_of(call, client) -> str:
+    return describe(client, call.name if client.id == call.session_id else None)
+
+
+class Filter:
+    """The options that CLIENT LIST and CLIENT KILL share: which clients are meant."""
+
+    def __init__(self, call, skip_me: bool) -> None:
+        self.call = call
+        self.ids: set[int] | None = None
+        self.client_type = self.address = self.local = self.user = None
+        self.max_age = 0
+        self.skip_me = skip_me
+
+    def parse(self) -> Filter:
+        """Raises ReplyError."""
+        args = self.call.args
+        index = 0
+        while index < len(args):
+            option = self.call.word(index)
+            if option == "id":
+                index = self.parse_ids(index + 1)
+            elif index + 1 < len(args) and option in OPTIONS:
+                OPTIONS[option](self, args[index + 1], index + 1)
+                index += 2
+            else:
+                raise ReplyError(SYNTAX_ERROR)
+        return self
+
+    def parse_ids(self, index: int) -> int:
+        args = self.call.args
+        self.ids = self.ids or set()
+        while index < len(args):
+            try:
+                number = self.call.integer(index)
+            except ReplyError:
+                return index
+            if number < 1:
+                raise ReplyError("ERR client-id should be greater than 0")
+            self.ids.add(number)
+            index += 1
+        return index
+
+    def set_max_age(self, text: bytes, index: int) -> None:
+        self.max_age = self.call.integer(index, "ERR maxage is not an integer or out of range")
+        if self.max_age <= 0:
+            raise ReplyError("ERR maxage should be greater than 0")
+
+    def set_type(self, text: bytes, index: int) -> None:
+        self.client_type = TYPES.get(text.decode("latin-1").lower())
+        if self.client_type is None:
+            raise ReplyError(f"ERR Unknown client type '{text.decode('utf-8', 'surrogateescape')}'")
+
+    def set_address(self, text: bytes, index: int) -> None:
+        self.address = text.decode("utf-8", "surrogateescape")
+
+    def set_local(self, text: bytes, index: int) -> None:
+        self.local = text.decode("utf-8", "surrogateescape")
+
+    def set_user(self, text: bytes, index: int) -> None:
+        if text != b"default":
+            raise ReplyError(f"ERR No such user '{text.decode('utf-8', 'surrogateescape')}'")
+        self.user = text
+
+    def set_skip_me(self, text: bytes, index: int) -> None:
+        word = text.lower()
+        if word not in (b"yes", b"no"):
+            raise ReplyError(SYNTAX_ERROR)
+        self.skip_me = word == b"yes"
+
+    def matches(self, client) -> bool:
+        return ((self.ids is None or client.id in self.ids)
+                and (self.client_type is None or client.client_class == self.client_type)
+                and (self.address is None or client.peer == self.address)
+                and (self.local is None or client.local == self.local)
+                and (self.user is None or (client.authenticated and client.user == self.user))
+                and (not self.max_age or client.age_seconds >= self.max_age)
+                and not (self.skip_me and client.id == self.call.session_id))
+
+    def clients(self) -> list:
+        return [client for client in sessions(self.call.engine) if client.alive and self.matches(client)]
+
+
+OPTIONS = {"maxage": Filter.set_max_age, "type": Filter.set_type, "addr": Filter.set_address, "laddr": Filter.set_local,
+           "user": Filter.set_user, "skipme": Filter.set_skip_me}
+
+
+@command("client|id", 2, PLAIN, since="5.0.0", summary="The caller's id.", **CONNECTION)
+def client_id(call):
+    return call.session_id
+
+
+@command("client|info", 2, PLAIN, since="6.2.0", summary="The caller's line of CLIENT LIST.", **CONNECTION)
+def client_info(call):
+    return Verbatim(line_of(call, me(call)) + "\n")
+
+
+@command("client|list", -2, "admin noscript loading stale", since="2.4.0", summary="A line for each connection.",
+         group="connection", complexity="O(N)")
+def client_list(call):
+    if len(call.args) == 1:
+        raise ReplyError(SYNTAX_ERROR)
+    clients = Filter(call, skip_me=False).parse().clients()
+    return Verbatim("".join([line_of(call, client) + "\n" for client in clients]))
+
+
+@command("client|kill", -3, "admin noscript loading stale", since="2.4.0", summary="Closes connections.",
+         group="connection", complexity="O(N)")
+def client_kill(call):
+    chosen = Filter(call, skip_me=True)
+    old_form = len(call.args) == 1
+    if old_form:
+        chosen.skip_me = False
+        chosen.set_address(call.args[0], 0)
+    else:
+        chosen.parse()
+    killed = chosen.clients()
+    for client in killed:
+        client.kill()
+    if not old_form:
+        return len(killed)
+    if not killed:
+        raise ReplyError("ERR No such client")
+    return OK
+
+
+@command("client|setname", 3, PLAIN, since="2.6.9", summary="Names the caller's connection.", **CONNECTION)
+def client_setname(call):
+    check_attribute("Client names", call.args[0])
+    me(call).name = call.args[0]
+    return OK
+
+
+@command("client|getname", 2, PLAIN, since="2.6.9", summary="The name of the caller's connection.", **CONNECTION)
+def client_getname(call):
+    return me(call).name or None
+
+
+@command("client|setinfo", 4, PLAIN, since="7.2.0", summary="Says which client library is in use.", **CONNECTION)
+def client_setinfo(call):
+    option = call.word(0)
+    shown = call.args[0].decode("utf-8", "surrogateescape")
+    if option not in ("lib-name", "lib-ver"):
+        raise ReplyError(f"ERR Unrecognized option '{shown}'")
+    check_attribute(shown, call.args[1])
+    setattr(me(call), "library_name" if option == "lib-name" else "library_version", call.args[1])
+    return OK
+
+
+def switch(call) -> bool:
+    word = call.word(0)
+    if word not in ("on", "off"):
+        raise ReplyError(SYNTAX_ERROR)
+    return word == "on"
+
+
+@command("client|no-evict", 3, "admin noscript loading stale", since="7.0.0",
+         summary="Keeps the caller from being closed for want of memory.", **CONNECTION)
+def client_no_evict(call):
+    me(call).set_flag("no-evict", switch(call))
+    return OK
+
+
+@command("client|no-touch", 3, PLAIN, since="7.2.0",
+         summary="Has the caller's commands leave the access clock of keys alone.", **CONNECTION)
+def client_no_touch(call):
+    me(call).set_flag("no-touch", switch(call))
+    return OK
+
+
+@command("client|reply", 3, PLAIN, since="3.2.0", summary="Turns the caller's replies on or off.", **CONNECTION)
+def client_reply(call):
+    word = call.word(0)
+    client = me(call)
+    if word == "on":
+        client.set_flag("reply-off", False)
+        return OK
+    if word == "off":
+        client.set_flag("reply-off", True)
+    elif word == "skip":
+        client.set_flag("reply-skip", True)
+    else:
+        raise ReplyError(SYNTAX_ERROR)
+    return NO_REPLY
+
+
+@command("client|pause", -3, "admin noscript loading stale", since="3.0.0", summary="Holds commands back for a while.",
+         **CONNECTION)
+def client_pause(call):
+    writes_only = False
+    if len(call.args) == 2:
+        mode = call.word(1)
+        if mode not in ("write", "all"):
+            raise ReplyError("ERR CLIENT PAUSE mode must be WRITE or ALL")
+        writes_only = mode == "write"
+    elif len(call.args) > 2:
+        raise ReplyError(SYNTAX_ERROR)
+    timeout = call.integer(0, "ERR timeout is not an integer or out of range")
+    if timeout < 0:
+        raise ReplyError("ERR timeout is negative")
+    if timeout > 2**63 - 1 - call.engine.now_ms:
+        raise ReplyError("ERR timeout is out of range")
+    call.engine.pause(writes_only, call.engine.now_ms + timeout)
+    return OK
+
+
+@command("client|unpause", 2, "admin noscript loading stale", since="6.2.0", summary="Ends CLIENT PAUSE.",
+         group="connection", complexity="O(N)")
+def client_unpause(call):
+    call.engine.unpause()
+    return OK
+
+
+@command("client|unblock", -3, "admin noscript loading stale", since="5.0.0", summary="Ends the wait of a blocked client.",
+         group="connection", complexity="O(log N)")
+def client_unblock(call):
+    reason = call.word(1) if len(call.args) > 1 else "timeout"
+    if reason not in ("timeout", "error") or len(call.args) > 2:
+        raise ReplyError("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR")
+    return call.engine.unblock(call.integer(0), reason == "error")
+
+
+@command("client|capa", -3, PLAIN, since="8.0.0", summary="Says what the client is able to do.", **CONNECTION)
+def client_capa(call):
+    return OK
+
+
+declare_help("client", "connection", "5.0.0", "loading stale", [
+    "CAPA <option> [<option> ...]", "    What the client is able to do: REDIRECT.",
+    "GETNAME", "    The name of the caller's connection.",
+    "ID", "    The id of the caller's connection.",
+    "INFO", "    The caller's line of CLIENT LIST.",
+    "KILL <ip:port>", "    Close the connection from an address.",
+    "KILL <option> <value> [<option> <value> ...]",
+    "    Close connections by ID, ADDR, LADDR, TYPE, USER, MAXAGE; SKIPME (YES|NO): not the caller's own (default: yes).",
+    "LIST [<option> <value> ...]", "    A line for each connection; options as for KILL.",
+    "NO-EVICT (ON|OFF)", "    Keep the caller from being closed for want of memory.",
+    "NO-TOUCH (ON|OFF)", "    Leave the access clock of keys alone.",
+    "PAUSE <timeout> [WRITE|ALL]", "    Hold back all commands, or those that write, for so many milliseconds.",
+    "REPLY (ON|OFF|SKIP)", "    Whether the caller gets replies; SKIP: not the next one.",
+    "SETINFO <LIB-NAME|LIB-VER> <value>", "    Say which client library is in use.",
+    "SETNAME <name>", "    Name the caller's connection.",
+    "UNBLOCK <clientid> [TIMEOUT|ERROR]", "    End the wait of a blocked client.",
+    "UNPAUSE", "    End CLIENT PAUSE.",
+])

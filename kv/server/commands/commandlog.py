@@ -1,0 +1,70 @@
+"""COMMANDLOG and SLOWLOG: what was slow or large."""
+from __future__ import annotations
+
+from kv._core.runtime.call import OK, ReplyError
+from kv._core.runtime.registry import command, container
+
+from ..commandlog import KINDS
+from .help import declare_help
+
+FLAGS = "admin loading stale"
+DEFAULT_COUNT = 10
+
+container("commandlog", since="8.1.0", group="server", summary="Commands that were slow or large.")
+container("slowlog", since="2.2.12", group="server", summary="Commands that were slow.")
+
+
+def kind_at(call, index: int) -> str:
+    kind = call.word(index)
+    if kind not in KINDS:
+        raise ReplyError("ERR type should be one of the following: slow, large-request, large-reply")
+    return kind
+
+
+def count_at(call, index: int) -> int:
+    count = call.integer(index, "ERR count should be greater than or equal to -1")
+    if count < -1:
+        raise ReplyError("ERR count should be greater than or equal to -1")
+    return count
+
+
+@command("commandlog|get", 4, FLAGS, group="server", since="8.1.0", complexity="O(N)", summary="Entries of a log.")
+def commandlog_get(call):
+    return call.server.commandlog.get(kind_at(call, 1), count_at(call, 0))
+
+
+@command("commandlog|len", 3, FLAGS, group="server", since="8.1.0", complexity="O(1)", summary="The length of a log.")
+def commandlog_len(call):
+    return len(call.server.commandlog.entries[kind_at(call, 0)])
+
+
+@command("commandlog|reset", 3, FLAGS, group="server", since="8.1.0", complexity="O(N)", summary="Empties a log.")
+def commandlog_reset(call):
+    call.server.commandlog.entries[kind_at(call, 0)].clear()
+    return OK
+
+
+@command("slowlog|get", -2, FLAGS, group="server", since="2.2.12", complexity="O(N)", summary="Entries of the slow log.")
+def slowlog_get(call):
+    count = count_at(call, 0) if call.args else DEFAULT_COUNT
+    return call.server.commandlog.get("slow", count)
+
+
+@command("slowlog|len", 2, FLAGS, group="server", since="2.2.12", complexity="O(1)", summary="The length of the slow log.")
+def slowlog_len(call):
+    return len(call.server.commandlog.entries["slow"])
+
+
+@command("slowlog|reset", 2, FLAGS, group="server", since="2.2.12", complexity="O(N)", summary="Empties the slow log.")
+def slowlog_reset(call):
+    call.server.commandlog.entries["slow"].clear()
+    return OK
+
+
+ENTRY_LINES = ["    An entry: id, unix time, microseconds or bytes, words, client's address, client's name."]
+declare_help("commandlog", "server", "8.1.0", "loading stale", [
+    "GET <count> <type>", "    The newest <count> entries (-1: all) of a log: slow, large-request or large-reply.", *ENTRY_LINES,
+    "LEN <type>", "    The length of a log.", "RESET <type>", "    Empty a log."])
+declare_help("slowlog", "server", "6.2.0", "loading stale", [
+    "GET [<count>]", "    The newest <count> entries (10 unless told, -1: all).", *ENTRY_LINES,
+    "LEN", "    The length of the log.", "RESET", "    Empty the log."])

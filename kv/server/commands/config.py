@@ -1,0 +1,59 @@
+"""CONFIG: reading and changing the configuration of the running server."""
+from __future__ import annotations
+
+from kv._core.engine.inspect import reset_statistics
+from kv._core.runtime.call import OK, ReplyError
+from kv._core.runtime.registry import command, container
+
+from ..config import ConfigError
+from .help import declare_help
+
+FLAGS = "admin noscript loading stale"
+container("config", since="2.0.0", group="server", summary="The configuration of the server.")
+
+
+def text(word: bytes) -> str:
+    return word.decode("utf-8", "surrogateescape")
+
+
+@command("config|get", -3, FLAGS, group="server", since="2.0.0", complexity="O(N)", summary="Options and their values.")
+def config_get(call):
+    return call.server.config.match([text(word) for word in call.args])
+
+
+@command("config|set", -4, FLAGS, group="server", since="2.0.0", complexity="O(N)", summary="Changes options, all or none.")
+def config_set(call):
+    words = [text(word) for word in call.args]
+    if len(words) % 2:
+        raise ReplyError("ERR wrong number of arguments for 'config|set' command")
+    pairs = list(zip(words[::2], words[1::2], strict=True))
+    try:
+        call.server.config.set_many(pairs, loading=call.engine.loading, local=call.peer_is_local)
+    except ConfigError as error:
+        raise ReplyError(str(error)) from None
+    return OK
+
+
+@command("config|rewrite", 2, FLAGS, group="server", since="2.8.0", complexity="O(N)",
+         summary="Writes the configuration back to its file.")
+def config_rewrite(call):
+    try:
+        call.server.config.rewrite()
+    except ConfigError as error:
+        raise ReplyError(str(error)) from None
+    return OK
+
+
+@command("config|resetstat", 2, FLAGS, group="server", since="2.0.0", complexity="O(1)", summary="Sets the statistics back.")
+def config_resetstat(call):
+    reset_statistics(call.engine)
+    call.server.metrics.reset()
+    call.server.aof.reset_statistics()
+    return OK
+
+
+declare_help("config", "server", "5.0.0", "loading stale", [
+    "GET <pattern> [<pattern> ...]", "    Options whose names match, and their values.",
+    "SET <option> <value> [<option> <value> ...]", "    Change options, all or none.",
+    "RESETSTAT", "    Set the statistics of INFO back.",
+    "REWRITE", "    Write the configuration back to its file."])

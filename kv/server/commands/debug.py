@@ -1,0 +1,216 @@
+"""DEBUG: what tests and tools ask of a server that no client needs."""
+from __future__ import annotations
+
+import os
+import time
+
+from kv._core.engine import debug as core
+from kv._core.engine.inspect import table_figures
+from kv._core.runtime.call import OK, SYNTAX_ERROR, BigNumber, ReplyError, Status, Verbatim
+from kv._core.runtime.registry import command
+
+from ..config import ConfigError
+from ..log import log
+
+SUBCOMMANDS = {}
+NO_KEY = "ERR no such key"
+
+
+def subcommand(name: str, least: int = 0, most: int | None = None):
+    """Decorator: DEBUG <name>, with at least and at most so many further words."""
+    def decorate(function):
+        SUBCOMMANDS[name] = function, least, least if most is None else most
+        return function
+    return decorate
+
+
+@command("debug", -2, "admin noscript loading stale protected", group="server", since="1.0.0",
+         complexity="Depends on subcommand.", summary="For tests and debugging only.")
+def debug(call):
+    name = call.word(0)
+    function, least, most = SUBCOMMANDS.get(name, (None, 0, 0))
+    if function is None or not least <= len(call.args) - 1 <= most:
+        shown = call.args[0].decode("utf-8", "surrogateescape")[:128]
+        raise ReplyError(f"ERR unknown subcommand or wrong number of arguments for '{shown}'. Try DEBUG HELP.")
+    return function(call, *call.args[1:])
+
+
+@subcommand("sleep", 1)
+def debug_sleep(call, seconds):
+    time.sleep(float(seconds))
+    return OK
+
+
+@subcommand("log", 1)
+def debug_log(call, text):
+    log("warning", f"DEBUG LOG: {text.decode('utf-8', 'replace')}")
+    return OK
+
+
+@subcommand("error", 1)
+def debug_error(call, text):
+    raise ReplyError(text.decode("utf-8", "surrogateescape").replace("\r", " ").replace("\n", " "))
+
+
+@subcommand("populate", 1, 3)
+def debug_populate(call, count, prefix=b"key", size=b"0"):
+    count, size = call.integer(1), int(size)
+    if count < 0 or size < 0:
+        raise ReplyError("ERR value is out of range, must be positive")
+    core.populate(call.engine, call.database, count, prefix, size)
+    return OK
+
+
+@subcommand("object", 1, 2)
+def debug_object(call, key, fast=b""):
+    line = core.object_line(call.engine, call.database, key, fast.lower() == b"fast")
+    if line is None:
+        raise ReplyError(NO_KEY)
+    return Status(line)
+
+
+@subcommand("sdslen", 1)
+def debug_sdslen(call, key):
+    sizes = core.string_sizes(call.engine, call.database, key)
+    if sizes is None:
+        raise ReplyError(NO_KEY)
+    if sizes is False:
+        raise ReplyError("ERR Not an sds encoded string.")
+    key_bytes, value_bytes, entry_bytes, own_bytes = sizes
+    return Status(f"key_sds_len:{key_bytes} key_sds_avail:0 obj_alloc:{entry_bytes} val_sds_len:{value_bytes} "
+                  f"val_sds_avail:{max(0, own_bytes - value_bytes - 8)} val_alloc:{own_bytes}")
+
+
+@subcommand("digest", 0)
+def debug_digest(call):
+    return Status(core.digest(call.engine))
+
+
+@subcommand("digest-value", 0, 1 << 20)
+def debug_digest_value(call, *keys):
+    return [Status(core.digest_value(call.engine, call.database, key)) for key in keys]
+
+
+@subcommand("config-rewrite-force-all", 0)
+def debug_config_rewrite_force_all(call):
+    try:
+        call.server.config.rewrite(everything=True)
+    except ConfigError as error:
+        raise ReplyError(str(error)) from None
+    return OK
+
+
+@subcommand("set-active-expire", 1)
+def debug_set_active_expire(call, switch):
+    call.engine.configure(active_expire=int(switch) != 0)
+    return OK
+
+
+@subcommand("dict-resizing", 1)
+def debug_dict_resizing(call, switch):
+    call.engine.configure(hash_resize=int(switch) != 0)
+    return OK
+
+
+@subcommand("pause-cron", 1)
+def debug_pause_cron(call, switch):
+    call.server.cron_paused = int(switch) != 0
+    return OK
+
+
+@subcommand("client-enforce-reply-list", 1)
+def debug_client_enforce_reply_list(call, switch):
+    call.engine.configure(enforce_reply_list=int(switch) != 0)
+    return OK
+
+
+@subcommand("htstats", 1, 2)
+def debug_htstats(call, number, full=b""):
+    return Verbatim(table_text(call, int(number)))
+
+
+def table_text(call, number: int) -> str:
+    if not 0 <= number < call.server.config.databases:
+        raise ReplyError("ERR Out of range database")
+    text = "[Dictionary HT]\n"
+    figures = table_figures(call.engine, number)
+    for index, (buckets, children, lengths) in enumerate(figures):
+        elements = sum(length * count for length, count in enumerate(lengths))
+        role = "main hash table" if index == 0 else "rehashing target"
+        if not elements:
+            text += f"Hash table {index} stats ({role}):\nNo stats available for empty hash tables\n"
+            continue
+        text += (f"Hash table {index} stats ({role}):\n table size: {buckets * 9}\n number of elements: {elements}\n"
+                 f" top-level buckets: {buckets}\n child buckets: {children}\n chain length distribution:\n")
+        text += "".join([f"   {length}: {count} ({100 * count / buckets:.2f}%)\n"
+                         for length, count in enumerate(lengths) if count])
+    return text + "[Expires HT]\n"
+
+
+@subcommand("change-repl-id", 0)
+def debug_change_repl_id(call):
+    call.server.replication_id = os.urandom(20).hex()
+    return OK
+
+
+@subcommand("restart", 0, 1)
+@subcommand("crash-and-recover", 0, 1)
+def debug_restart(call, delay=b"0"):
+    time.sleep(int(delay) / 1000)
+    call.server.restart()
+    return OK
+
+
+@subcommand("segfault", 0)
+@subcommand("panic", 0)
+@subcommand("assert", 0)
+@subcommand("oom", 0)
+def debug_crash(call):
+    log("warning", "=== KV BUG REPORT: Crashed by DEBUG")
+    os.abort()
+
+
+@subcommand("protocol", 1)
+def debug_protocol(call, kind):
+    kinds = {
+        b"string": b"Hello World", b"integer": 12345, b"double": 3.141, b"null": None, b"array": [0, 1, 2],
+        b"set": {0, 1, 2}, b"map": {0: False, 1: True, 2: False}, b"bignum": BigNumber(
+            1234567999999999999999999999999999999), b"true": True, b"false": False,
+        b"verbatim": Verbatim("This is a verbatim\nstring")}
+    name = kind.lower()
+    if name == b"push":
+        call.push([b"server-cpu-usage", 42])
+        return Status("")
+    if name == b"attrib":
+        call.attribute({b"key-popularity": [b"key:123", 90]})
+        return b"Some real reply following the attribute"
+    if name not in kinds:
+        raise ReplyError("ERR Wrong protocol type name. Please use one of the following: "
+                         "string|integer|double|null|array|set|map|attrib|push|verbatim|true|false")
+    return kinds[name]
+
+
+@subcommand("loadaof", 0)
+def debug_loadaof(call):
+    call.server.aof.reload()
+    return OK
+
+
+@subcommand("reload", 0, 3)
+def debug_reload(call, *options):
+    if any(word.lower() not in (b"merge", b"noflush", b"nosave") for word in options):
+        raise ReplyError(SYNTAX_ERROR)
+    call.server.aof.reload_copy()
+    return OK
+
+
+@subcommand("aof-flush-sleep", 1)
+def debug_aof_flush_sleep(call, us):
+    call.server.aof.flush_sleep_us = int(us)
+    return OK
+
+
+@subcommand("help", 0)
+def debug_help(call):
+    return [Status("DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"),
+            *[Status(name.upper()) for name in sorted(SUBCOMMANDS)]]

@@ -1,0 +1,96 @@
+"""MEMORY: what takes the memory. MEMORY USAGE is in the core."""
+from __future__ import annotations
+
+from kv._core.engine.inspect import database_figures, purge, table_figures
+from kv._core.runtime.call import OK, Verbatim
+from kv._core.runtime.registry import command
+
+from .help import declare_help
+
+SMALL = 5 << 20
+
+
+def ratio(a: float, b: float) -> float:
+    return a / b if b else 0.0
+
+
+@command("memory|stats", 2, "", group="server", since="4.0.0", complexity="O(1)", summary="Figures of memory.")
+def memory_stats(call):
+    server = call.server
+    memory = server.state.memory
+    used, startup = memory.used_memory, memory.used_memory_startup
+    keys = sum(keys for keys, _, _ in database_figures(call.engine))
+    dataset = used - memory.used_memory_overhead
+    stats = {
+        "peak.allocated": memory.used_memory_peak, "total.allocated": used, "startup.allocated": startup,
+        "replication.backlog": 0, "clients.slaves": 0, "clients.normal": memory.mem_clients_normal, "cluster.links": 0,
+        "aof.buffer": memory.mem_aof_buffer, "lua.caches": 0, "functions.caches": 0}
+    for number, (count, _, _) in enumerate(database_figures(call.engine)):
+        if count:
+            stats[f"db.{number}"] = {"overhead.hashtable.main": table_bytes(call.engine, number),
+                                     "overhead.hashtable.expires": 0}
+    stats.update({
+        "overhead.db.hashtable.lut": sum(table_bytes(call.engine, n) for n in range(server.config.databases)),
+        "overhead.db.hashtable.rehashing": 0, "overhead.total": memory.used_memory_overhead,
+        "db.dict.rehashing.count": sum(len(table_figures(call.engine, n)) > 1 for n in range(server.config.databases)),
+        "keys.count": keys, "keys.bytes-per-key": max(0, used - startup) // keys if keys else 0,
+        "dataset.bytes": dataset, "dataset.percentage": 100 * ratio(dataset, max(1, used - startup)),
+        "peak.percentage": 100 * ratio(used, memory.used_memory_peak),
+        "allocator.allocated": memory.allocator_allocated, "allocator.active": memory.allocator_active,
+        "allocator.resident": memory.allocator_resident, "allocator.muzzy": 0,
+        "allocator-fragmentation.ratio": ratio(memory.allocator_active, memory.allocator_allocated),
+        "allocator-fragmentation.bytes": memory.allocator_active - memory.allocator_allocated,
+        "allocator-rss.ratio": ratio(memory.allocator_resident, memory.allocator_active),
+        "allocator-rss.bytes": memory.allocator_resident - memory.allocator_active,
+        "rss-overhead.ratio": ratio(memory.used_memory_rss, memory.allocator_resident),
+        "rss-overhead.bytes": memory.used_memory_rss - memory.allocator_resident,
+        "fragmentation": ratio(memory.used_memory_rss, used), "fragmentation.bytes": memory.used_memory_rss - used})
+    return stats
+
+
+def table_bytes(engine, database: int) -> int:
+    return sum(64 * (buckets + children) for buckets, children, _ in table_figures(engine, database))
+
+
+@command("memory|purge", 2, "", group="server", since="4.0.0", complexity="O(N)", summary="Gives unused memory back.")
+def memory_purge(call):
+    purge(call.engine)
+    return OK
+
+
+@command("memory|malloc-stats", 2, "", group="server", since="4.0.0", complexity="O(1)", summary="The allocator's figures.")
+def memory_malloc_stats(call):
+    memory = call.server.state.memory
+    return Verbatim("___ Begin slab allocator statistics ___\n"
+                    f"Allocated: {memory.allocator_allocated}, active: {memory.allocator_active}, "
+                    f"resident: {memory.allocator_resident}\n--- End slab allocator statistics ---\n")
+
+
+@command("memory|doctor", 2, "", group="server", since="4.0.0", complexity="O(1)", summary="What is wrong with memory.")
+def memory_doctor(call):
+    """The checks are Valkey's: peak, fragmentation, clients' buffers."""
+    memory = call.server.state.memory
+    used = memory.used_memory
+    if used < SMALL:
+        return Verbatim("Hi, this instance is empty or is using very little memory, so there is nothing to diagnose yet. "
+                        "Fill it with data and ask again.")
+    advice = []
+    if memory.used_memory_peak > used * 1.5:
+        advice.append("Peak memory: in the past this instance used more than 150% of the memory it uses now. The allocator may "
+                      "not be able to give all of that back to the system; that is harmless unless the system is short of it.")
+    if ratio(memory.used_memory_rss, used) > 1.4 and memory.used_memory_rss - used > 10 << 20:
+        advice.append("High total RSS: the resident set is more than 1.4 times the memory in use, through fragmentation or memory "
+                      "that was freed. MEMORY PURGE may help.")
+    clients = call.engine.session_count
+    if clients and memory.mem_clients_normal / clients > 200 << 10:
+        advice.append("Big client buffers: the clients' buffers take more than 200 KB each on average. A client that does not read "
+                      "its replies, or very large pipelines, may be the reason: see omem in CLIENT LIST.")
+    if not advice:
+        return Verbatim("Hi, I can't find any memory issue in your instance. I can only account for what occurs on this base.")
+    return Verbatim("I detected a few issues in this instance's memory:\n\n" + "".join([f" * {line}\n\n" for line in advice]))
+
+
+declare_help("memory", "server", "4.0.0", "loading stale", [
+    "DOCTOR", "    What is wrong with memory.", "MALLOC-STATS", "    The allocator's figures.",
+    "PURGE", "    Give unused memory back to the system.", "STATS", "    Figures of memory.",
+    "USAGE <key> [SAMPLES <count>]", "    Bytes that a key and its value take; <count> elements are sampled (5; 0: all)."])

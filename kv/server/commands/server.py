@@ -1,0 +1,59 @@
+"""INFO, TIME, LASTSAVE, MONITOR, SHUTDOWN, BGREWRITEAOF: the server as a whole."""
+from __future__ import annotations
+
+import time
+
+from kv._core.engine.inspect import session
+from kv._core.runtime.call import NO_REPLY, OK, SYNTAX_ERROR, ReplyError, Status, Verbatim
+from kv._core.runtime.registry import command
+
+from ..info import Info
+from ..log import log
+
+
+@command("info", -1, "loading stale", group="server", since="1.0.0", complexity="O(1)", acl="dangerous",
+         summary="Figures of the server, by section.")
+def info(call):
+    return Verbatim(Info(call.server.state).render([word.decode("latin-1") for word in call.args]))
+
+
+@command("time", 1, "loading stale fast", group="server", since="2.6.0", complexity="O(1)",
+         summary="The unix time of the server, in seconds and microseconds.")
+def time_(call):
+    seconds, us = divmod(time.time_ns() // 1000, 1000000)
+    return [str(seconds), str(us)]
+
+
+@command("lastsave", 1, "loading stale fast", group="server", since="1.0.0", complexity="O(1)", acl="admin dangerous",
+         summary="The unix time of the last save to disk.")
+def lastsave(call):
+    return call.server.last_save
+
+
+@command("monitor", 1, "admin noscript loading stale", group="server", since="1.0.0", complexity="O(1)",
+         summary="Shows every command that the server runs.")
+def monitor(call):
+    session(call.engine, call.session_id).monitor()
+    return OK
+
+
+@command("bgrewriteaof", 1, "admin noscript no_async_loading", group="server", since="1.0.0", complexity="O(1)",
+         summary="Rewrites the append-only file in the background.")
+def bgrewriteaof(call):
+    return Status(call.server.aof.rewrite())
+
+
+@command("shutdown", -1, "admin noscript loading stale no_multi allow_busy", group="server", since="1.0.0", complexity="O(N)",
+         summary="Puts the data on disk and ends the server.")
+def shutdown(call):
+    words = [word.lower() for word in call.args]
+    if any(word not in (b"save", b"nosave", b"now", b"force", b"abort") for word in words) or (
+            b"save" in words and b"nosave" in words) or (b"abort" in words and len(words) > 1):
+        raise ReplyError(SYNTAX_ERROR)
+    if b"abort" in words:
+        raise ReplyError("ERR No shutdown in progress.")
+    client = session(call.engine, call.session_id)
+    log("notice", f"User requested shutdown... (user request from '{client.peer} {client.user.decode()}')")
+    if not call.server.shutdown.stop(force=b"force" in words):
+        raise ReplyError("ERR Errors trying to SHUTDOWN. Check logs.")
+    return NO_REPLY

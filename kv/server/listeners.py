@@ -1,0 +1,219 @@
+"""Listening sockets: TCP on several addresses, and a unix socket.
+
+An address that begins with "-" is optional: a host without IPv6 still starts. Port 0 means no TCP. Binding happens before anything else
+of the start, so that a port in use is one clear line and nothing is touched.
+"""
+from __future__ import annotations
+
+import errno
+import os
+import socket
+
+from .log import log
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+UNAVAILABLE = {errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT, errno.EADDRNOTAVAIL, errno.ENOPROTOOPT, errno.ESOCKTNOSUPPORT}
+PROTECTED_MODE_ERROR = (
+    b"-DENIED Running in protected mode because protected mode is enabled and no password is set for the default user. "
+    b"In this mode connections are only accepted from the loopback interface. If you want to connect from external "
+    b"computers, you may adopt one of the following solutions: 1) Disable protected mode by sending the command 'CONFIG SET "
+    b"protected-mode no' from the loopback interface by connecting from the same host the server is running, however MAKE SURE "
+    b"the server is not publicly accessible from internet if you do so. Use CONFIG REWRITE to make this change permanent. 2) "
+    b"Alternatively you can just disable the protected mode by editing the configuration file, and setting the protected mode "
+    b"option to 'no', and then restarting the server. 3) If you started the server manually just for testing, restart it with the "
+    b"'--protected-mode no' option. 4) Set up an authentication password for the default user. NOTE: You only need to do one of "
+    b"the above things in order for the server to start accepting connections from the outside.\r\n")
+
+
+class BindError(OSError):
+    """An address that can't be listened on; str() is the line to log."""
+
+
+def listen_tcp(addresses: Iterable[str], port: int, backlog: int, mark: int = 0) -> list[socket.socket]:
+    """Sockets that listen on every address that there is. Raises BindError, with none left open."""
+    found: list[socket.socket] = []
+    for written in addresses:
+        optional = written.startswith("-")
+        address = written[1:] if optional else written
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        host = {"*": "0.0.0.0", "::*": "::"}.get(address, address)
+        try:
+            found.append(_listen(family, host, port, backlog, mark))
+        except OSError as error:
+            if optional and (error.errno in UNAVAILABLE or isinstance(error, socket.gaierror)):
+                continue
+            for open_socket in found:
+                open_socket.close()
+            reason = error.strerror or str(error)
+            raise BindError(f"Warning: Could not create server TCP listening socket {address}:{port}: bind: {reason}") from None
+    return found
+
+
+def _listen(family: int, host: str, port: int, backlog: int, mark: int) -> socket.socket:
+    info = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM, 0, socket.AI_PASSIVE)
+    sock = socket.socket(info[0][0], socket.SOCK_STREAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if info[0][0] == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        if mark:
+            sock.setsockopt(socket.SOL_SOCKET, getattr(socket, "SO_MARK", 36), mark)
+        sock.bind(info[0][4])
+        sock.listen(backlog)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def listen_unix(path: str, permissions: int, group: str | None, backlog: int) -> socket.socket:
+    """A socket that listens on a path, which is replaced. Raises BindError."""
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
+    try:
+        if os.path.exists(path):
+            os.unlink(path)
+        sock.bind(path)
+        if permissions:
+            os.chmod(path, permissions)
+        if group:
+            import grp
+
+            os.chown(path, -1, grp.getgrnam(group).gr_gid)
+        sock.listen(backlog)
+    except (OSError, KeyError) as error:
+        sock.close()
+        raise BindError(f"Failed opening Unix socket: bind: {getattr(error, 'strerror', None) or error}") from None
+    return sock
+
+
+class Listeners:
+    """The sockets, and what becomes of a connection. `server` is the Server."""
+
+    def __init__(self, server) -> None:
+        self.server = server
+        self.tcp: list[socket.socket] = []
+        self.unix: socket.socket | None = None
+        self.unix_inode: tuple[int, int] | None = None
+
+    def open(self) -> None:
+        config = self.server.config
+        self.check_backlog(config.tcp_backlog)
+        if config.port:
+            try:
+                self.tcp = listen_tcp(config.bind, config.port, config.tcp_backlog, config.socket_mark_id)
+            except BindError as error:
+                log("warning", str(error))
+            if not self.tcp and config.bind:
+                raise BindError(f"Failed listening on port {config.port} (tcp), aborting.")
+        if config.unixsocket:
+            self.unix = listen_unix(config.unixsocket, config.unixsocketperm, config.unixsocketgroup,
+                                    config.tcp_backlog)
+            status = os.stat(config.unixsocket)
+            self.unix_inode = (status.st_dev, status.st_ino)
+        self.watch()
+
+    def check_backlog(self, backlog: int) -> None:
+        try:
+            with open("/proc/sys/net/core/somaxconn") as file:
+                most = int(file.read())
+        except (OSError, ValueError):
+            return
+        if 0 < most < backlog:
+            log("warning", f"WARNING: The TCP backlog setting of {backlog} cannot be enforced because "
+                           f"/proc/sys/net/core/somaxconn is set to the lower value of {most}.")
+
+    def watch(self) -> None:
+        for sock in self.all():
+            self.server.watch(sock.fileno(), lambda sock=sock: self.accept(sock))
+
+    def all(self) -> list[socket.socket]:
+        return self.tcp + ([self.unix] if self.unix else [])
+
+    def reopen_tcp(self) -> None:
+        """After CONFIG SET of port or bind: the new sockets first, so that a failure leaves the old ones."""
+        config = self.server.config
+        fresh = listen_tcp(config.bind, config.port, config.tcp_backlog, config.socket_mark_id) if config.port else []
+        if config.port and config.bind and not fresh:
+            raise BindError("Unable to listen on this port")
+        for sock in self.tcp:
+            self.server.unwatch(sock.fileno())
+            sock.close()
+        self.tcp = fresh
+        for sock in fresh:
+            self.server.watch(sock.fileno(), lambda sock=sock: self.accept(sock))
+
+    def close(self) -> None:
+        for sock in self.all():
+            self.server.unwatch(sock.fileno())
+            sock.close()
+        if self.unix is not None:
+            try:
+                status = os.stat(self.server.config.unixsocket)
+                if (status.st_dev, status.st_ino) == self.unix_inode:
+                    log("notice", "Removing the unix socket file.")
+                    os.unlink(self.server.config.unixsocket)
+            except OSError:
+                pass
+        self.tcp, self.unix = [], None
+
+    def accept(self, listener: socket.socket) -> None:
+        """Take up to max-new-connections-per-cycle connections."""
+        for _ in range(self.server.config.max_new_connections_per_cycle):
+            try:
+                connection, address = listener.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                log("warning", f"Accepting client connection: {error.strerror}")
+                return
+            self.admit(connection, address, listener)
+
+    def admit(self, connection: socket.socket, address, listener: socket.socket) -> None:
+        server = self.server
+        unix = listener is self.unix
+        if server.engine.session_count >= server.config.maxclients:
+            self.refuse(connection, b"-ERR max number of clients reached\r\n")
+            return
+        connection.setblocking(False)
+        if unix:
+            peer = local = f"{server.config.unixsocket}:0"
+            loopback = True
+        else:
+            peer, loopback = describe(address)
+            local, _ = describe(connection.getsockname())
+            if server.config.protected_mode and not server.config.requirepass and not loopback:
+                self.refuse(connection, PROTECTED_MODE_ERROR)
+                return
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            keep_alive(connection, server.config.tcp_keepalive)
+        if server.config.loglevel == "debug" or log.level <= 1:
+            log("verbose", f"Accepted {peer}")
+        server.engine.attach(connection.detach(), peer, local, unix, loopback)
+
+    def refuse(self, connection: socket.socket, text: bytes) -> None:
+        try:
+            connection.setblocking(False)
+            connection.send(text)
+        except OSError:
+            pass
+        connection.close()
+        self.server.note_rejected_connection()
+
+
+def describe(address) -> tuple[str, bool]:
+    """("address:port" as CLIENT LIST prints it, whether it is this machine)."""
+    host, port = address[0], address[1]
+    loopback = host.startswith("127.") or host == "::1" or host.startswith("::ffff:127.")
+    return (f"[{host}]:{port}" if ":" in host else f"{host}:{port}"), loopback
+
+
+def keep_alive(connection: socket.socket, interval: int) -> None:
+    """Probe a silent peer after `interval` seconds, then every third of it, three times."""
+    if interval:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, interval)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, max(1, interval // 3))
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)

@@ -1,0 +1,104 @@
+"""The log, in Valkey's format: `pid:role day month year time level message`.
+
+    12345:M 23 Nov 2026 10:00:00.123 * Ready to accept connections tcp
+
+The file is opened for each line, so that log rotation may move it away at any time. Before the configuration is known lines go to
+standard output.
+"""
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+LEVELS = {"debug": 0, "verbose": 1, "notice": 2, "warning": 3, "nothing": 4}
+MARKS = ".-*#"
+NAMES = ("debug", "info", "notice", "warning")
+ROLES = {"X": "sentinel", "C": "RDB/AOF", "S": "replica", "M": "primary"}
+LINE_MAX = 1024
+
+
+class Log:
+    """Where lines go, and which. Attributes may be changed at any time."""
+
+    def __init__(self) -> None:
+        self.level = LEVELS["notice"]
+        self.path = ""  # "" is standard output
+        self.format = "legacy"  # or logfmt
+        self.timestamps = "legacy"  # or iso8601, milliseconds
+        self.pid = os.getpid()
+        self.role = "M"  # of this process; a forked child is C
+        self.discard = False  # daemonized without a file: nowhere to go
+        self.syslog = None  # the module, once enabled
+
+    def __call__(self, level: str, message: str) -> None:
+        """Write a line of a level (debug, verbose, notice, warning)."""
+        number = LEVELS[level]
+        if number < self.level:
+            return
+        message = message[:LINE_MAX]
+        pid = os.getpid()
+        role = self.role if pid == self.pid else "C"
+        if self.format == "logfmt":
+            text = message.replace('"', "'").replace("\n", " ").replace("\r", " ")
+            line = (f'pid={pid} role={ROLES[role]} timestamp="{self.timestamp()}" level={NAMES[number]} '
+                    f'message="{text}"\n')
+        else:
+            line = f"{pid}:{role} {self.timestamp()} {MARKS[number]} {message}\n"
+        self.write(line)
+        if self.syslog is not None:
+            self.syslog.syslog((7, 6, 5, 4)[number], message)
+
+    def write(self, line: str) -> None:
+        data = line.encode("utf-8", "surrogateescape")
+        try:
+            if self.path:
+                fd = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+                try:
+                    os.write(fd, data)
+                finally:
+                    os.close(fd)
+            elif not self.discard:
+                sys.stdout.flush()
+                os.write(1, data)
+        except OSError:
+            pass  # there is nobody left to tell
+
+    def timestamp(self) -> str:
+        now = time.time()
+        if self.timestamps == "milliseconds":
+            return str(int(now * 1000))
+        local = time.localtime(now)
+        ms = int(now * 1000) % 1000
+        if self.timestamps == "iso8601":
+            zone = time.strftime("%z", local)
+            return time.strftime("%Y-%m-%dT%H:%M:%S", local) + f".{ms:03d}{zone[:3]}:{zone[3:]}"
+        return time.strftime("%d %b %Y %H:%M:%S", local) + f".{ms:03d}"
+
+    def enable_syslog(self, ident: str, facility: str) -> None:
+        import syslog
+
+        syslog.openlog(ident, syslog.LOG_PID | syslog.LOG_NDELAY | syslog.LOG_NOWAIT,
+                       getattr(syslog, "LOG_" + facility.upper()))
+        self.syslog = syslog
+
+
+log = Log()
+
+
+class CoreHandler:
+    """What the compiled core logs (internal errors, with their traceback) goes to the log."""
+
+    level = 0
+
+    def handle(self, record) -> None:
+        for line in record.getMessage().splitlines():
+            log("warning", line)
+
+
+def adopt_core_log() -> None:
+    import logging
+
+    logger = logging.getLogger("kv")
+    logger.propagate = False
+    logger.handlers = [CoreHandler()]  # type: ignore[list-item]

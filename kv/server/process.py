@@ -1,0 +1,130 @@
+"""The process around the server: daemonizing, the pid file, the supervisor, memory and scheduling settings of the system."""
+from __future__ import annotations
+
+import os
+import socket
+
+from .log import log
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .config import Config
+    from .server import Server
+
+DEFAULT_PIDFILE = "/var/run/kv.pid"
+
+
+def daemonize() -> None:
+    """Go on in a child that has no terminal."""
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+    null = os.open(os.devnull, os.O_RDWR)
+    for fd in (0, 1, 2):
+        os.dup2(null, fd)
+    if null > 2:
+        os.close(null)
+
+
+def pidfile_of(config: Config) -> str:
+    return config.pidfile or (DEFAULT_PIDFILE if config.daemonize else "")
+
+
+def write_pidfile(config: Config) -> None:
+    try:
+        with open(pidfile_of(config), "w") as file:
+            file.write(f"{os.getpid()}\n")
+    except OSError as error:
+        log("warning", f"Failed to write PID file: {error.strerror}")
+
+
+def remove_pidfile(config: Config) -> None:
+    if pidfile_of(config):
+        try:
+            os.unlink(pidfile_of(config))
+            log("notice", "Removing the pid file.")
+        except OSError:
+            pass
+
+
+def notify_ready(server: Server) -> None:
+    """Tell systemd (supervised systemd or auto) that connections are accepted."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if server.config.supervised not in ("systemd", "auto") or not address:
+        return
+    server.supervised = "systemd"
+    if address.startswith("@"):
+        address = "\0" + address[1:]
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as notify:
+            notify.sendto(b"STATUS=Ready to accept connections\nREADY=1\n", address)
+        log("notice", "Supervised by systemd. Please make sure you set appropriate values for TimeoutStartSec and "
+                      "TimeoutStopSec in your service unit.")
+    except OSError as error:
+        log("warning", f"systemd supervision error: {error.strerror}")
+
+
+def check_environment() -> None:
+    """Warn of what will hurt later."""
+    try:
+        with open("/proc/sys/vm/overcommit_memory") as file:
+            if file.read().strip() == "0":
+                log("warning", "WARNING Memory overcommit must be enabled! Without it, a background save or replication "
+                               "may fail under low memory condition. To fix this issue add 'vm.overcommit_memory = 1' to "
+                               "/etc/sysctl.conf and then reboot or run the command 'sysctl vm.overcommit_memory=1' for "
+                               "this to take effect.")
+    except OSError:
+        pass
+
+
+class OomScore:
+    """oom_score_adj of this process: ours while oom-score-adj is on, what it was before once it is off again."""
+
+    PATH = "/proc/self/oom_score_adj"
+
+    def __init__(self) -> None:
+        self.before: int | None = None  # what it was when we took over, None: we have not
+
+    def apply(self, config: Config, child: bool = False) -> None:
+        """Write it as oom-score-adj says. Raises OSError."""
+        if config.oom_score_adj == "no":
+            if self.before is None:
+                return
+            value, self.before = self.before, None
+        else:
+            if self.before is None:
+                with open(self.PATH) as file:
+                    self.before = int(file.read())
+            value = config.oom_score_adj_values[2 if child else 0]
+            if config.oom_score_adj in ("yes", "relative"):
+                value += self.before
+        with open(self.PATH, "w") as file:
+            file.write(str(max(-1000, min(1000, value))))
+
+
+oom_score = OomScore()
+
+
+def raise_file_limit(wanted: int) -> int:
+    """Allow so many open files, or as many as there may be; what is allowed now."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft >= wanted or soft == resource.RLIM_INFINITY:
+        return soft
+    for limit in (wanted, hard):
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, max(hard, limit)))
+            return limit
+        except (ValueError, OSError):
+            continue
+    return soft
+
+
+def set_title(text: str) -> None:
+    """Show a title in ps and top: the thread's name takes 15 bytes of it."""
+    try:
+        with open("/proc/self/comm", "w") as file:
+            file.write(text[:15])
+    except OSError:
+        pass

@@ -1,0 +1,275 @@
+"""The server: an engine, its listeners, and the loop around them.
+
+One turn of the loop: the engine waits for sockets and runs what ready clients sent; then the effects go to the AOF; then the replies
+leave. Everything else is a descriptor that Python watches (listeners, the signal pipe, a child's pipe) or a timer of the cron. The
+request path is not here: it is compiled (kv._core). What is here may be read and changed without knowing it.
+"""
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import sys
+import time
+
+from kv._core.engine.cron import engine_cron
+from kv._core.engine.engine import Engine
+from kv._core.engine.inspect import memory_figures, note_rejected_connection
+from kv._core.runtime.registry import rename_commands
+
+from . import process
+from .apply import apply_all, bind_hooks
+from .aof import AppendOnly, LoadError
+from .children import Children
+from .commandlog import CommandLog
+from .listeners import BindError, Listeners
+from .log import LEVELS, adopt_core_log, log
+from .metrics import Metrics
+from .shutdown import Shutdown
+from .state import ServerState
+from . import commands  # noqa: F401  declares the commands that are written in Python
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .config import Config
+
+RUN_ID_BYTES = 20
+
+
+class StartError(Exception):
+    """The server can't start; str() is the line to log."""
+
+
+class Server:
+    """Everything of one running server. Commands written in Python see it as call.server."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.run_id = os.urandom(RUN_ID_BYTES).hex()
+        self.started = time.time()
+        self.executable = os.path.abspath(sys.argv[0])
+        self.supervised = "no"
+        self.handlers: dict[int, Callable[[], object]] = {}
+        self.engine = Engine(self, databases=config.databases)
+        self.engine.on_commandlog = self.note_command
+        self.commandlog = CommandLog(config)
+        self.metrics = Metrics(self.engine)
+        self.children = Children(self)
+        self.aof = AppendOnly(self)
+        self.listeners = Listeners(self)
+        self.shutdown = Shutdown(self)
+        self.state = ServerState(self)
+        self.last_save = int(self.started)
+        self.replication_id = os.urandom(RUN_ID_BYTES).hex()
+        self.startup_memory = 0
+        self.cron_runs = 0
+        self.cron_paused = False  # DEBUG PAUSE-CRON
+        self.next_cron = 0.0
+        self.running = True
+        self.exit_status = 0
+
+    # -- starting -----------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Listen, load the data, accept connections. Raises StartError."""
+        process.check_environment()
+        self.rename_commands()
+        apply_all(self)
+        bind_hooks(self)
+        try:
+            self.listeners.open()
+        except BindError as error:
+            raise StartError(str(error)) from None
+        show_logo(self.config)
+        log("notice", "Server initialized")
+        self.startup_memory = memory_figures(self.engine)["used"]
+        self.load()
+        for listener in self.listener_names():
+            log("notice", f"Ready to accept connections {listener}")
+        process.notify_ready(self)
+        gc.collect()
+        gc.freeze()  # what the start made stays: the collector need not look at it, nor a child copy it
+
+    def rename_commands(self) -> None:
+        renames: dict[str, str] = {}
+        for directive in self.config.renamed_commands:
+            old, new = directive.arguments[1:3]
+            renames[old] = new
+        try:
+            rename_commands(renames)
+        except ValueError as error:
+            raise StartError(f"Error in rename-command: {error}") from None
+
+    def load(self) -> None:
+        try:
+            self.aof.load_at_start()
+        except LoadError as error:
+            raise StartError(str(error)) from None
+
+    def listener_names(self) -> list[str]:
+        return (["tcp"] if self.listeners.tcp else []) + (["unix"] if self.listeners.unix else [])
+
+    # -- the loop -----------------------------------------------------------------------------------------------------
+
+    def run(self) -> int:
+        """Turn until told to stop; the exit status."""
+        engine = self.engine
+        turn, send = engine.turn, engine.send
+        aof = self.aof
+        while self.running:
+            for fd in turn(self.wait_ms()):
+                handler = self.handlers.get(fd)
+                if handler is not None:
+                    handler()
+            if self.now() >= self.next_cron:
+                self.cron()
+            if engine.effects_pending or aof.must_flush:
+                aof.flush()
+            if not aof.holding_replies:
+                send()
+        return self.exit_status
+
+    def now(self) -> float:
+        return time.monotonic()
+
+    def wait_ms(self) -> int:
+        left = self.next_cron - time.monotonic()
+        return int(left * 1000) + 1 if left > 0 else 0
+
+    def cron(self) -> None:
+        """What is due `hz` times a second."""
+        hz = self.config.hz
+        self.next_cron = self.now() + 1 / hz
+        if self.cron_paused:
+            return
+        self.cron_runs += 1
+        self.metrics.sample()
+        engine_cron(self.engine, hz)
+        self.children.reap()
+        self.aof.cron()
+        self.shutdown.cron()
+
+    def every_ms(self, period_ms: int) -> bool:
+        """Whether a job that runs each so many ms is due in this run of the cron."""
+        per_run = 1000 // self.config.hz
+        return period_ms <= per_run or self.cron_runs % max(1, period_ms // per_run) == 0
+
+    def serve_while_loading(self) -> None:
+        """A turn in between while data are read: clients are answered LOADING, INFO and PING."""
+        for fd in self.engine.turn(0):
+            handler = self.handlers.get(fd)
+            if handler is not None:
+                handler()
+        self.engine.send()
+
+    # -- descriptors --------------------------------------------------------------------------------------------------
+
+    def watch(self, fd: int, handler: Callable[[], object]) -> None:
+        """Call the handler whenever the descriptor is readable."""
+        self.handlers[fd] = handler
+        self.engine.poller.watch(fd)
+
+    def unwatch(self, fd: int) -> None:
+        self.handlers.pop(fd, None)
+        self.engine.poller.unwatch(fd)
+
+    # -- what parts tell ----------------------------------------------------------------------------------------------
+
+    def note_command(self, words, lengths, argc, session_id, duration_us, request_bytes, reply_bytes) -> None:
+        self.commandlog.note(self.engine, words, lengths, argc, session_id, duration_us, request_bytes, reply_bytes)
+
+    def note_rejected_connection(self) -> None:
+        note_rejected_connection(self.engine)
+
+    def stop(self, status: int = 0) -> None:
+        """End the loop after this turn."""
+        self.running = False
+        self.exit_status = status
+
+    def restart(self) -> None:
+        """Become a new process of the same command line (DEBUG RESTART)."""
+        self.aof.close(force=True)
+        self.listeners.close()
+        process.remove_pidfile(self.config)
+        os.closerange(3, 1 << 20)
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+
+    def close(self) -> None:
+        self.listeners.close()
+
+
+def run(config: Config) -> int:
+    """The whole life of a server; the exit status."""
+    configure_log(config)
+    adopt_core_log()
+    if config.daemonize:
+        process.daemonize()
+    log.pid = os.getpid()
+    greet(config)
+    try:
+        os.chdir(config.dir)
+    except OSError as error:
+        log("warning", f"Can't chdir to '{config.dir}': {error.strerror}")
+        return 1
+    if config.daemonize or config.pidfile:
+        process.write_pidfile(config)
+    try:
+        server = Server(config)
+        server.shutdown.catch_signals()
+        server.start()
+    except StartError as error:
+        log("warning", str(error))
+        return 1
+    status = server.run()
+    server.close()
+    process.remove_pidfile(config)
+    log("warning", "KV is now ready to exit, bye bye...")
+    return status
+
+
+def configure_log(config: Config) -> None:
+    log.path, log.level = config.logfile, LEVELS[config.loglevel]
+    log.format, log.timestamps = config.log_format, config.log_timestamp_format
+    log.discard = config.daemonize and not config.logfile
+    if config.syslog_enabled:
+        log.enable_syslog(config.syslog_ident, config.syslog_facility)
+    for level, text in config.notices:
+        log(level, text)
+    config.log = log
+
+
+LOGO = """
+     _  ____     __
+    | |/ /\\ \\   / /   KV {version} ({bits} bit)
+    | ' /  \\ \\ / /    Running in {mode} mode
+    | . \\   \\ V /     Port: {port}
+    |_|\\_\\   \\_/      PID: {pid}
+
+"""
+
+
+def show_logo(config: Config) -> None:
+    """To a person at a terminal, or where always-show-logo asks; else one line."""
+    import kv
+
+    if config.always_show_logo or (not config.logfile and not config.syslog_enabled and os.isatty(1)):
+        log.write(LOGO.format(version=kv.VALKEY_VERSION, bits=64, mode="standalone", port=config.port, pid=os.getpid()))
+    else:
+        log("notice", f"Running mode=standalone, port={config.port}.")
+
+
+def greet(config: Config) -> None:
+    import kv
+
+    log("notice", "oO0OoO0OoO0Oo KV is starting oO0OoO0OoO0Oo")
+    log("notice", f"KV version={kv.VALKEY_VERSION}, bits=64, commit=00000000, modified=0, pid={os.getpid()}, "
+                  f"just started")
+    if config.file or len(config.words) > 1:
+        log("notice", "Configuration loaded")
+    else:
+        log("warning", "Warning: no config file specified, using the default config. In order to specify a config file "
+                       f"use {sys.argv[0]} /path/to/kv.conf")
+    if signal.getsignal(signal.SIGPIPE) is not signal.SIG_IGN:
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)

@@ -1,0 +1,191 @@
+"""What INFO prints, drawn from the server: a source for each section (see info.py for what each field means).
+
+A section's source is made when it is asked for, so INFO of one section costs only that one.
+"""
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import time
+from types import SimpleNamespace
+
+from kv._core.engine import inspect
+from kv._core.runtime.latency import percentile_us
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .server import Server
+
+ARCH_BITS = 64
+
+
+class ServerState:
+    """The State of info.py. `server_` is the Server."""
+
+    def __init__(self, server: Server) -> None:
+        self.server_ = server
+        self.system = " ".join([platform.system(), platform.release(), platform.machine()])
+
+    @property
+    def server(self):
+        server = self.server_
+        config = server.config
+        now = time.time()
+        return SimpleNamespace(
+            release_stage="ga", git_sha1="00000000", git_dirty=False, build_id="0", redis_compatible=
+            config.extended_redis_compatibility, mode="standalone", os=self.system, arch_bits=ARCH_BITS,
+            monotonic_clock="X86 TSC" if platform.machine() == "x86_64" else "POSIX clock_gettime",
+            multiplexing_api="epoll", gcc_version=compiler_version(), process_id=os.getpid(),
+            process_supervised=server.supervised, run_id=server.run_id, tcp_port=config.port,
+            server_time_usec=int(now * 1e6), uptime_in_seconds=int(now - server.started), hz=config.hz,
+            clients_hz=config.hz, lru_clock=int(now) & 0xffffff, executable=server.executable,
+            config_file=config.file, io_threads_active=False, availability_zone=config.availability_zone,
+            shutdown_in_milliseconds=None, listeners=self.listeners())
+
+    def listeners(self):
+        listeners, config = self.server_.listeners, self.server_.config
+        found = []
+        if listeners.tcp:
+            found.append(SimpleNamespace(name="tcp", addresses=config.bind, port=config.port))
+        if listeners.unix:
+            found.append(SimpleNamespace(name="unix", addresses=[config.unixsocket], port=0))
+        return found
+
+    @property
+    def clients(self):
+        server = self.server_
+        figures = inspect.statistics(server.engine)
+        paused, left = server.engine.pause_state
+        peaks = [session.figures for session in inspect.sessions(server.engine)]
+        return SimpleNamespace(
+            connected_clients=len(peaks), cluster_connections=0, maxclients=server.config.maxclients,
+            client_recent_max_input_buffer=max([f["qbuf"] + f["qbuf-free"] for f in peaks], default=0),
+            client_recent_max_output_buffer=max([f["omem"] for f in peaks], default=0),
+            blocked_clients=figures["blocked"], tracking_clients=0, pubsub_clients=0, watching_clients=0,
+            clients_in_timeout_table=0, total_watched_keys=0, total_blocking_keys=0, total_blocking_keys_on_nokey=0,
+            paused_reason="none" if paused == "none" else "client_pause", paused_actions=paused,
+            paused_timeout_milliseconds=left)
+
+    @property
+    def memory(self):
+        server = self.server_
+        figures = inspect.memory_figures(server.engine)
+        used, resident = figures["used"], figures["resident"]
+        overhead = server.startup_memory + figures["tables"] + figures["clients"] + figures["arena"] + figures["effects"]
+        active = max(used, used - figures["slabs"] + figures["slabs"])
+        return SimpleNamespace(
+            used_memory=used, used_memory_rss=resident, used_memory_peak=figures["peak"],
+            used_memory_overhead=min(overhead, used), used_memory_startup=server.startup_memory,
+            allocator_allocated=used, allocator_active=active, allocator_resident=resident, allocator_muzzy=0,
+            allocator_frag_bytes=active - used,
+            total_system_memory=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), used_memory_vm_eval=0,
+            used_memory_scripts_eval=0, number_of_cached_scripts=0, number_of_functions=0, number_of_libraries=0,
+            used_memory_vm_functions=0, used_memory_functions=0, maxmemory=server.config.maxmemory,
+            maxmemory_policy=server.config.maxmemory_policy, mem_not_counted_for_evict=server.aof.buffered,
+            mem_replication_backlog=0, mem_total_replication_buffers=0, mem_clients_slaves=0,
+            mem_clients_normal=figures["clients"], mem_cluster_links=0, mem_aof_buffer=server.aof.buffered,
+            mem_allocator="slab", mem_overhead_db_hashtable_rehashing=0, active_defrag_running=0,
+            lazyfree_pending_objects=figures["lazyfree_pending"], lazyfreed_objects=figures["lazyfreed"])
+
+    @property
+    def persistence(self):
+        server = self.server_
+        return SimpleNamespace(
+            loading=server.engine.loading, async_loading=False, current_cow_peak=0, current_cow_size=0,
+            current_cow_size_age=0, current_save_keys_processed=0, current_save_keys_total=0,
+            rdb_changes_since_last_save=server.engine.dirty, rdb_bgsave_in_progress=False,
+            rdb_last_save_time=server.last_save, rdb_last_bgsave_status="ok", rdb_last_bgsave_time_sec=-1,
+            rdb_current_bgsave_time_sec=-1, rdb_saves=0, rdb_last_cow_size=0, rdb_last_load_keys_expired=0,
+            rdb_last_load_keys_loaded=0, **server.aof.figures())
+
+    @property
+    def stats(self):
+        server = self.server_
+        figures = inspect.statistics(server.engine)
+        metrics = server.metrics
+        over = figures["over_limit_since_us"]
+        return SimpleNamespace(
+            total_connections_received=figures["connections"], total_commands_processed=figures["commands"],
+            instantaneous_ops_per_sec=round(metrics.commands.average), total_net_input_bytes=figures["bytes_in"],
+            total_net_output_bytes=figures["bytes_out"], total_net_repl_input_bytes=0, total_net_repl_output_bytes=0,
+            instantaneous_input_kbps=metrics.input.average / 1024,
+            instantaneous_output_kbps=metrics.output.average / 1024, instantaneous_input_repl_kbps=0.0,
+            instantaneous_output_repl_kbps=0.0, rejected_connections=figures["rejected_connections"], sync_full=0,
+            sync_partial_ok=0, sync_partial_err=0, expired_keys=figures["expired"],
+            expired_stale_perc=figures["stale_share"] * 100, expired_time_cap_reached_count=figures["expire_cap_reached"],
+            expire_cycle_cpu_milliseconds=figures["expire_sweep_us"] // 1000, evicted_keys=figures["evicted"],
+            evicted_clients=figures["evicted_clients"], evicted_scripts=0,
+            total_eviction_exceeded_time=figures["eviction_us"] // 1000,
+            current_eviction_exceeded_time=(int(time.monotonic() * 1e6) - over) // 1000 if over else 0,
+            keyspace_hits=figures["hits"], keyspace_misses=figures["misses"], pubsub_channels=0, pubsub_patterns=0,
+            pubsubshard_channels=0, latest_fork_usec=server.children.fork_us, total_forks=server.children.forks,
+            migrate_cached_sockets=0, slave_expires_tracked_keys=0, active_defrag_hits=0, active_defrag_misses=0,
+            active_defrag_key_hits=0, active_defrag_key_misses=0, total_active_defrag_time=0,
+            current_active_defrag_time=0, tracking_total_keys=0, tracking_total_items=0, tracking_total_prefixes=0,
+            unexpected_error_replies=0, total_error_replies=figures["errors"], dump_payload_sanitizations=0,
+            total_reads_processed=figures["reads"], total_writes_processed=figures["writes"],
+            io_threaded_reads_processed=0, io_threaded_writes_processed=0, io_threaded_freed_objects=0,
+            io_threaded_accept_processed=0, io_threaded_poll_processed=0, io_threaded_total_prefetch_batches=0,
+            io_threaded_total_prefetch_entries=0,
+            client_query_buffer_limit_disconnections=figures["query_limit_closed"],
+            client_output_buffer_limit_disconnections=figures["output_limit_closed"], reply_buffer_shrinks=0,
+            reply_buffer_expands=0, eventloop_cycles=figures["turns"], eventloop_duration_sum=0,
+            eventloop_duration_cmd_sum=0, instantaneous_eventloop_cycles_per_sec=round(metrics.cycles.average),
+            instantaneous_eventloop_duration_usec=0, acl_access_denied_auth=figures["auth_failures"],
+            acl_access_denied_cmd=figures["acl_denied_cmd"], acl_access_denied_key=0, acl_access_denied_channel=0)
+
+    @property
+    def replication(self):
+        config = self.server_.config
+        return SimpleNamespace(
+            primary=None, replicas=[], connected_slaves=0, min_slaves_good_slaves=0 if config.min_replicas_to_write and
+            config.min_replicas_max_lag else None, replicas_waiting_psync=0, master_failover_state="no-failover",
+            master_replid=self.server_.replication_id, master_replid2="0" * 40, master_repl_offset=0,
+            second_repl_offset=-1, repl_backlog_active=False, repl_backlog_size=config.repl_backlog_size,
+            repl_backlog_first_byte_offset=0, repl_backlog_histlen=0)
+
+    @property
+    def cpu(self):
+        own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+        thread = resource.getrusage(resource.RUSAGE_THREAD)
+        return SimpleNamespace(
+            used_cpu_sys=own.ru_stime, used_cpu_user=own.ru_utime, used_cpu_sys_children=children.ru_stime,
+            used_cpu_user_children=children.ru_utime, used_cpu_sys_main_thread=thread.ru_stime,
+            used_cpu_user_main_thread=thread.ru_utime)
+
+    @property
+    def commands(self):
+        return [SimpleNamespace(name=name, calls=calls, usec=usec, rejected_calls=rejected, failed_calls=failed)
+                for name, (calls, usec, rejected, failed) in inspect.command_figures(self.server_.engine).items()]
+
+    @property
+    def errors(self):
+        return inspect.error_figures(self.server_.engine)
+
+    @property
+    def latencies(self):
+        config = self.server_.config
+        if not config.latency_tracking:
+            return []
+        return [SimpleNamespace(name=name, percentiles=[(p, percentile_us(counts, p)) for p in
+                                                        config.latency_tracking_info_percentiles])
+                for name, counts in inspect.latency_figures(self.server_.engine).items() if any(counts)]
+
+    cluster_enabled = False
+
+    @property
+    def databases(self):
+        return [SimpleNamespace(number=number, keys=keys, expires=expires, avg_ttl=ttl)
+                for number, (keys, expires, ttl) in enumerate(inspect.database_figures(self.server_.engine))]
+
+    @property
+    def debug(self):
+        return SimpleNamespace(eventloop_duration_aof_sum=0, eventloop_duration_cron_sum=0, eventloop_duration_max=0,
+                               eventloop_cmd_per_cycle_max=0)
+
+
+def compiler_version() -> str:
+    """The compiler that Python itself, and so most likely the core, was built with: "12.2.0"."""
+    words = platform.python_compiler().split()
+    return words[1] if len(words) > 1 else "0.0.0"
