@@ -5,16 +5,16 @@ anew. A time that has passed already deletes the key at once, unless somebody el
 is being read): then it is set as it is.
 """
 from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t
-from libc.string cimport strlen
 
 from kv._core.base.slice cimport slice_of
 from kv._core.keyspace.keyspace cimport (
-    EVENT_EXPIRED, EVENT_GENERIC, LOOKUP_NO_TOUCH, keyspace_lookup, keyspace_remove, keyspace_set_expiry)
+    EVENT_GENERIC, LOOKUP_NO_TOUCH, keyspace_lookup, keyspace_set_expiry)
 from kv._core.objects.entry cimport Entry, entry_expiry
 from kv._core.resp.reply cimport reply_i64
 from kv._core.runtime.context cimport (
     arg_i64_or_reply, arg_is, changed, context_key, error, error_about, write_key)
 from kv._core.runtime.effects cimport effects_begin, effects_number, effects_slice, effects_wanted, effects_word
+from kv._core.runtime.expiry cimport delete_passed, expiry_passed
 from kv._core.runtime.registry cimport native
 from kv._core.runtime.registry import declare
 from kv._core.runtime.state cimport Context
@@ -76,27 +76,6 @@ cdef inline bint conditions_hold(int conditions, int64_t old, int64_t new) noexc
     return not (conditions & IF_EARLIER and old != -1 and new >= old)
 
 
-cdef inline bint has_passed(Context *c, int64_t expiry) noexcept nogil:
-    return expiry <= c.keyspace.now_ms and not c.keyspace.expiry_paused and not c.keyspace.reads_only_hide
-
-
-cdef void expire_now(Context *c) noexcept nogil:
-    """Delete the key that was just found, as one whose time has come."""
-    cdef bint lazy = c.keyspace.lazy_expire
-    keyspace_remove(c.keyspace, c.database, context_key(c, 1), lazy)
-    c.keyspace.expired += 1
-    changed(c, 1, EVENT_EXPIRED, b"expired")
-    c.propagated = True
-    if not effects_wanted(c.runtime):
-        return
-    effects_begin(c.runtime, c.database.id, 2)
-    if lazy:
-        effects_word(c.runtime, b"UNLINK", 6)
-    else:
-        effects_word(c.runtime, b"DEL", 3)
-    effects_slice(c.runtime, c.argv[1])
-
-
 cdef void propagate_expiry(Context *c, int64_t expiry) noexcept nogil:
     """As PEXPIREAT. The conditions stay: whoever replays it has the same key, and they hold there too."""
     cdef int i
@@ -121,8 +100,8 @@ cdef inline void expire(Context *c, int64_t base_ms, int64_t unit_ms) noexcept n
     if entry == NULL or (conditions and not conditions_hold(conditions, entry_expiry(entry), expiry)):
         reply_i64(&c.reply, 0)
         return
-    if has_passed(c, expiry):
-        expire_now(c)
+    if expiry_passed(c, expiry):
+        delete_passed(c, 1)
     else:
         keyspace_set_expiry(c.keyspace, c.database, entry, expiry)
         changed(c, 1, EVENT_GENERIC, b"expire")
