@@ -1,5 +1,5 @@
-"""An engine in the test's own process and a client of it over a pair of sockets: what stands behind the replies (effects,
-counters, memory, invariants) is in reach."""
+"""An engine in the test's own process and a client of it over a pair of sockets: what stands behind the
+replies (effects, counters, memory, invariants) is in reach."""
 from __future__ import annotations
 
 import socket
@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from kv._core.engine.engine import Engine
 
 from kv._core.engine import inspect
-from kv._core.engine.engine import Engine
 from tests.commands.client import Client, request
 
 
@@ -97,7 +97,8 @@ def embedded_engine() -> Engine:
 
 @pytest.fixture(params=[2, 3], ids=["resp2", "resp3"])
 def kv(embedded_engine: Engine, request: pytest.FixtureRequest) -> Iterator[Embedded]:
-    """A client of an empty engine whose effects are gathered. The databases' invariants are checked after the test."""
+    """A client of an empty engine whose effects are gathered. The databases' invariants are checked after the
+    test."""
     client = Embedded(embedded_engine, request.param)
     client("FLUSHALL")
     client.engine.propagating = True

@@ -2,14 +2,19 @@
 import time
 
 import pytest
+from kv._core.engine.replay import LocalSession
 
-from tests.commands.client import Failure, Status
+from kv._core.engine import inspect
+from tests.commands.client import Failure, Status, request
 
 OK = Status("OK")
 LATE = 9999999999999        # ms, the year 2286
 COMMANDS = {"EXPIRE": (1000, True), "PEXPIRE": (1, True), "EXPIREAT": (1000, False), "PEXPIREAT": (1, False)}
 every_command = pytest.mark.parametrize("command", COMMANDS)
-every_value = pytest.mark.parametrize("value", [b"12345", b"hello", b"x" * 200, b"y" * 5000], ids=["int", "embstr", "raw", "blob"])
+every_value = pytest.mark.parametrize("value", [b"12345", b"hello", b"x" * 200, b"y" * 5000], ids=["int",
+                                                                                                   "embstr",
+                                                                                                   "raw",
+                                                                                                   "blob"])
 
 
 def now_ms():
@@ -105,7 +110,9 @@ def test_an_expired_key_is_not_resurrected(kv):
     (None, 500, ["XX"], 0), (100, 500, ["XX"], 1),
     (100, 500, ["GT"], 1), (500, 100, ["GT"], 0), (500, 500, ["GT"], 0), (None, 100, ["GT"], 0),
     (100, 500, ["LT"], 0), (500, 100, ["LT"], 1), (500, 500, ["LT"], 0), (None, 100, ["LT"], 1),
-    (100, 500, ["XX", "GT"], 1), (500, 100, ["gt", "xx"], 0), (500, 100, ["XX", "LT"], 1), (None, 100, ["LT", "XX"], 0),
+    (100, 500, ["XX", "GT"], 1), (500, 100, ["gt", "xx"], 0), (500, 100, ["XX", "LT"], 1), (None, 100, ["LT",
+                                                                                                        "XX"],
+                                                                                                        0),
     (None, 100, ["XX", "GT"], 0), (100, 500, ["XX", "XX"], 1), (None, 100, ["nx", "NX"], 1),
 ])
 def test_conditions(kv, old, new, conditions, done):
@@ -183,7 +190,10 @@ def test_expiry_of_0_seconds_is_now(kv):
     assert kv("EXISTS", "a") == 0
 
 
-@pytest.mark.parametrize(("ms", "seconds"), [(LATE, 10000000000), (LATE + 500, 10000000000), (LATE + 501, 10000000001), (LATE - 499, 10000000000),
+@pytest.mark.parametrize(("ms", "seconds"), [(LATE, 10000000000), (LATE + 500, 10000000000), (LATE + 501,
+                                                                                              10000000001),
+                                                                                              (LATE - 499,
+                                                                                               10000000000),
                                              (LATE - 500, 9999999999), (1700000000000 + LATE, 11700000000)])
 def test_seconds_are_rounded(kv, ms, seconds):
     fill(kv, a=1)
@@ -226,7 +236,6 @@ def test_a_read_deletes_an_expired_key_and_says_so(kv):
 
 
 def test_the_table_knows_which_keys_expire(kv):
-    from kv._core.engine import inspect
     fill(kv, **{f"k{number}": "v" * number for number in range(300)})
     for number in range(0, 300, 2):
         assert kv("EXPIRE", f"k{number}", 1000 + number) == 1
@@ -245,8 +254,6 @@ def test_while_loading_a_time_in_the_past_is_kept(kv):
     kv.engine.loading = True
     session = None
     try:
-        from kv._core.engine.replay import LocalSession
-        from tests.commands.client import request
         session = LocalSession(kv.engine, True)
         session.feed(request("PEXPIREAT", "a", 1000))
         session.feed(request("PEXPIREAT", "a", -5))
@@ -259,9 +266,8 @@ def test_while_loading_a_time_in_the_past_is_kept(kv):
 
 
 def test_a_local_write_in_a_pause_does_not_make_a_key_twice(kv):
-    """While clients are paused expired keys are only hidden; a program that embeds the engine may write all the same."""
-    from kv._core.engine.replay import LocalSession
-    from tests.commands.client import request
+    """While clients are paused expired keys are only hidden; a program that embeds the engine may write all
+    the same."""
     fill(kv, a=1)
     has_expired(kv, "a")
     kv.engine.pause(True, now_ms() + 60000)

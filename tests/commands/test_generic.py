@@ -8,7 +8,8 @@ from kv._core.engine import inspect
 from tests.commands.client import Failure, Status
 
 OK = Status("OK")
-VALUES = {"int": b"12345", "embstr": b"hello", "raw": b"x" * 200, "blob": b"y" * 5000, "big blob": b"z" * 100000}
+VALUES = {"int": b"12345", "embstr": b"hello", "raw": b"x" * 200, "blob": b"y" * 5000,
+          "big blob": b"z" * 100000}
 ENCODINGS = {"int": b"int", "embstr": b"embstr", "raw": b"raw", "blob": b"raw", "big blob": b"raw"}
 every_value = pytest.mark.parametrize("make", VALUES)
 
@@ -19,7 +20,7 @@ def fill(kv, **keys):
     kv.effects()
 
 
-# -- DEL, UNLINK ---------------------------------------------------------------------------------------------------------
+# -- DEL, UNLINK ---------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("command", ["DEL", "UNLINK"])
 class TestDel:
@@ -71,7 +72,7 @@ def test_del_frees_the_memory(kv):
     assert kv.used_memory() < before + 20000
 
 
-# -- EXISTS, TYPE, TOUCH -------------------------------------------------------------------------------------------------
+# -- EXISTS, TYPE, TOUCH -------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("command", ["EXISTS", "TOUCH"])
 def test_counts_a_key_as_often_as_it_is_named(kv, command):
@@ -104,7 +105,7 @@ def test_looking_is_no_use_but_touch_is(kv):
     assert kv("OBJECT", "IDLETIME", "a") == 0
 
 
-# -- RENAME, RENAMENX ----------------------------------------------------------------------------------------------------
+# -- RENAME, RENAMENX ----------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize(("command", "done"), [("RENAME", OK), ("RENAMENX", 1)])
 class TestRename:
@@ -178,7 +179,7 @@ def test_rename_to_itself(kv):
     assert kv.effects() == []
 
 
-# -- COPY, MOVE ----------------------------------------------------------------------------------------------------------
+# -- COPY, MOVE ----------------------------------------------------------------------------------------------
 
 class TestCopy:
     @every_value
@@ -286,7 +287,7 @@ class TestMove:
         assert kv("MOVE", *words) == Failure(text)
 
 
-# -- RANDOMKEY, DBSIZE, SWAPDB -------------------------------------------------------------------------------------------
+# -- RANDOMKEY, DBSIZE, SWAPDB -------------------------------------------------------------------------------
 
 def test_randomkey_draws_every_key(kv):
     assert kv("RANDOMKEY") is None
@@ -349,7 +350,7 @@ def test_swapdb_mistakes(kv, words, text):
     assert kv("SWAPDB", *words) == Failure(text)
 
 
-# -- FLUSHDB, FLUSHALL ---------------------------------------------------------------------------------------------------
+# -- FLUSHDB, FLUSHALL ---------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("how", [[], ["sync"], ["ASYNC"]])
 class TestFlush:
@@ -431,7 +432,7 @@ def test_flush_mistakes(kv, command, words):
     assert kv("DBSIZE") == 1
 
 
-# -- OBJECT, MEMORY USAGE ------------------------------------------------------------------------------------------------
+# -- OBJECT, MEMORY USAGE ------------------------------------------------------------------------------------
 
 @every_value
 def test_object_encoding(kv, make):
@@ -452,8 +453,8 @@ def test_object_of_nothing(kv, subcommand):
 def test_object_by_policy(kv):
     fill(kv, a=1)
     assert kv("OBJECT", "FREQ", "a") == Failure(
-        "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching "
-        "between policies at runtime LRU and LFU data will take some time to adjust.")
+        "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when "
+        "switching between policies at runtime LRU and LFU data will take some time to adjust.")
     kv.engine.configure(maxmemory_policy="allkeys-lfu")
     try:
         fill(kv, b=1)
@@ -462,8 +463,8 @@ def test_object_by_policy(kv):
             kv("GET", "b")
         assert kv("OBJECT", "FREQ", "b") > 5
         assert kv("OBJECT", "IDLETIME", "a") == Failure(
-            "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between "
-            "policies at runtime LRU and LFU data will take some time to adjust.")
+            "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching "
+            "between policies at runtime LRU and LFU data will take some time to adjust.")
     finally:
         kv.engine.configure(maxmemory_policy="noeviction")
 
@@ -492,6 +493,7 @@ def test_memory_usage_mistakes(kv):
     assert kv("MEMORY", "USAGE", "nothing") is None
     assert kv("MEMORY", "USAGE", "a", "SAMPLES") == Failure("ERR syntax error")
     assert kv("MEMORY", "USAGE", "a", "SAMPLES", -1) == Failure("ERR syntax error")
-    assert kv("MEMORY", "USAGE", "a", "SAMPLES", "x") == Failure("ERR value is not an integer or out of range")
+    assert kv("MEMORY", "USAGE", "a", "SAMPLES",
+              "x") == Failure("ERR value is not an integer or out of range")
     assert kv("MEMORY", "USAGE", "a", "WHAT", 1) == Failure("ERR syntax error")
     assert kv("MEMORY", "USAGE") == Failure("ERR wrong number of arguments for 'memory|usage' command")

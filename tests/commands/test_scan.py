@@ -162,7 +162,8 @@ def test_spellings_of_a_cursor(kv, cursor):
     assert kv("SCAN", cursor) == [b"0", [b"a"]]
 
 
-@pytest.mark.parametrize("cursor", ["281474976710656", "18446744073709551615", "9223372036854775808", "12345678901234"])
+@pytest.mark.parametrize("cursor", ["281474976710656", "18446744073709551615", "9223372036854775808",
+                                    "12345678901234"])
 def test_any_number_is_a_cursor(kv, cursor):
     fill(kv, ["a"])
     following, keys = kv("SCAN", cursor)
@@ -171,9 +172,11 @@ def test_any_number_is_a_cursor(kv, cursor):
 
 @pytest.mark.parametrize(("words", "text"), [
     (["x"], "ERR invalid cursor"), ([""], "ERR invalid cursor"), (["-1"], "ERR invalid cursor"),
-    (["1x"], "ERR invalid cursor"), ([" "], "ERR invalid cursor"), (["18446744073709551616"], "ERR invalid cursor"),
+    (["1x"], "ERR invalid cursor"), ([" "], "ERR invalid cursor"), (["18446744073709551616"],
+                                                                    "ERR invalid cursor"),
     (["x", "WHAT"], "ERR invalid cursor"), (["1.0"], "ERR invalid cursor"),
-    (["0", "WHAT"], "ERR syntax error"), (["0", "COUNT"], "ERR syntax error"), (["0", "MATCH"], "ERR syntax error"),
+    (["0", "WHAT"], "ERR syntax error"), (["0", "COUNT"], "ERR syntax error"), (["0", "MATCH"],
+                                                                                "ERR syntax error"),
     (["0", "TYPE"], "ERR syntax error"), (["0", "COUNT", "0"], "ERR syntax error"),
     (["0", "COUNT", "-5"], "ERR syntax error"),
     (["0", "COUNT", "x"], "ERR value is not an integer or out of range"),

@@ -1,9 +1,11 @@
-"""Python faces of the allocator, for the tests; see testing/base for why. A block is handed out as its address."""
+"""Python faces of the allocator, for the tests; see testing/base for why. A block is handed out as its
+address."""
 from libc.stdint cimport uintptr_t
 from libc.string cimport memset
 
 from kv._core.base.memory cimport (
-    memory_alloc, memory_calloc, memory_class_size, memory_enter_thread, memory_free, memory_purge, memory_realloc,
+    memory_alloc, memory_calloc, memory_class_size, memory_enter_thread, memory_free, memory_purge,
+    memory_realloc,
     memory_size, memory_slab_bytes, memory_used)
 from kv._core.base.platform cimport ASAN
 

@@ -7,7 +7,8 @@ from kv._core.containers.hashtable cimport Hashtable, HashtableType, hashtable_i
 from kv._core.objects.entry cimport Entry, entry_free, entry_key_of
 from kv._core.objects.string cimport string_new
 from kv._core.runtime.lazyfree cimport (
-    lazyfree_entry, lazyfree_freed_objects, lazyfree_pending_objects, lazyfree_reset_statistics, lazyfree_table,
+    lazyfree_entry, lazyfree_freed_objects, lazyfree_pending_objects, lazyfree_reset_statistics,
+    lazyfree_table,
     lazyfree_wait)
 
 cdef HashtableType ENTRIES

@@ -7,7 +7,8 @@ import pytest
 from kv._core.testing import memory
 
 PAGE = 1 << 16
-SMALL = [1, 7, 8, 9, 24, 40, 64, 100, 255, 256, 257, 300, 512, 513, 1000, 1024, 1025, 2000, 2048, 2049, 4000, 4096]
+SMALL = [1, 7, 8, 9, 24, 40, 64, 100, 255, 256, 257, 300, 512, 513, 1000, 1024, 1025, 2000, 2048, 2049, 4000,
+         4096]
 LARGE = [4097, 5000, 8192, 65536, 1 << 20]
 
 slabs_only = pytest.mark.skipif(memory.SANITIZED, reason="under a sanitizer every block is malloc's own")
@@ -105,7 +106,8 @@ def test_blocks_do_not_overlap():
     live = {}
     for step in range(20000):
         if live and dice.random() < 0.45:
-            block, (length, byte) = live.popitem() if dice.random() < 0.5 else (lambda b: (b, live.pop(b)))(next(iter(live)))
+            block = next(iter(live)) if dice.random() < 0.5 else next(reversed(live))
+            length, byte = live.pop(block)
             assert memory.content(block, length) == bytes([byte]) * length
             memory.free(block)
         else:
@@ -146,7 +148,8 @@ def test_a_purged_page_is_good_again():
     blocks = [memory.alloc(512) for _ in range(20000)]
     for number, block in enumerate(blocks):
         memory.fill(block, number % 256, 512)
-    assert all(memory.content(block, 512) == bytes([number % 256]) * 512 for number, block in enumerate(blocks))
+    assert all(memory.content(block, 512) == bytes([number % 256]) * 512 for number,
+               block in enumerate(blocks))
     for block in blocks:
         memory.free(block)
 
