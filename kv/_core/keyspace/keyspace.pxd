@@ -65,6 +65,8 @@ cdef struct Keyspace:
     bint lazy_user_del
     bint lazy_user_flush
     bint expiry_paused          # keys stay although their time has come (loading, a paused server, DEBUG)
+    bint import_mode            # config import-mode: keys come from elsewhere with their expiries, nothing expires here
+    bint show_expired           # the client that runs may see keys whose time has come (CLIENT IMPORT-SOURCE)
     bint reads_only_hide        # an expired key is hidden, but stays: somebody else decides (a replica, a paused server)
     bint touch_paused           # a forked child lives: do not dirty pages for the access clock's sake
     int event_classes           # notify-keyspace-events as EventClass bits, 0: off
@@ -111,7 +113,8 @@ cdef const char *keyspace_check(Keyspace *keyspace) noexcept nogil
 
 cdef inline bint keyspace_expired(const Keyspace *keyspace, const Entry *entry) noexcept nogil:
     """Whether the entry's time has come."""
-    return entry.flags & ENTRY_EXPIRES and entry_expiry(entry) < keyspace.now_ms and not keyspace.expiry_paused
+    return entry.flags & ENTRY_EXPIRES and entry_expiry(entry) < keyspace.now_ms and not (
+        keyspace.expiry_paused or keyspace.show_expired)
 
 
 cdef inline void keyspace_changed(Keyspace *keyspace, Database *database, Slice key, int event_class,

@@ -54,7 +54,7 @@ cdef tuple item_view(const Item *item):
     return item.key[:item.length], item.number
 
 
-cdef uint64_t hash_of(bytes key):
+cdef uint64_t hash_of(bytes key) noexcept:
     return hash_bytes(key, len(key))
 
 
