@@ -23,7 +23,7 @@ CORE_OPTIONS = (
     "lazyfree-lazy-user-flush", "proto-max-bulk-len", "client-query-buffer-limit",
     "latency-tracking", "commandlog-execution-slower-than", "commandlog-request-larger-than",
     "commandlog-reply-larger-than", "enable-debug-command", "enable-module-command", "activerehashing",
-    "active-expire-effort", "timeout")
+    "active-expire-effort", "timeout", "import-mode")
 RESERVED_FILES = 32     # descriptors kept for ourselves, beside the clients'
 EVENT_LETTERS = {"K": 1 << 0, "E": 1 << 1, "g": 1 << 2, "$": 1 << 3, "l": 1 << 4, "s": 1 << 5, "h": 1 << 6, "z": 1 << 7,
                  "x": 1 << 8, "e": 1 << 9, "t": 1 << 10, "m": 1 << 11, "d": 1 << 13, "n": 1 << 14}
@@ -57,11 +57,10 @@ def apply_all(server: Server) -> None:
     output_limits(server)
     events(server)
     start_client_limit(server.config)
-    if server.config.oom_score_adj != "no":
-        try:
-            process.set_oom_score(server.config)
-        except OSError as error:
-            log("warning", f"Unable to write oom_score_adj: {error.strerror}")
+    try:
+        process.oom_score.apply(server.config)
+    except OSError as error:
+        log("warning", f"Unable to write oom_score_adj: {error.strerror}")
     if server.config.set_proc_title:
         process.set_title("kv-server")
 
@@ -114,9 +113,10 @@ def directory(config: Config) -> None:
 
 def oom_score(config: Config) -> None:
     try:
-        process.set_oom_score(config)
-    except OSError:
-        raise ConfigError("Failed to apply new oom_score_adj configuration, check server logs.") from None
+        process.oom_score.apply(config)
+    except OSError as error:
+        log("warning", f"Unable to write oom_score_adj: {error.strerror}")
+        raise ConfigError("Failed to set current oom_score_adj. Check server logs.") from None
 
 
 def client_limit(config: Config) -> None:

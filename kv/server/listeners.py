@@ -102,7 +102,10 @@ class Listeners:
         config = self.server.config
         self.check_backlog(config.tcp_backlog)
         if config.port:
-            self.tcp = listen_tcp(config.bind, config.port, config.tcp_backlog, config.socket_mark_id)
+            try:
+                self.tcp = listen_tcp(config.bind, config.port, config.tcp_backlog, config.socket_mark_id)
+            except BindError as error:
+                log("warning", str(error))
             if not self.tcp and config.bind:
                 raise BindError(f"Failed listening on port {config.port} (tcp), aborting.")
         if config.unixsocket:

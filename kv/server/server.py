@@ -82,6 +82,7 @@ class Server:
             self.listeners.open()
         except BindError as error:
             raise StartError(str(error)) from None
+        show_logo(self.config)
         log("notice", "Server initialized")
         self.startup_memory = memory_figures(self.engine)["used"]
         self.load()
@@ -240,6 +241,26 @@ def configure_log(config: Config) -> None:
     for level, text in config.notices:
         log(level, text)
     config.log = log
+
+
+LOGO = """
+     _  ____     __
+    | |/ /\\ \\   / /   KV {version} ({bits} bit)
+    | ' /  \\ \\ / /    Running in {mode} mode
+    | . \\   \\ V /     Port: {port}
+    |_|\\_\\   \\_/      PID: {pid}
+
+"""
+
+
+def show_logo(config: Config) -> None:
+    """To a person at a terminal, or where always-show-logo asks; else one line."""
+    import kv
+
+    if config.always_show_logo or (not config.logfile and not config.syslog_enabled and os.isatty(1)):
+        log.write(LOGO.format(version=kv.VALKEY_VERSION, bits=64, mode="standalone", port=config.port, pid=os.getpid()))
+    else:
+        log("notice", f"Running mode=standalone, port={config.port}.")
 
 
 def greet(config: Config) -> None:

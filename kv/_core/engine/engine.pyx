@@ -36,6 +36,7 @@ from kv._core.keyspace.keyspace cimport (
     Keyspace, keyspace_check, keyspace_free, keyspace_init)
 from kv._core.objects.entry cimport Entry
 from kv._core.runtime.effects cimport effects_begin, effects_slice, effects_wanted, effects_word
+from kv._core.runtime.lazyfree cimport lazyfree_entry
 from kv._core.runtime.registry cimport command_at, command_count
 from kv._core.runtime.session cimport (
     session_check_soft_limit, session_doom, session_free, session_memory, session_new, session_push, session_send)
@@ -52,7 +53,15 @@ import weakref
 # the commands: importing a module declares what is in it
 import kv._core.runtime.call
 import kv._core.commands.connection  # noqa: F401
+import kv._core.commands.bitmaps
+import kv._core.commands.counters
+import kv._core.commands.expire
+import kv._core.commands.flush
 import kv._core.commands.generic
+import kv._core.commands.memory
+import kv._core.commands.object
+import kv._core.commands.ranges
+import kv._core.commands.scan
 import kv._core.commands.strings
 
 cdef extern from "<unistd.h>" nogil:
@@ -81,6 +90,7 @@ cdef class Engine:
         runtime.keyspace.on_change = on_change
         runtime.keyspace.on_removal = on_removal
         runtime.keyspace.on_miss = on_miss
+        runtime.keyspace.dispose = lazyfree_entry
         runtime.effects_database = -1
         runtime.ticks_per_us = clock_ticks_per_us()
         runtime.ns_per_tick = 1000 / runtime.ticks_per_us
@@ -251,6 +261,11 @@ cdef class Engine:
             self.active_expire = value
         elif name == "hash_resize":
             self.resize_allowed = value
+        elif name == "import_mode":
+            keyspace.import_mode = value
+            self.update_hiding()
+        elif name == "enforce_reply_list":
+            runtime.enforce_blocks = value
         elif name == "timeout":
             self.idle_timeout_s = value
         else:
@@ -298,7 +313,7 @@ cdef class Engine:
     def set_touch_paused(self, bint paused):
         """While a forked child lives: leave the access clock alone and do not resize tables, so that pages stay shared."""
         cdef int i
-        self.runtime.keyspace.touch_paused = False
+        self.runtime.keyspace.touch_paused = paused
         for i in range(self.runtime.keyspace.count):
             self.runtime.keyspace.databases[i].keys.avoid_resize = paused
 
@@ -336,7 +351,12 @@ cdef class Engine:
             self.set_alert(ALERT_PAUSED_ALL, True)
         if until_ms > runtime.pause_end_ms:
             runtime.pause_end_ms = until_ms
-        runtime.keyspace.reads_only_hide = True
+        self.update_hiding()
+
+    cdef void update_hiding(self) noexcept nogil:
+        """Whether expired keys are hidden and kept: while writes are paused, and where keys are imported."""
+        self.runtime.keyspace.reads_only_hide = (self.runtime.keyspace.import_mode
+                                                 or self.runtime.alerts & ALERT_PAUSED_WRITES != 0)
 
     def unpause(self):
         """End the pause and run what was held back."""
@@ -345,7 +365,7 @@ cdef class Engine:
         cdef Session *following
         self.set_alert(ALERT_PAUSED_WRITES | ALERT_PAUSED_ALL, False)
         runtime.pause_end_ms = 0
-        runtime.keyspace.reads_only_hide = False
+        self.update_hiding()
         runtime.postponed = NULL
         while session != NULL:
             following = session.next_postponed
@@ -515,8 +535,8 @@ cdef void tell_commandlog(Context *c, int64_t duration_us, uint64_t request_byte
     engine = <Engine> c.runtime.face
     if engine.on_commandlog is None:
         return
-    words = [c.argv[i].data[:min(c.argv[i].length, 256)] for i in range(min(c.argc, 64))]
-    lengths = [c.argv[i].length for i in range(min(c.argc, 64))]
+    words = [shown_word(c, i)[:256] for i in range(min(c.argc, 64))]
+    lengths = [len(shown_word(c, i)) for i in range(min(c.argc, 64))]
     engine.on_commandlog(words, lengths, c.argc, c.session.id, duration_us, request_bytes, reply_bytes)
 
 
@@ -530,7 +550,7 @@ cdef void feed_monitors(Context *c) noexcept:
     cdef Session *session = c.runtime.sessions
     cdef bytes line
     seconds, us = divmod(c.runtime.now_us, 1000000)
-    words = " ".join([quoted(c.argv[i].data[:c.argv[i].length]) for i in range(c.argc)])
+    words = " ".join([quoted(shown_word(c, i)) for i in range(c.argc)])
     peer = "lua" if c.session.peer == NULL else c.session.peer.data[:c.session.peer.length].decode()
     if c.session.flags & SESSION_UNIX:
         peer = "unix:" + c.session.local.data[:c.session.local.length].decode().removesuffix(":0")
@@ -539,6 +559,13 @@ cdef void feed_monitors(Context *c) noexcept:
         if session.flags & SESSION_MONITOR and session != c.session:
             session_push(session, line, len(line))
         session = session.next
+
+
+cdef bytes shown_word(Context *c, int index):
+    """A word of the running command as logs may show it."""
+    if index < 64 and c.runtime.redacted >> index & 1:
+        return b"(redacted)"
+    return c.argv[index].data[:c.argv[index].length]
 
 
 cdef str quoted(bytes word):

@@ -10,7 +10,7 @@ error reply, whose text begins with the error's code. Anything else it raises is
 "ERR internal error".
 """
 from cpython.ref cimport PyObject
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint64_t
 
 from kv._core.base.slice cimport Slice
 from kv._core.resp.reply cimport (
@@ -127,9 +127,9 @@ cdef class Call:
             reply_object(&self.context.reply, item)
 
     def attribute(self, dict pairs):
-        """Write an attribute before the reply, to a RESP3 client."""
+        """Write an attribute before the reply; RESP2 has none, so its clients see only the reply."""
         if self.alive().session.resp < 3:
-            raise ReplyError("ERR RESP2 is not supported by this command")
+            return
         reply_attribute(&self.context.reply, len(pairs))
         for key, value in pairs.items():
             reply_object(&self.context.reply, key)
@@ -138,6 +138,13 @@ cdef class Call:
     def set_resp(self, int version):
         """The reply of this call is already in this RESP version."""
         self.alive().reply.version = version
+
+    def redact(self, *indexes):
+        """Arguments (by their index in `args`) that MONITOR and the command log must not show."""
+        cdef int first = 2 if self.alive().command.parent != NULL else 1
+        for index in indexes:
+            if index + first < 64:
+                self.context.runtime.redacted |= <uint64_t> 1 << <int> (index + first)
 
     def close_after_reply(self):
         self.alive().session.flags |= SESSION_CLOSE_AFTER_REPLY
@@ -224,6 +231,7 @@ cdef void run_handler(Context *c) noexcept:
     cdef size_t start = c.reply.out.length
     cdef bytes text
     call.context = c
+    c.runtime.redacted = 0
     try:
         reply_object(&c.reply, (<object> c.command.handler)(call))
     except ReplyError as error:

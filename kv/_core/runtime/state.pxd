@@ -57,7 +57,8 @@ cdef enum SessionFlag:
     SESSION_IN_DOOMED = 1 << 16         # in the runtime's list of sessions to close
     SESSION_PENDING_INPUT = 1 << 17     # has complete requests left from an earlier turn
     SESSION_LOOPBACK = 1 << 18          # its peer is this machine
-    SESSION_SPECIAL = SESSION_REPLY_OFF | SESSION_REPLY_SKIP | SESSION_REPLY_SKIP_NEXT | SESSION_MULTI | \
+    SESSION_IMPORT_SOURCE = 1 << 19     # CLIENT IMPORT-SOURCE: sees keys whose time has come
+    SESSION_SPECIAL = SESSION_IMPORT_SOURCE | SESSION_REPLY_OFF | SESSION_REPLY_SKIP | SESSION_REPLY_SKIP_NEXT | SESSION_MULTI | \
         SESSION_SUBSCRIBED | SESSION_NO_TOUCH | SESSION_LOCAL
                                         # what the dispatcher's short way does not know
 
@@ -78,6 +79,7 @@ cdef enum ClientClass:          # of client-output-buffer-limit
 
 cdef enum:
     ARENA_KEEP = 1 << 20        # bytes of the reply arena kept between turns
+    UNAUTHENTICATED_OUTPUT = 1024  # bytes that may wait for a session that is not authenticated
     OUTPUT_BLOCK = 16 * 1024    # least bytes of a block of pending output
     LATENCY_BUCKETS = 27 * 32   # see runtime/latency
     ERROR_KINDS = 128           # error codes that INFO errorstats counts apart
@@ -96,6 +98,7 @@ cdef struct Session:
     Runtime *runtime
     Database *database          # selected
     bint authenticated          # may run commands
+    bint trusted                # was authenticated once: its output is not limited as a stranger's is
     Parser parser               # the request that is being received
     Arguments partial           # its arguments so far, when it takes more than one read
     Buffer input                # bytes received and not consumed
@@ -251,6 +254,7 @@ cdef struct Runtime:
     double ticks_per_us
     double ns_per_tick
     char write_error[128]       # why the AOF can't be written, terminated
+    bint enforce_blocks         # DEBUG CLIENT-ENFORCE-REPLY-LIST: replies go to blocks at once
     uint8_t debug_allowed       # enable-debug-command: 0 no, 1 yes, 2 local connections
     uint8_t module_allowed      # enable-module-command
     int64_t now_us              # unix time; refreshed once a batch
@@ -261,6 +265,7 @@ cdef struct Runtime:
     uint64_t pause_end_ms       # unix time CLIENT PAUSE ends
     void *face                  # the Python Engine, for commands written in Python
     Session *running            # whose command runs
+    uint64_t redacted           # words of the running command that no log may show, a bit each
     bint evicting               # a command's eviction ran out of its time: cron goes on
     void (*on_commandlog)(Context *c, int64_t duration_us, uint64_t reply_bytes) noexcept nogil
     void (*on_monitor)(Context *c) noexcept nogil

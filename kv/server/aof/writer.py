@@ -97,6 +97,7 @@ class Writer:
         self.delayed = 0                # writes that did not wait for a sync any longer
         self.flush_sleep_us = 0         # DEBUG AOF-FLUSH-SLEEP
         self.syncs = Worker("kv-aof-fsync")
+        self.syncing = False            # a sync of this file is under way in the thread
         self.last_sync = time.monotonic()
         self.postponed_since = 0.0      # when the buffer began to wait for a sync, 0: it does not
         self.logged = -LOG_SECONDS * 2.0    # when trouble was logged
@@ -145,7 +146,7 @@ class Writer:
 
     def write(self, data: bytes | memoryview, force: bool = False) -> None:
         """Append bytes, behind what still waits. Forced: without waiting for a sync."""
-        if self.buffer or (self.policy == EVERYSEC and self.syncs.pending):
+        if self.buffer or (self.policy == EVERYSEC and self.syncing):
             self.buffer += data
             self.flush(force)
         elif self.append(data):
@@ -166,7 +167,7 @@ class Writer:
 
     def may_write(self) -> bool:
         """Whether the buffer need not wait for a sync, or has waited long enough."""
-        if self.policy != EVERYSEC or not self.syncs.pending:
+        if self.policy != EVERYSEC or not self.syncing:
             return True
         now = time.monotonic()
         if not self.postponed_since:
@@ -250,7 +251,8 @@ class Writer:
             self.synced = self.size
             self.last_sync = time.monotonic()
         elif self.policy == EVERYSEC and time.monotonic() - self.last_sync >= SYNC_SECONDS:
-            if not self.syncs.pending:
+            if not self.syncing:
+                self.syncing = True
                 self.syncs.submit(self.sync_in_thread, self.fd)
                 self.synced = self.size
             self.last_sync = time.monotonic()
@@ -266,14 +268,20 @@ class Writer:
 
     def sync_in_thread(self, fd: int) -> None:
         try:
+            self.sync_other(fd)
+        finally:
+            self.syncing = False
+
+    def sync_other(self, fd: int) -> None:
+        trouble = 0
+        try:
             os.fdatasync(fd)
         except OSError as error:
             if error.errno not in NO_TROUBLE:
+                trouble = error.errno or errno.EIO
                 if not self.sync_error:
                     log("warning", f"Fail to fsync the AOF file: {error.strerror}")
-                self.sync_error = error.errno or errno.EIO
-                return
-        self.sync_error = 0
+        self.sync_error = trouble
 
     def note_sync_outcome(self) -> None:
         """Have the loop know what became of the syncs in the thread."""
@@ -283,7 +291,7 @@ class Writer:
 
     def sync_and_close(self, fd: int) -> None:
         try:
-            self.sync_in_thread(fd)
+            self.sync_other(fd)
         finally:
             os.close(fd)
 

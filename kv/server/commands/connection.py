@@ -34,6 +34,7 @@ def authenticate(call, user: bytes, password: bytes) -> None:
 def auth(call):
     if len(call.args) > 2:
         raise ReplyError(SYNTAX_ERROR)
+    call.redact(0, 1)
     if len(call.args) == 1:
         if not call.server.config.requirepass:
             raise ReplyError(NO_PASSWORD)
@@ -61,6 +62,7 @@ class HelloOptions:
             more = len(args) - index - 1
             if call.word(index) == "auth" and more >= 2:
                 self.auth = args[index + 1], args[index + 2]
+                call.redact(index + 1, index + 2)
                 index += 3
             elif call.word(index) == "setname" and more >= 1:
                 self.name = args[index + 1]
