@@ -58,6 +58,8 @@ class Worker:
             job, arguments = self.jobs.get()
             try:
                 job(*arguments)
+            except Exception as error:
+                log("warning", f"{self.name}: {error!r}")
             finally:
                 self.finished += 1
 
