@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from kv._core.engine.engine import Engine
+from kv._core.engine.inspect import check
 from kv._core.engine.replay import LocalSession
 from kv.server.aof import loader as module
 from kv.server.aof.loader import Loader, LoadError, LoadStopped
@@ -199,3 +200,22 @@ def test_loading_can_be_slowed_down(setting: Setting, monkeypatch) -> None:
     setting.file(commands(*[f"SET k{n} {n}" for n in range(10)]))
     setting.load()
     assert sum(slept) == pytest.approx(0.5) and len(setting.served) > 4
+
+
+def test_flipped_bytes_are_refused_or_loaded(setting: Setting, capfd) -> None:
+    """One damaged byte at every place: never a crash, and the dataset stays whole."""
+    data = b"#TS:1\r\n" + commands("SELECT 1", "SET key value", "MULTI", "SET number 12", "DEL key", "EXEC",
+                                   "APPEND key more")
+    outcomes = set()
+    for at in range(len(data)):
+        for mask in (1, 2, 16, 32, 128, 255):
+            setting.engine = setting.loader.engine = Engine(None)
+            setting.manifest = Manifest(STEM)
+            setting.file(data[:at] + bytes([data[at] ^ mask]) + data[at + 1:])
+            try:
+                setting.load()
+                outcomes.add("loaded")
+            except LoadError:
+                outcomes.add("refused")
+            check(setting.engine)
+    assert outcomes == {"loaded", "refused"}
