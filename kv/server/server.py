@@ -20,7 +20,7 @@ from kv._core.runtime.registry import rename_commands
 
 from . import process
 from .apply import apply_all, bind_hooks
-from .aof import AppendOnly, LoadError
+from .aof import AppendOnly, LoadError, LoadStopped
 from .children import Children
 from .commandlog import CommandLog
 from .listeners import BindError, Listeners
@@ -87,6 +87,8 @@ class Server:
         log("notice", "Server initialized")
         self.startup_memory = memory_figures(self.engine)["used"]
         self.load()
+        if not self.running:
+            return
         for listener in self.listener_names():
             log("notice", f"Ready to accept connections {listener}")
         process.notify_ready(self)
@@ -108,6 +110,8 @@ class Server:
             self.aof.load_at_start()
         except LoadError as error:
             raise StartError(str(error)) from None
+        except LoadStopped:
+            pass
 
     def listener_names(self) -> list[str]:
         return (["tcp"] if self.listeners.tcp else []) + (["unix"] if self.listeners.unix else [])
@@ -126,10 +130,9 @@ class Server:
                     handler()
             if self.now() >= self.next_cron:
                 self.cron()
-            if engine.effects_pending or aof.must_flush:
+            if engine.effects_pending:
                 aof.flush()
-            if not aof.holding_replies:
-                send()
+            send()
         return self.exit_status
 
     def now(self) -> float:

@@ -13,7 +13,8 @@
 The order is a promise: no reply leaves before its effects are with the AOF. The engine itself opens nothing, forks nothing, and
 reads no clock but to stamp a batch; who embeds it without sockets uses a local session (`execute`).
 """
-from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.buffer cimport PyBUF_READ
+from cpython.memoryview cimport PyMemoryView_FromMemory
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memset, strlen
 
@@ -150,8 +151,10 @@ cdef class Engine:
         return self.runtime.effects.length
 
     def effects(self):
-        """The effects that were not taken yet, as bytes of commands."""
-        return PyBytes_FromStringAndSize(self.runtime.effects.data, self.runtime.effects.length)
+        """The effects that were not taken yet, as a view of bytes of commands; good until effects_taken()."""
+        if self.runtime.effects.length == 0:
+            return memoryview(b"")
+        return PyMemoryView_FromMemory(self.runtime.effects.data, self.runtime.effects.length, PyBUF_READ)
 
     def effects_taken(self):
         """They are with the AOF: forget them."""

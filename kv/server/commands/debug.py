@@ -8,6 +8,7 @@ from kv._core.engine.inspect import table_figures
 from kv._core.runtime.call import OK, SYNTAX_ERROR, BigNumber, ReplyError, Status, Verbatim
 from kv._core.runtime.registry import command
 
+from ..aof import LoadError
 from ..config import ConfigError
 from ..log import log
 
@@ -198,21 +199,30 @@ def debug_protocol(call, kind):
 
 @subcommand("loadaof", 0)
 def debug_loadaof(call):
-    call.server.aof.reload()
+    try:
+        call.server.aof.reload()
+    except LoadError as error:
+        log("warning", str(error))
+        raise ReplyError("ERR Error trying to load the AOF files, check server logs.") from None
     return OK
 
 
 @subcommand("reload", 0, 3)
 def debug_reload(call, *options):
-    if any(word.lower() not in (b"merge", b"noflush", b"nosave") for word in options):
-        raise ReplyError(SYNTAX_ERROR)
-    call.server.aof.reload_copy()
+    words = [word.lower() for word in options]
+    if any(word not in (b"merge", b"noflush", b"nosave") for word in words):
+        raise ReplyError("ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.")
+    try:
+        call.server.aof.reload_copy(save=b"nosave" not in words, empty=b"noflush" not in words)
+    except (LoadError, OSError) as error:
+        log("warning", str(error))
+        raise ReplyError("ERR Error trying to load the RDB dump, check server logs.") from None
     return OK
 
 
 @subcommand("aof-flush-sleep", 1)
 def debug_aof_flush_sleep(call, us):
-    call.server.aof.flush_sleep_us = int(us)
+    call.server.aof.writer.flush_sleep_us = int(us)
     return OK
 
 
