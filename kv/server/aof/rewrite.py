@@ -2,11 +2,12 @@
 
     1  what is pending is written, and a new increment is opened: it will hold everything from here on
     2  a child is forked and writes the dataset as it stands to temp-rewriteaof-bg-<pid>.aof
-    3  when it is done that file is renamed to the next base, the increments before the new one become history, and the manifest
+    3  when it is done that file is renamed to the next base, the increments before the new one become history, and
+    the manifest
        that says so replaces the old one; then history is deleted
 
-Until the manifest is replaced nothing that a start would read has changed, so a failure at any step costs only the work. Rewrites that
-keep failing are retried ever more rarely, since each of them leaves one more small increment.
+Until the manifest is replaced nothing that a start would read has changed, so a failure at any step costs only the
+work. Rewrites that keep failing are retried ever more rarely, since each of them leaves one more small increment.
 """
 from __future__ import annotations
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
     from ..config import Config
     from .appendonly import AppendOnly
-    from .manifest import Manifest
 
 CHUNK = 1 << 20             # bytes gathered before they are written
 SYNC_BYTES = 4 << 20        # aof-rewrite-incremental-fsync: bytes between two syncs
@@ -40,7 +40,7 @@ class RewriteError(Exception):
     """BGREWRITEAOF can't be done now; str() is the error reply."""
 
 
-# -- writing the dataset --------------------------------------------------------------------------------------------------
+# -- writing the dataset ------------------------------------------------------------------------------------------
 
 def write_dataset(engine: Engine, path: str, config: Config) -> None:
     """Write the dataset as commands to a new file and sync it. Raises OSError, and leaves no file then."""
@@ -86,7 +86,7 @@ def private_bytes() -> int:
     return 0
 
 
-# -- in the background ----------------------------------------------------------------------------------------------------
+# -- in the background --------------------------------------------------------------------------------------------
 
 class RetryLimit:
     """After three failures in a row an automatic rewrite waits 1, 2, 4 ... minutes."""

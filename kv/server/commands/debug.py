@@ -5,7 +5,7 @@ import os
 import time
 
 from kv._core.engine.inspect import table_figures
-from kv._core.runtime.call import OK, SYNTAX_ERROR, BigNumber, ReplyError, Status, Verbatim
+from kv._core.runtime.call import OK, BigNumber, ReplyError, Status, Verbatim
 from kv._core.runtime.registry import command
 
 from ..aof import LoadError
