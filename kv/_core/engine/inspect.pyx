@@ -135,9 +135,9 @@ cdef class SessionInfo:
         """What CLIENT LIST prints as numbers, by its names."""
         cdef Session *session = self.session()
         return {
-            "qbuf": session.input.length - session.input_at, 
+            "qbuf": session.input.length - session.input_at,
             "qbuf-free": session.input.capacity - session.input.length + filling_room(session),
-           
+
             "argv-mem": session.partial.capacity * 16, "obl": session.arena_length, "oll": session.output_blocks,
             "omem": session.output_bytes, "tot-mem": session_memory(session), "tot-net-in": session.bytes_in,
             "tot-net-out": session.bytes_out, "tot-cmds": session.commands,

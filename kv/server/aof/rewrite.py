@@ -23,6 +23,8 @@ from .writer import unlink_in_background
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from kv._core.engine.engine import Engine
 
     from ..config import Config
@@ -164,7 +166,7 @@ class Rewrite:
             log("warning", f"Can't rewrite append only file in background: fork: {error.strerror}")
             return False
         assert self.server.children.child is not None
-        self.child = self.server.children.child
+        self.child: Any = self.server.children.child
         log("notice", f"Background append only file rewriting started by pid {self.child.pid}")
         self.scheduled = False
         self.started = time.time()
