@@ -62,8 +62,8 @@ class ServerState:
             connected_clients=len(peaks), cluster_connections=0, maxclients=server.config.maxclients,
             client_recent_max_input_buffer=max([f["qbuf"] + f["qbuf-free"] for f in peaks], default=0),
             client_recent_max_output_buffer=max([f["omem"] for f in peaks], default=0),
-            blocked_clients=figures["blocked"], tracking_clients=0, pubsub_clients=0, watching_clients=0,
-            clients_in_timeout_table=0, total_watched_keys=0, total_blocking_keys=0, total_blocking_keys_on_nokey=0,
+            blocked_clients=figures["blocked"], tracking_clients=0, pubsub_clients=0, watching_clients=figures["watching"],
+            clients_in_timeout_table=0, total_watched_keys=figures["watched_keys"], total_blocking_keys=0, total_blocking_keys_on_nokey=0,
             paused_reason="none" if paused == "none" else "client_pause", paused_actions=paused,
             paused_timeout_milliseconds=left)
 

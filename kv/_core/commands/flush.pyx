@@ -16,6 +16,7 @@ from kv._core.runtime.lazyfree cimport lazyfree_table
 from kv._core.runtime.registry cimport native
 from kv._core.runtime.registry import declare
 from kv._core.runtime.state cimport Context
+from kv._core.runtime.transaction cimport touch_watched_database
 
 
 cdef bint flush_options_or_reply(Context *c, bint *lazy) noexcept nogil:
@@ -35,6 +36,7 @@ cdef void flush(Context *c, Database *first, Database *behind, bint lazy) noexce
     cdef Database *database = first
     cdef uint64_t removed = 0
     while database < behind:
+        touch_watched_database(c.runtime, database, NULL)
         if database.keys.count == 0:
             pass
         elif lazy:

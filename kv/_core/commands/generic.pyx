@@ -23,6 +23,7 @@ from kv._core.runtime.effects cimport effects_open_unit
 from kv._core.runtime.registry cimport native
 from kv._core.runtime.registry import declare
 from kv._core.runtime.state cimport Context
+from kv._core.runtime.transaction cimport touch_watched_database
 
 cdef extern from "<string.h>" nogil:
     size_t strlen(const char *text)
@@ -299,6 +300,8 @@ cdef void cmd_swapdb(Context *c) noexcept nogil:
     if not 0 <= first < c.keyspace.count or not 0 <= second < c.keyspace.count:
         error(c, b"ERR DB index is out of range")
         return
+    touch_watched_database(c.runtime, c.keyspace.databases + first, c.keyspace.databases + second)
+    touch_watched_database(c.runtime, c.keyspace.databases + second, c.keyspace.databases + first)
     database_swap(c.keyspace, <int> first, <int> second)
     c.keyspace.dirty += 1
     reply_ok(&c.reply)

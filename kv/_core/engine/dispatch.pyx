@@ -17,7 +17,7 @@ from kv._core.base.platform cimport likely, unlikely
 from kv._core.base.slice cimport Slice
 from kv._core.keyspace.evict cimport evict_one
 from kv._core.keyspace.keyspace cimport POLICY_NOEVICTION
-from kv._core.resp.reply cimport reply_error
+from kv._core.resp.reply cimport reply_error, reply_status
 from kv._core.runtime.context cimport error
 from kv._core.runtime.effects cimport effects_close_unit, effects_open_unit, propagate_as_came
 from kv._core.runtime.latency cimport latency_record
@@ -25,10 +25,11 @@ from kv._core.runtime.registry cimport command_find_child
 from kv._core.runtime.state cimport (
     ALERT_LOADING, ALERT_MAXMEMORY, ALERT_MONITORS, ALERT_PAUSED_ALL, ALERT_PAUSED_WRITES, ALERT_WRITE_ERROR,
     COMMAND_ADMIN, COMMAND_DENYOOM, COMMAND_LOADING, COMMAND_MAY_REPLICATE, COMMAND_NO_AUTH, COMMAND_NO_MULTI,
-    COMMAND_PROTECTED, COMMAND_SKIP_MONITOR, COMMAND_SUBSCRIBED, COMMAND_WRITE, ERROR_KINDS, SESSION_BLOCKED,
-    SESSION_CLOSE_AFTER_REPLY, SESSION_IMPORT_SOURCE, SESSION_LOCAL, SESSION_LOOPBACK, SESSION_MULTI,
+    COMMAND_PROTECTED, COMMAND_SKIP_MONITOR, COMMAND_SUBSCRIBED, COMMAND_UNQUEUED, COMMAND_WRITE, ERROR_KINDS,
+    SESSION_BLOCKED, SESSION_CLOSE_AFTER_REPLY, SESSION_IMPORT_SOURCE, SESSION_LOCAL, SESSION_LOOPBACK, SESSION_MULTI,
     SESSION_POSTPONED, SESSION_REPLY_OFF, SESSION_REPLY_SKIP, SESSION_REPLY_SKIP_NEXT, SESSION_SPECIAL,
     SESSION_SUBSCRIBED, SESSION_UNIX, Command, Context, ErrorKind, Request, Runtime, Session)
+from kv._core.runtime.transaction cimport Transaction, transaction_end, transaction_fail, transaction_queue
 
 cdef extern from "<stdio.h>" nogil:
     int snprintf(char *out, size_t size, const char *form, ...)
@@ -172,6 +173,25 @@ cdef void suppress_reply(Context *c, size_t reply_start) noexcept nogil:
         session.flags = (session.flags & ~<uint64_t> SESSION_REPLY_SKIP_NEXT) | SESSION_REPLY_SKIP
 
 
+cdef void run_nested(Context *outer, Command *command, Slice *argv, int argc) noexcept nogil:
+    """Run a command inside another one (EXEC): its reply follows, its effects join the outer one's unit."""
+    cdef Context c
+    cdef Request request
+    cdef size_t reply_start
+    cdef uint64_t dirty, start
+    request.command, request.argv, request.argc, request.raw, request.raw_length = command, argv, argc, NULL, 0
+    fill_context(&c, outer.runtime, outer.session, &request)
+    c.reply.version = outer.session.resp
+    c.hashed = 0
+    reply_start = c.reply.out.length
+    dirty, start = c.keyspace.dirty, clock_ticks()
+    command.body(&c)
+    if c.keyspace.dirty != dirty and not c.propagated:
+        propagate_as_came(&c)
+    account(&c, start, reply_start)
+    outer.runtime.redacted = 0
+
+
 # -- the gates ----------------------------------------------------------------------------------------------------
 
 cdef bint pass_gates(Context *c) noexcept nogil:
@@ -189,12 +209,18 @@ cdef bint pass_gates(Context *c) noexcept nogil:
         return False
     if session.flags & SESSION_SUBSCRIBED and session.resp == 2 and not c.command.flags & COMMAND_SUBSCRIBED:
         return reject_subscribed(c)
+    if session.flags & SESSION_MULTI and not c.command.flags & COMMAND_UNQUEUED:
+        transaction_queue(session, c.command, c.argv, c.argc)
+        reply_status(&c.reply, b"QUEUED", 6)
+        return False
     return True
 
 
 cdef bint pass_alerts(Context *c) noexcept nogil:
     cdef Runtime *runtime = c.runtime
     cdef uint64_t flags = c.command.flags
+    if is_exec(c.command) and c.session.flags & SESSION_MULTI:
+        flags |= (<Transaction *> c.session.transaction).flags      # it is as dangerous as what it runs
     if runtime.alerts & ALERT_MAXMEMORY and runtime.alerts & ALERT_LOADING == 0:
         if not evict_until_fits(runtime) and flags & COMMAND_DENYOOM:
             return reject(c, b"OOM command not allowed when used memory > 'maxmemory'.")
@@ -216,9 +242,21 @@ cdef bint reject_write_error(Context *c) noexcept nogil:
 
 
 cdef bint reject(Context *c, const char *text) noexcept nogil:
+    """Refuse the command; a transaction that it was meant for is lost, and so is one that EXEC may not run."""
+    cdef char whole[600]
     c.command.rejected += 1
+    if is_exec(c.command) and c.session.flags & SESSION_MULTI:
+        snprintf(whole, sizeof(whole), "EXECABORT Transaction discarded because of: %s", text)
+        transaction_end(c.session)
+        text = whole
+    else:
+        transaction_fail(c.session)
     error(c, text)
     return False
+
+
+cdef inline bint is_exec(const Command *command) noexcept nogil:
+    return command.name_length == 4 and memcmp(command.name, b"exec", 4) == 0
 
 
 cdef inline bint is_ping(const Command *command) noexcept nogil:
@@ -301,6 +339,7 @@ cdef void unknown_command(Context *c) noexcept nogil:
     cdef char text[SHOWN_NAME * 2 + 160]
     cdef int length, i
     cdef int args = 0
+    transaction_fail(c.session)
     length = snprintf(text, sizeof(text), "ERR unknown command '%.*s', with args beginning with: ", shown(c.argv[0]),
                       c.argv[0].data)
     for i in range(1, c.argc):

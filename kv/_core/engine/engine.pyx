@@ -24,6 +24,7 @@ from kv._core.base.clock cimport clock_ticks_per_us, clock_unix_us
 from kv._core.base.memory cimport memory_used
 from kv._core.base.platform cimport likely, unlikely
 from kv._core.base.slice cimport Slice
+from kv._core.engine.dispatch cimport run_nested
 from kv._core.engine.poller cimport EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, Poller
 from kv._core.engine.serve cimport serve_pending, serve_readable
 from kv._core.keyspace.keyspace cimport (
@@ -37,6 +38,7 @@ from kv._core.runtime.state cimport (
     ARENA_KEEP, COMMAND_SKIP_COMMANDLOG, CLASS_NORMAL, CLASS_PUBSUB, CLASS_REPLICA, SESSION_BLOCKED,
     SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_LOOPBACK, SESSION_MONITOR, SESSION_PENDING_INPUT,
     SESSION_POSTPONED, SESSION_READY, SESSION_UNIX, SESSION_WANTS_WRITE, Context, Runtime, Session)
+from kv._core.runtime.transaction cimport touch_watched
 
 import os
 
@@ -53,6 +55,7 @@ import kv._core.commands.object
 import kv._core.commands.ranges
 import kv._core.commands.scan
 import kv._core.commands.strings
+import kv._core.commands.transactions
 
 cdef extern from "<unistd.h>" nogil:
     int c_close "close"(int fd)
@@ -93,6 +96,7 @@ cdef class Engine:
         runtime.face = <void *> self
         runtime.on_commandlog = on_commandlog
         runtime.on_monitor = on_monitor
+        runtime.run_nested = run_nested
         self.owner = owner
         self.poller = Poller()
         self.active_rehashing = self.active_expire = self.resize_allowed = True
@@ -224,7 +228,7 @@ cdef class Engine:
             keyspace.lazy_user_flush = value
         elif name == "notify_keyspace_events":
             keyspace.event_classes = value
-            keyspace.observed = value != 0
+            keyspace.observed = value != 0 or runtime.watched.count != 0
         elif name == "proto_max_bulk_len":
             runtime.bulk_limit = value
         elif name == "client_query_buffer_limit":
@@ -482,7 +486,8 @@ cdef void session_wake_writer(Session *session) noexcept nogil:
 
 cdef void on_change(Keyspace *keyspace, Database *database, Slice key, int event_class,
                     const char *event) noexcept nogil:
-    pass
+    """Somebody observes keys, and this one was changed."""
+    touch_watched(<Runtime *> keyspace.owner, database, key)
 
 
 cdef void on_miss(Keyspace *keyspace, Database *database, Slice key) noexcept nogil:

@@ -17,6 +17,7 @@ from kv._core.runtime.state cimport (
     SESSION_MONITOR, SESSION_MULTI, SESSION_NO_EVICT, SESSION_NO_TOUCH, SESSION_REPLY_OFF, SESSION_REPLY_SKIP,
     SESSION_REPLY_SKIP_NEXT, SESSION_SUBSCRIBED, SESSION_UNIX, ALERT_MONITORS, Command, Runtime, Session, Statistics)
 
+from kv._core.runtime.transaction cimport Transaction
 
 # -- sessions -----------------------------------------------------------------------------------------------------
 
@@ -116,7 +117,8 @@ cdef class SessionInfo:
     def flags(self):
         """The letters of CLIENT LIST's flags=."""
         cdef uint64_t flags = self.session().flags
-        letters = ""
+        cdef Transaction *transaction = <Transaction *> self.session().transaction
+        letters = "d" if transaction != NULL and transaction.touched else ""
         for flag, letter in ((SESSION_MONITOR, "O"), (SESSION_SUBSCRIBED, "P"), (SESSION_MULTI, "x"),
                              (SESSION_BLOCKED, "b"), (SESSION_CLOSE_AFTER_REPLY, "c"), (SESSION_DOOMED, "A"),
                              (SESSION_UNIX, "U"), (SESSION_NO_EVICT, "e"), (SESSION_NO_TOUCH, "T"), (SESSION_IMPORT_SOURCE, "I")):
@@ -134,7 +136,11 @@ cdef class SessionInfo:
     def figures(self):
         """What CLIENT LIST prints as numbers, by its names."""
         cdef Session *session = self.session()
+        cdef Transaction *transaction = <Transaction *> session.transaction
         return {
+            "multi": transaction.count if session.flags & SESSION_MULTI else -1,
+            "watch": transaction.watch_count if transaction != NULL else 0,
+            "multi-mem": transaction.queue_bytes if transaction != NULL else 0,
             "qbuf": session.input.length - session.input_at,
             "qbuf-free": session.input.capacity - session.input.length + filling_room(session),
 
@@ -240,7 +246,8 @@ def statistics(Engine engine not None):
     figures.update(
         hits=keyspace.hits, misses=keyspace.misses, expired=keyspace.expired, expired_active=keyspace.expired_active,
         evicted=keyspace.evicted, stale_share=keyspace.stale_share, expire_cap_reached=keyspace.expire_cap_reached,
-        expire_sweep_us=keyspace.expire_sweep_us, dirty=keyspace.dirty, session_count=runtime.session_count,
+        expire_sweep_us=keyspace.expire_sweep_us, dirty=keyspace.dirty, session_count=runtime.session_count, watching=runtime.watching_sessions,
+        watched_keys=runtime.watched.count,
         blocked=runtime.blocked_count, lazyfree_pending=lazyfree_pending_objects(), lazyfreed=lazyfree_freed_objects())
     return figures
 

@@ -21,6 +21,7 @@ from kv._core.runtime.state cimport (
     CLASS_NORMAL, OUTPUT_BLOCK, SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_IN_DOOMED, SESSION_MONITOR,
     SESSION_NO_EVICT, SESSION_NO_TOUCH, SESSION_READY, SESSION_REPLY_OFF, SESSION_REPLY_SKIP,
     SESSION_REPLY_SKIP_NEXT, UNAUTHENTICATED_OUTPUT, OutputBlock, OutputLimit, Runtime, Session)
+from kv._core.runtime.transaction cimport Transaction, transaction_end, transaction_free
 
 cdef extern from "<sys/socket.h>" nogil:
     ssize_t c_send "send"(int fd, const void *data, size_t length, int flags)
@@ -64,6 +65,7 @@ cdef void session_free(Session *session) noexcept nogil:
     else:
         runtime.sessions_last = session.previous
     runtime.session_count -= 1
+    transaction_free(session)
     free_blocks(session)
     parser_free(&session.parser)
     memory_free(session.partial.items)
@@ -246,11 +248,13 @@ cdef size_t session_memory(const Session *session) noexcept nogil:
     """Bytes that the session takes, its buffers included (tot-mem of CLIENT LIST)."""
     return (memory_size(session) + session.output_bytes + session.input.capacity
             + session.partial.capacity * sizeof(session.partial.items[0])
-            + (memory_size(session.parser.filling) if session.parser.filling != NULL else 0))
+            + (memory_size(session.parser.filling) if session.parser.filling != NULL else 0)
+            + ((<Transaction *> session.transaction).queue_bytes if session.transaction != NULL else 0))
 
 
 cdef void session_reset(Session *session) noexcept nogil:
     """What RESET does to the connection itself."""
+    transaction_end(session)
     session.flags &= ~(SESSION_REPLY_OFF | SESSION_REPLY_SKIP | SESSION_REPLY_SKIP_NEXT | SESSION_NO_TOUCH
                        | SESSION_NO_EVICT | SESSION_MONITOR)
     session.resp = 2

@@ -7,6 +7,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from kv._core.base.blob cimport Blob
 from kv._core.base.buffer cimport Buffer
 from kv._core.base.slice cimport Slice
+from kv._core.containers.hashtable cimport Hashtable
 from kv._core.keyspace.evict cimport EvictionPool
 from kv._core.keyspace.keyspace cimport Database, Keyspace
 from kv._core.resp.parser cimport Arguments, Parser
@@ -267,6 +268,10 @@ cdef struct Runtime:
     void *face                  # the Python Engine, for commands written in Python
     Session *running            # whose command runs
     uint64_t redacted           # words of the running command that no log may show, a bit each
+    Hashtable watched           # WatchedKey pointers (runtime/transaction)
+    uint64_t watching_sessions  # sessions that watch a key
+    bint in_transaction         # EXEC runs its queue
+    void (*run_nested)(Context *outer, Command *command, Slice *argv, int argc) noexcept nogil
     bint evicting               # a command's eviction ran out of its time: cron goes on
     void (*on_commandlog)(Context *c, int64_t duration_us, uint64_t reply_bytes) noexcept nogil
     void (*on_monitor)(Context *c) noexcept nogil

@@ -27,8 +27,10 @@ def describe(client, running_name: str | None = None) -> str:
     name = client.name.decode("utf-8", "surrogateescape")
     return (
         f"id={client.id} addr={client.peer} laddr={client.local} fd={client.fd} name={name} age={client.age_seconds} "
-        f"idle={client.idle_seconds} flags={client.flags} capa= db={client.database} sub=0 psub=0 ssub=0 multi=-1 watch=0 "
-        f"qbuf={figures['qbuf']} qbuf-free={figures['qbuf-free']} argv-mem={figures['argv-mem']} multi-mem=0 rbs=0 rbp=0 "
+        f"idle={client.idle_seconds} flags={client.flags} capa= db={client.database} sub=0 psub=0 ssub=0 "
+        f"multi={figures['multi']} watch={figures['watch']} "
+        f"qbuf={figures['qbuf']} qbuf-free={figures['qbuf-free']} argv-mem={figures['argv-mem']} multi-mem={figures['multi-mem']} "
+        f"rbs=0 rbp=0 "
         f"obl={figures['obl']} oll={figures['oll']} omem={figures['omem']} tot-mem={figures['tot-mem']} events={events} "
         f"cmd={running_name or client.last_command} user={client.user.decode('utf-8', 'surrogateescape')} redir=-1 "
         f"resp={client.resp} lib-name={client.library_name.decode('utf-8', 'surrogateescape')} "
