@@ -56,11 +56,10 @@ def apply_all(server: Server) -> None:
     output_limits(server)
     events(server)
     start_client_limit(server.config)
-    if server.config.oom_score_adj != "no":
-        try:
-            process.set_oom_score(server.config)
-        except OSError as error:
-            log("warning", f"Unable to write oom_score_adj: {error.strerror}")
+    try:
+        process.oom_score.apply(server.config)
+    except OSError as error:
+        log("warning", f"Unable to write oom_score_adj: {error.strerror}")
     if server.config.set_proc_title:
         process.set_title("kv-server")
 
@@ -113,9 +112,10 @@ def directory(config: Config) -> None:
 
 def oom_score(config: Config) -> None:
     try:
-        process.set_oom_score(config)
-    except OSError:
-        raise ConfigError("Failed to apply new oom_score_adj configuration, check server logs.") from None
+        process.oom_score.apply(config)
+    except OSError as error:
+        log("warning", f"Unable to write oom_score_adj: {error.strerror}")
+        raise ConfigError("Failed to set current oom_score_adj. Check server logs.") from None
 
 
 def client_limit(config: Config) -> None:

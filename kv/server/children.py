@@ -73,8 +73,7 @@ class Children:
             os.closerange(pipe + 1, 1 << 20)
             from . import process
 
-            if self.server.config.oom_score_adj != "no":
-                process.set_oom_score(self.server.config, child=True)
+            process.oom_score.apply(self.server.config, child=True)
             process.set_title("kv-aof-rewrite")
             os.set_blocking(pipe, True)
             work(pipe)

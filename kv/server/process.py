@@ -77,25 +77,32 @@ def check_environment() -> None:
         pass
 
 
-OOM_BASE: int | None = None
+class OomScore:
+    """oom_score_adj of this process: ours while oom-score-adj is on, what it was before once it is off again."""
+
+    PATH = "/proc/self/oom_score_adj"
+
+    def __init__(self) -> None:
+        self.before: int | None = None  # what it was when we took over, None: we have not
+
+    def apply(self, config: Config, child: bool = False) -> None:
+        """Write it as oom-score-adj says. Raises OSError."""
+        if config.oom_score_adj == "no":
+            if self.before is None:
+                return
+            value, self.before = self.before, None
+        else:
+            if self.before is None:
+                with open(self.PATH) as file:
+                    self.before = int(file.read())
+            value = config.oom_score_adj_values[2 if child else 0]
+            if config.oom_score_adj in ("yes", "relative"):
+                value += self.before
+        with open(self.PATH, "w") as file:
+            file.write(str(max(-1000, min(1000, value))))
 
 
-def set_oom_score(config: Config, child: bool = False) -> None:
-    """Write oom_score_adj of this process as oom-score-adj says. Raises OSError."""
-    global OOM_BASE
-    path = "/proc/self/oom_score_adj"
-    if OOM_BASE is None:
-        with open(path) as file:
-            OOM_BASE = int(file.read())
-    if config.oom_score_adj == "no":
-        value = OOM_BASE
-    else:
-        value = config.oom_score_adj_values[2 if child else 0]
-        if config.oom_score_adj in ("yes", "relative"):
-            value += OOM_BASE
-    value = max(-1000, min(1000, value))
-    with open(path, "w") as file:
-        file.write(str(value))
+oom_score = OomScore()
 
 
 def raise_file_limit(wanted: int) -> int:

@@ -500,56 +500,81 @@ cdef uint64_t hashtable_scan(Hashtable *table, uint64_t cursor, scan_visitor vis
     return next_cursor if next_cursor < (<uint64_t> 1 << 48) else 0
 
 
-cdef Bucket *random_bucket(Hashtable *table, Random *random) noexcept nogil:
-    """A bucket, each with the same chance."""
+cdef inline uint64_t fresh_buckets(const Hashtable *table) noexcept nogil:
+    """How many buckets of `target` can hold elements yet."""
+    if table.drained == 0:
+        return 0
+    return mulhi((ceil_share(table.drained, table.main.buckets) - 1) << 16, table.target.buckets) + 1
+
+
+cdef void *random_slot(Hashtable *table, Random *random, uint64_t buckets, uint64_t slots) noexcept nogil:
+    """What is in a slot drawn from the first `slots` ones of a chain drawn from all; NULL where that one is empty."""
+    cdef uint64_t pick = random_below(random, buckets)
     cdef uint64_t old = table.main.buckets - table.drained
-    cdef uint64_t fresh = 0
-    cdef uint64_t pick
-    if hashtable_rehashing(table):
-        fresh = mulhi((ceil_share(table.drained, table.main.buckets) - 1) << 16, table.target.buckets) + 1 \
-            if table.drained else 0
-    pick = random_below(random, old + fresh)
+    cdef uint64_t slot = random_below(random, slots)
+    cdef Bucket *bucket
     if pick < old:
-        return bucket_at(&table.main, table.drained + pick)
-    return bucket_at(&table.target, pick - old)
+        bucket = bucket_at(&table.main, table.drained + pick)
+    else:
+        bucket = bucket_at(&table.target, pick - old)
+    while slot >= SLOTS - 1 and has_child(bucket):
+        bucket = child_of(bucket)
+        slot -= SLOTS - 1
+    if slot < SLOTS and slots_filled(bucket) >> slot & 1:
+        return slot_element(bucket, <int> slot)
+    return NULL
 
 
 cdef void *hashtable_random(Hashtable *table, Random *random) noexcept nogil:
     """An element, each with the same chance; NULL from an empty table."""
-    cdef Bucket *bucket
-    cdef int slot, tries = 0
-    cdef uint32_t filled
+    cdef uint64_t buckets = table.main.buckets - table.drained + fresh_buckets(table)
+    cdef uint64_t slots = 3 * SLOTS             # a chain rarely has more links than three,
+    cdef uint64_t tries
+    cdef void *element
+    cdef uint64_t cursor = 0
     if table.count == 0:
         return NULL
-    while True:
-        bucket = random_bucket(table, random)
-        slot = <int> random_below(random, 3 * SLOTS)    # a chain rarely has more than three links
-        while slot >= SLOTS - 1 and has_child(bucket):
-            bucket = child_of(bucket)
-            slot -= SLOTS - 1
-        if slot < SLOTS:
-            filled = slots_filled(bucket)
-            if filled >> slot & 1:
-                return slot_element(bucket, slot)
-        tries += 1
-        if tries > 4000:                # a nearly empty table: walk from here, at the price of some fairness
-            filled = slots_filled(bucket)
-            if filled:
-                return slot_element(bucket, lowest_bit(filled))
+    if table.count > buckets * (FILL + 1):      # but where growth had to wait it has
+        slots += 3 * (table.count // buckets)
+    for tries in range(4000):
+        element = random_slot(table, random, buckets, slots)
+        if element != NULL:
+            return element
+    cursor = random_u64(random) >> 16           # a nearly empty table: walk from here, at the price of some fairness
+    element = NULL
+    while element == NULL:
+        cursor = hashtable_scan(table, cursor, note_element, &element)
+    return element
+
+
+cdef void note_element(void *argument, void *element, bint marked) noexcept nogil:
+    (<void **> argument)[0] = element
 
 
 cdef struct Sampler:
     void **elements
     int wanted
     int found
+    uint64_t seen           # elements that could have been taken
     bint marked_only
+    Random *random
 
 
 cdef void sample_visit(void *argument, void *element, bint marked) noexcept nogil:
+    """Keep the element, in place of another where there are enough already, so that the last slots of a bucket have the
+    same chance as the first."""
     cdef Sampler *sampler = <Sampler *> argument
-    if sampler.found < sampler.wanted and (marked or not sampler.marked_only):
+    cdef uint64_t place
+    if sampler.marked_only and not marked:
+        return
+    sampler.seen += 1
+    if sampler.found < sampler.wanted:
         sampler.elements[sampler.found] = element
         sampler.found += 1
+        return
+    place = random_below(sampler.random, sampler.seen)
+    if place < <uint64_t> sampler.wanted:
+        sampler.elements[place] = element
 
 
 cdef int hashtable_sample(Hashtable *table, Random *random, bint marked, int count, int budget,
@@ -559,6 +584,7 @@ cdef int hashtable_sample(Hashtable *table, Random *random, bint marked, int cou
     cdef Sampler sampler
     cdef uint64_t cursor = random_u64(random) >> 16
     sampler.elements, sampler.wanted, sampler.found, sampler.marked_only = elements, count, 0, marked
+    sampler.seen, sampler.random = 0, random
     if table.count == 0 or (marked and table.marked == 0):
         return 0
     while sampler.found < count and budget > 0:

@@ -5,9 +5,10 @@ where a command had to leave off, idle clients are closed, soft output limits ar
 """
 from libc.stdint cimport int64_t, uint64_t
 
+from kv._core.base.blob cimport Blob, blob_capacity
 from kv._core.base.buffer cimport buffer_free
 from kv._core.base.clock cimport clock_us
-from kv._core.base.memory cimport memory_purge
+from kv._core.base.memory cimport memory_purge, memory_realloc, memory_size
 from kv._core.containers.hashtable cimport hashtable_fit, hashtable_rehash, hashtable_rehashing
 from kv._core.engine.dispatch cimport evict_until_fits
 from kv._core.engine.engine cimport Engine
@@ -19,6 +20,8 @@ from kv._core.runtime.state cimport (
     SESSION_SUBSCRIBED, Runtime, Session)
 
 cdef enum:
+    IDLE_MS = 2000              # a client that was silent for so long has its input buffer shrunk
+    LARGE_INPUT = 32 * 1024     # smaller ones are left alone while it is busy
     REHASH_US = 1000            # time for rehashing a call
     REHASH_BUCKETS = 128        # buckets between two looks at the clock
     EXPIRE_SHARE = 25           # percent of the processor that the sweep may take at effort 1
@@ -59,11 +62,31 @@ cdef void resize_tables(Engine engine) noexcept nogil:
                 return
 
 
+cdef void shrink_input(Session *session, int64_t now_ms) noexcept nogil:
+    """Input buffers are kept while they are used: an idle client's is given back, a busy one's follows its recent peak."""
+    cdef size_t want = session.input.capacity
+    if now_ms - session.active_ms > IDLE_MS:
+        want = session.input.length
+        if session.parser.filling != NULL and blob_capacity(session.parser.filling) > session.parser.filled * 2 + 64:
+            session.parser.filling = <Blob *> memory_realloc(
+                session.parser.filling, sizeof(size_t) + session.parser.filled)
+    elif want > LARGE_INPUT and session.input_peak < want // 2:
+        want = session.input_peak if session.input_peak > session.input.length else session.input.length
+    if want == 0:
+        buffer_free(&session.input)
+    elif want < session.input.capacity // 2:
+        session.input.data = <char *> memory_realloc(session.input.data, want)
+        session.input.capacity = memory_size(session.input.data)
+    session.input_peak = session.input.length
+
+
 cdef void look_after_sessions(Engine engine) noexcept nogil:
     """Close idle clients; watch those whose output waits."""
     cdef Session *session = engine.runtime.sessions
     cdef int64_t oldest = engine.runtime.keyspace.now_ms - engine.idle_timeout_s * 1000
     while session != NULL:
+        if session.input.capacity or session.parser.filling != NULL:
+            shrink_input(session, engine.runtime.keyspace.now_ms)
         if session.output_bytes:
             session_check_soft_limit(session)
         if (engine.idle_timeout_s and session.active_ms < oldest and session.class_ == CLASS_NORMAL

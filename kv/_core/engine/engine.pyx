@@ -35,6 +35,7 @@ from kv._core.keyspace.keyspace cimport (
     Keyspace, keyspace_check, keyspace_free, keyspace_init)
 from kv._core.objects.entry cimport Entry
 from kv._core.runtime.effects cimport effects_begin, effects_slice, effects_wanted, effects_word
+from kv._core.runtime.lazyfree cimport lazyfree_entry
 from kv._core.runtime.registry cimport command_at, command_count
 from kv._core.runtime.session cimport (
     session_check_soft_limit, session_doom, session_free, session_memory, session_new, session_push, session_send)
@@ -51,7 +52,15 @@ import weakref
 # the commands: importing a module declares what is in it
 import kv._core.runtime.call
 import kv._core.commands.connection  # noqa: F401
+import kv._core.commands.bitmaps
+import kv._core.commands.counters
+import kv._core.commands.expire
+import kv._core.commands.flush
 import kv._core.commands.generic
+import kv._core.commands.memory
+import kv._core.commands.object
+import kv._core.commands.ranges
+import kv._core.commands.scan
 import kv._core.commands.strings
 
 cdef extern from "<unistd.h>" nogil:
@@ -80,6 +89,7 @@ cdef class Engine:
         runtime.keyspace.on_change = on_change
         runtime.keyspace.on_removal = on_removal
         runtime.keyspace.on_miss = on_miss
+        runtime.keyspace.dispose = lazyfree_entry
         runtime.effects_database = -1
         runtime.ticks_per_us = clock_ticks_per_us()
         runtime.ns_per_tick = 1000 / runtime.ticks_per_us
@@ -248,6 +258,8 @@ cdef class Engine:
             self.active_expire = value
         elif name == "hash_resize":
             self.resize_allowed = value
+        elif name == "enforce_reply_list":
+            runtime.enforce_blocks = value
         elif name == "timeout":
             self.idle_timeout_s = value
         else:
@@ -295,7 +307,7 @@ cdef class Engine:
     def set_touch_paused(self, bint paused):
         """While a forked child lives: leave the access clock alone and do not resize tables, so that pages stay shared."""
         cdef int i
-        self.runtime.keyspace.touch_paused = False
+        self.runtime.keyspace.touch_paused = paused
         for i in range(self.runtime.keyspace.count):
             self.runtime.keyspace.databases[i].keys.avoid_resize = paused
 

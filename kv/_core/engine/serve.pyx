@@ -14,7 +14,8 @@ from libc.errno cimport EAGAIN, EINTR, errno
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memmove, memset
 
-from kv._core.base.buffer cimport buffer_append, buffer_free, buffer_reserve
+from kv._core.base.blob cimport Blob, blob_capacity
+from kv._core.base.buffer cimport buffer_append, buffer_reserve
 from kv._core.base.hashing cimport hash_bytes
 from kv._core.base.memory cimport memory_alloc, memory_free, memory_realloc
 from kv._core.base.platform cimport likely, unlikely
@@ -71,6 +72,8 @@ cdef bint fill_big(Session *session) noexcept nogil:
     """Read into the argument that has a block of its own; true when it is full."""
     cdef Parser *parser = &session.parser
     cdef ssize_t got
+    if unlikely(blob_capacity(parser.filling) < parser.filling.length):     # shrunk while the client was idle
+        parser.filling = <Blob *> memory_realloc(parser.filling, sizeof(size_t) + parser.filling.length)
     while parser.filled < parser.filling.length:
         got = receive(session, parser.filling.data + parser.filled, parser.filling.length - parser.filled)
         if got < 0:
@@ -94,6 +97,8 @@ cdef void serve_readable(Runtime *runtime, Session *session) noexcept nogil:
             chunk = <char *> memory_alloc(CHUNK)
         got = receive(session, chunk, CHUNK)
         if likely(got > 0):
+            if unlikely(session.input.capacity) and <size_t> got > session.input_peak:
+                session.input_peak = got
             serve_bytes(runtime, session, chunk, got)
     else:
         got = receive_own(runtime, session)
@@ -231,7 +236,14 @@ cdef void keep_partial(Session *session) noexcept nogil:
 
 
 cdef void finish_owned(Session *session) noexcept nogil:
-    """The request that owned memory has run."""
+    """The request that owned memory has run. Where one argument was big the next may be too: room for it is made, which
+    costs nothing until it is used."""
+    cdef size_t room = 0
+    cdef int i
+    for i in range(session.parser.big_count):
+        room += session.parser.bigs[i].length
+    if room > session.input.capacity - session.input.length:
+        buffer_reserve(&session.input, room)
     parser_finish(&session.parser)
     session.partial.count = 0
     if session.partial.items != NULL:
@@ -280,7 +292,7 @@ cdef void serve_pending(Runtime *runtime, Session *session) noexcept nogil:
     run_requests(runtime, session, session.input.data, session.input.length, &session.input_at)
     left = session.input.length - session.input_at
     if left == 0:
-        buffer_free(&session.input)
+        session.input.length = 0        # the memory stays for a while: engine/cron shrinks it
     elif session.input_at > left or session.input_at > KEEP_INPUT:
         memmove(session.input.data, session.input.data + session.input_at, left)
         session.input.length = left
@@ -304,6 +316,8 @@ cdef void end_replies(Runtime *runtime, Session *session) noexcept nogil:
     session.arena_length = runtime.arena.length - session.arena_start
     if session.arena_length or session.flags & SESSION_CLOSE_AFTER_REPLY:
         session_mark_ready(session)
+    if unlikely(runtime.enforce_blocks):
+        session_spill(session)
 
 
 cdef bint run_requests(Runtime *runtime, Session *session, const char *data, size_t length, size_t *at) noexcept nogil:

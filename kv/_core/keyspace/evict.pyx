@@ -56,7 +56,7 @@ cdef void pool_offer(EvictionPool *pool, int database, Entry *entry, uint64_t sc
     list[at].hash = hash_bytes(key.data, key.length)
 
 
-cdef void pool_fill(Keyspace *keyspace, EvictionPool *pool, int samples) noexcept nogil:
+cdef void pool_fill(Keyspace *keyspace, EvictionPool *pool, int samples, int budget) noexcept nogil:
     cdef void *found[MAX_SAMPLES]
     cdef Entry *entry
     cdef Database *database
@@ -67,7 +67,7 @@ cdef void pool_fill(Keyspace *keyspace, EvictionPool *pool, int samples) noexcep
         database = keyspace.databases + index
         if database.keys.count == 0:
             continue
-        count = hashtable_sample(&database.keys, &keyspace.random, marked, samples, BUDGET, found)
+        count = hashtable_sample(&database.keys, &keyspace.random, marked, samples, budget, found)
         for i in range(count):
             entry = <Entry *> found[i]
             pool_offer(pool, index, entry, score_of(keyspace, entry))
@@ -117,8 +117,8 @@ cdef bint evict_one(Keyspace *keyspace, EvictionPool *pool, int samples) noexcep
     cdef int tries
     if keyspace.policy & POLICY_RANDOM:
         return evict_random(keyspace, pool)
-    for tries in range(8):              # a sample of rare volatile keys may come back empty
-        pool_fill(keyspace, pool, samples)
+    for tries in range(3):              # a sample of rare volatile keys may come back empty: then look everywhere
+        pool_fill(keyspace, pool, samples, BUDGET if tries < 2 else 1 << 30)
         if evict_candidate(keyspace, pool):
             return True
     return False

@@ -39,6 +39,7 @@ cdef enum LookupFlag:
     LOOKUP_WRITE = 1            # an expired key is deleted, not just hidden
     LOOKUP_NO_TOUCH = 2         # the access clock stays
     LOOKUP_NO_STATS = 4         # neither a hit nor a miss
+    LOOKUP_NO_NOTIFY = 8        # a miss is counted, but nobody is told
 
 cdef struct Key:                # a key as it is looked up
     Slice name                  # its bytes, the request's
@@ -84,7 +85,7 @@ cdef struct Keyspace:
                       const char *event) noexcept nogil         # called for each change while observed
     void (*on_removal)(Keyspace *keyspace, Database *database, Slice key, int cause) noexcept nogil
     void (*on_miss)(Keyspace *keyspace, Database *database, Slice key) noexcept nogil
-    void (*dispose)(void *owner, Entry *entry) noexcept nogil   # frees a big value elsewhere
+    void (*dispose)(Entry *entry) noexcept nogil    # frees a big value elsewhere; NULL: nobody does
 
 cdef int keyspace_init(Keyspace *keyspace, int count, uint64_t seed) noexcept nogil
 cdef void keyspace_free(Keyspace *keyspace) noexcept nogil
@@ -92,6 +93,7 @@ cdef Entry *keyspace_find(Keyspace *keyspace, Database *database, Key key) noexc
 cdef Entry *keyspace_lookup(Keyspace *keyspace, Database *database, Key key, int flags) noexcept nogil
 cdef void keyspace_add(Keyspace *keyspace, Database *database, Key key, Entry *entry) noexcept nogil
 cdef void keyspace_put(Keyspace *keyspace, Database *database, Entry *entry) noexcept nogil
+cdef void keyspace_overwrite(Keyspace *keyspace, Database *database, Entry *entry, Entry *made, bint lazy) noexcept nogil
 cdef void keyspace_remove(Keyspace *keyspace, Database *database, Key key, bint lazy) noexcept nogil
 cdef Entry *keyspace_detach(Keyspace *keyspace, Database *database, Key key) noexcept nogil
 cdef Entry *keyspace_set_expiry(Keyspace *keyspace, Database *database, Entry *entry, int64_t expiry) noexcept nogil

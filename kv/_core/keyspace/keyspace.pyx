@@ -21,12 +21,14 @@ from kv._core.containers.hashtable cimport (
     Hashtable, HashtableType, Position, hashtable_check, hashtable_clear, hashtable_find, hashtable_init,
     hashtable_insert, hashtable_remove, hashtable_replace, position_element)
 from kv._core.objects.entry cimport (
-    ENCODING_RAW, ENTRY_EXPIRES, TYPE_STRING, Entry, entry_access, entry_encoding, entry_expiry, entry_free,
-    entry_free_header, entry_key, entry_key_of, entry_set_access, entry_type, entry_with_expiry)
+    ENTRY_EXPIRES, Entry, entry_access, entry_expiry, entry_free, entry_free_header, entry_key, entry_key_of,
+    entry_set_access, entry_with_expiry)
+from kv._core.objects.value cimport value_free_effort
 
 cdef enum:
     LFU_INITIAL = 5         # counter of a new key, so that it is not the first to go
     LFU_MAX = 255
+    LAZY_FREE_EFFORT = 64   # values that cost more than this to free are worth another thread
 
 cdef HashtableType ENTRY_TABLE
 
@@ -126,13 +128,13 @@ cdef Entry *keyspace_lookup(Keyspace *keyspace, Database *database, Key key, int
     """The live entry of a key for a command (LookupFlag); NULL where there is none or its time has come."""
     cdef Entry *entry = keyspace_find(keyspace, database, key)
     if entry != NULL and unlikely(entry.flags & ENTRY_EXPIRES) and keyspace_expired(keyspace, entry):
-        if not keyspace.reads_only_hide:
+        if not keyspace.reads_only_hide or flags & LOOKUP_WRITE:
             keyspace_drop_expired(keyspace, database, entry, False)
         entry = NULL
     if entry == NULL:
         if not flags & (LOOKUP_NO_STATS | LOOKUP_WRITE):
             keyspace.misses += 1
-            if unlikely(keyspace.event_classes & EVENT_KEY_MISS):
+            if unlikely(keyspace.event_classes & EVENT_KEY_MISS) and not flags & LOOKUP_NO_NOTIFY:
                 keyspace.on_miss(keyspace, database, key.name)
         return NULL
     if not flags & LOOKUP_NO_TOUCH and not keyspace.touch_paused:
@@ -157,16 +159,19 @@ cdef void keyspace_put(Keyspace *keyspace, Database *database, Entry *entry) noe
     hashtable_replace(&database.keys, keyspace.found, entry, entry.flags & ENTRY_EXPIRES)
 
 
-cdef inline bint is_big(const Entry *entry) noexcept nogil:
-    """Whether freeing the value costs enough for another thread to do it."""
-    return entry_encoding(entry) > ENCODING_RAW
-
-
 cdef void dispose(Keyspace *keyspace, Entry *entry, bint lazy) noexcept nogil:
-    if lazy and is_big(entry) and keyspace.dispose != NULL:
-        keyspace.dispose(keyspace.owner, entry)
+    """Free an entry; elsewhere, where that is allowed and the value costs enough to be worth it."""
+    if lazy and keyspace.dispose != NULL and value_free_effort(entry) > LAZY_FREE_EFFORT:
+        keyspace.dispose(entry)
     else:
         entry_free(entry)
+
+
+cdef void keyspace_overwrite(Keyspace *keyspace, Database *database, Entry *entry, Entry *made, bint lazy) noexcept nogil:
+    """The entry that was just found is replaced by another one of the same key, and freed."""
+    entry_set_access(made, entry_access(entry))
+    keyspace_put(keyspace, database, made)
+    dispose(keyspace, entry, lazy)
 
 
 cdef Entry *keyspace_detach(Keyspace *keyspace, Database *database, Key key) noexcept nogil:
@@ -223,6 +228,7 @@ cdef uint64_t database_flush(Keyspace *keyspace, Database *database, Hashtable *
     if detached != NULL:
         detached[0] = database.keys
         hashtable_init(&database.keys, &ENTRY_TABLE)
+        database.keys.avoid_resize = detached.avoid_resize
     else:
         hashtable_clear(&database.keys)
     database.expire_cursor = 0

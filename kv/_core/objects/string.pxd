@@ -9,8 +9,10 @@ cdef enum:
     NUMBER_TEXT = 24        # room for the digits of an int-encoded string
 
 cdef Entry *string_new(Slice key, Slice value, int64_t expiry, Blob *taken) noexcept nogil
+cdef Entry *string_new_text(Slice key, Slice value, int64_t expiry, Blob *taken) noexcept nogil
 cdef Entry *string_new_number(Slice key, int64_t number, int64_t expiry) noexcept nogil
 cdef Entry *string_assign(Entry *entry, Slice value, int64_t expiry, Blob *taken) noexcept nogil
+cdef Entry *string_assign_number(Entry *entry, int64_t number) noexcept nogil
 cdef Entry *string_writable(Entry *entry, size_t length, bint greedy, char **data) noexcept nogil
 cdef Slice string_slice(const Entry *entry, char *number_text) noexcept nogil
 cdef size_t string_length(const Entry *entry) noexcept nogil

@@ -14,8 +14,8 @@ from kv._core.base.platform cimport likely
 from kv._core.base.slice cimport Slice, slice_of
 from kv._core.objects.entry cimport (
     ENCODING_EMBEDDED, ENCODING_INT, ENCODING_RAW, ENTRY_EXPIRES, ENTRY_MODIFIED, LARGEST_ENTRY, TYPE_STRING, Entry,
-    entry_embedded, entry_encoding, entry_expiry, entry_expiry_at, entry_free, entry_key, entry_new, entry_number,
-    entry_size_for, entry_word)
+    entry_access, entry_embedded, entry_encoding, entry_expiry, entry_expiry_at, entry_free, entry_key, entry_new,
+    entry_number, entry_set_access, entry_size_for, entry_word)
 
 
 cdef inline bint is_number(Slice value, int64_t *number) noexcept nogil:
@@ -33,11 +33,16 @@ cdef Entry *string_new_number(Slice key, int64_t number, int64_t expiry) noexcep
 cdef Entry *string_new(Slice key, Slice value, int64_t expiry, Blob *taken) noexcept nogil:
     """An entry with this value in the encoding it deserves; `taken`, where not NULL, is a blob that holds the value
     and becomes the entry's."""
-    cdef Entry *entry
     cdef int64_t number
     if is_number(value, &number):
         return string_new_number(key, number, expiry)
-    if entry_size_for(key.length, ENCODING_EMBEDDED, expiry != -1, value.length) <= LARGEST_ENTRY:
+    return string_new_text(key, value, expiry, taken)
+
+
+cdef Entry *string_new_text(Slice key, Slice value, int64_t expiry, Blob *taken) noexcept nogil:
+    """As string_new, but digits are kept as bytes."""
+    cdef Entry *entry
+    if is_embeddable(key.length, expiry != -1, value.length):
         entry = entry_new(key, TYPE_STRING, ENCODING_EMBEDDED, expiry, value.length)
         memcpy(entry_embedded(entry), value.data, value.length)
         return entry
@@ -46,27 +51,77 @@ cdef Entry *string_new(Slice key, Slice value, int64_t expiry, Blob *taken) noex
     return entry
 
 
+cdef inline bint is_embeddable(size_t key_length, bint expires, size_t length) noexcept nogil:
+    return entry_size_for(key_length, ENCODING_EMBEDDED, expires, length) <= LARGEST_ENTRY
+
+
 cdef Entry *string_assign(Entry *entry, Slice value, int64_t expiry, Blob *taken) noexcept nogil:
-    """Give an entry of any type another string value and expiry, in place where the make of the entry stays."""
+    """Give a string another value and expiry, in place where the make of the entry stays."""
     cdef Entry *made
-    cdef int64_t number
-    cdef bint expires = expiry != -1
-    if entry.bits >> 24 == ENCODING_INT << 4 and (entry.flags & ENTRY_EXPIRES != 0) == expires and is_number(value, &number):
-        entry_number(entry)[0] = number
-        if expires:
-            entry_expiry_at(entry)[0] = expiry
-        return entry
-    if (entry.bits >> 24 == 0 and (entry.flags & ENTRY_EXPIRES != 0) == expires and not is_number(value, &number)
-            and value.length < LARGEST_ENTRY):
-        if (memory_class_size(entry_size_for(entry_key(entry).length, ENCODING_EMBEDDED, expires, value.length))
-                == memory_size(entry)):
-            entry.value_length = <uint16_t> value.length
+    cdef int64_t number = 0
+    cdef bint numeric = is_number(value, &number)
+    if likely((entry.flags & ENTRY_EXPIRES != 0) == (expiry != -1)):
+        if entry_encoding(entry) == ENCODING_INT:
+            if likely(numeric):
+                entry_number(entry)[0] = number
+                return assigned(entry, expiry)
+        elif not numeric and assign_bytes(entry, value, taken):
             entry.flags &= ~ENTRY_MODIFIED
-            if expires:
-                entry_expiry_at(entry)[0] = expiry
-            memcpy(entry_embedded(entry), value.data, value.length)
-            return entry
-    made = string_new(entry_key(entry), value, expiry, taken)
+            return assigned(entry, expiry)
+    if numeric:
+        made = string_new_number(entry_key(entry), number, expiry)
+    else:
+        made = string_new_text(entry_key(entry), value, expiry, taken)
+    entry_set_access(made, entry_access(entry))
+    entry_free(entry)
+    return made
+
+
+cdef inline Entry *assigned(Entry *entry, int64_t expiry) noexcept nogil:
+    if expiry != -1:
+        entry_expiry_at(entry)[0] = expiry
+    return entry
+
+
+cdef inline bint assign_bytes(Entry *entry, Slice value, Blob *taken) noexcept nogil:
+    """Put the bytes where those of an embedded or raw string stand, if they take a block of the same size class."""
+    cdef bint embeddable
+    if likely(entry_encoding(entry) == ENCODING_EMBEDDED):
+        if value.length != entry.value_length and not fits_class(entry, value.length):
+            return False
+        entry.value_length = <uint16_t> value.length
+        memcpy(entry_embedded(entry), value.data, value.length)
+        return True
+    embeddable = is_embeddable(entry_key(entry).length, entry.flags & ENTRY_EXPIRES != 0, value.length)
+    if not embeddable:
+        assign_blob(entry, value, taken)
+    return not embeddable
+
+
+cdef bint fits_class(Entry *entry, size_t length) noexcept nogil:
+    """Whether the entry with so many bytes embedded would be just as large."""
+    cdef size_t size = entry_size_for(entry_key(entry).length, ENCODING_EMBEDDED, entry.flags & ENTRY_EXPIRES != 0, length)
+    return size <= LARGEST_ENTRY and memory_class_size(size) == memory_size(entry)
+
+
+cdef void assign_blob(Entry *entry, Slice value, Blob *taken) noexcept nogil:
+    cdef Blob *blob = <Blob *> entry_word(entry)[0]
+    if taken == NULL and memory_class_size(sizeof(size_t) + value.length) == memory_size(blob):
+        blob.length = value.length
+        memcpy(blob.data, value.data, value.length)
+        return
+    blob_free(blob)
+    entry_word(entry)[0] = taken if taken != NULL else blob_copy(value.data, value.length)
+
+
+cdef Entry *string_assign_number(Entry *entry, int64_t number) noexcept nogil:
+    """Give a string a number for its value, in place where it is one; the expiry stays."""
+    cdef Entry *made
+    if likely(entry_encoding(entry) == ENCODING_INT):
+        entry_number(entry)[0] = number
+        return entry
+    made = string_new_number(entry_key(entry), number, entry_expiry(entry))
+    entry_set_access(made, entry_access(entry))
     entry_free(entry)
     return made
 
@@ -151,6 +206,17 @@ cdef bint string_number(const Entry *entry, int64_t *number) noexcept nogil:
 
 
 cdef Entry *string_copy(const Entry *entry, Slice key) noexcept nogil:
-    """The same value and expiry under another key."""
+    """The same value and expiry under another key, in the same encoding as far as OBJECT ENCODING tells."""
     cdef char text[24]
-    return string_new(key, string_slice(entry, text), entry_expiry(entry), NULL)
+    cdef Slice value = string_slice(entry, text)
+    cdef Entry *made
+    if entry_encoding(entry) == ENCODING_INT:
+        return string_new_number(key, entry_number(<Entry *> entry)[0], entry_expiry(entry))
+    if entry_size_for(key.length, ENCODING_EMBEDDED, entry.flags & ENTRY_EXPIRES, value.length) <= LARGEST_ENTRY:
+        made = entry_new(key, TYPE_STRING, ENCODING_EMBEDDED, entry_expiry(entry), value.length)
+        memcpy(entry_embedded(made), value.data, value.length)
+    else:
+        made = entry_new(key, TYPE_STRING, ENCODING_RAW, entry_expiry(entry), 0)
+        entry_word(made)[0] = blob_copy(value.data, value.length)
+    made.flags |= entry.flags & ENTRY_MODIFIED
+    return made

@@ -23,6 +23,7 @@ cdef struct Arguments:      # a growable array that requests' arguments are pars
 
 cdef struct Big:            # an argument in a block of its own
     int index               # which argument
+    size_t length           # its bytes
     Blob *blob              # its bytes; whoever stores it as a value sets this to NULL
 
 cdef struct Parser:

@@ -151,6 +151,7 @@ cdef void big_done(Parser *parser, Arguments *into) noexcept nogil:
     parser.bigs = <Big *> memory_realloc(parser.bigs, (parser.big_count + 1) * sizeof(Big))
     parser.bigs[parser.big_count].index = <int> (into.count - parser.first)
     parser.bigs[parser.big_count].blob = parser.filling
+    parser.bigs[parser.big_count].length = parser.filling.length
     parser.big_count += 1
     argument = arguments_add(into)
     argument.data = NULL

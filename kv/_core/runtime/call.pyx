@@ -127,9 +127,9 @@ cdef class Call:
             reply_object(&self.context.reply, item)
 
     def attribute(self, dict pairs):
-        """Write an attribute before the reply, to a RESP3 client."""
+        """Write an attribute before the reply; RESP2 has none, so its clients see only the reply."""
         if self.alive().session.resp < 3:
-            raise ReplyError("ERR RESP2 is not supported by this command")
+            return
         reply_attribute(&self.context.reply, len(pairs))
         for key, value in pairs.items():
             reply_object(&self.context.reply, key)

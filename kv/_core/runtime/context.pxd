@@ -1,10 +1,15 @@
 """What command bodies are written with: arguments, keys, errors, the mark of a change."""
 from libc.stdint cimport int64_t
 
+from kv._core.base.blob cimport Blob
+from kv._core.base.platform cimport unlikely
 from kv._core.base.slice cimport Slice, slice_is
-from kv._core.keyspace.keyspace cimport Key, keyspace_changed
+from kv._core.keyspace.keyspace cimport LOOKUP_NO_TOUCH, Key, keyspace_changed
 from kv._core.objects.entry cimport Entry
-from kv._core.runtime.state cimport Context
+from kv._core.runtime.state cimport SESSION_LOCAL, SESSION_NO_TOUCH, Context
+
+cdef enum:
+    KEYS_AHEAD = 16     # keys that keys_ahead takes at once
 
 cdef Key context_key(Context *c, int index) noexcept nogil
 cdef Entry *read_key(Context *c, int index) noexcept nogil
@@ -15,11 +20,30 @@ cdef bint arg_i64_or_reply(Context *c, int index, int64_t *value) noexcept nogil
 cdef bint arg_range_or_reply(Context *c, int index, int64_t least, int64_t most, int64_t *value,
                              const char *error) noexcept nogil
 cdef void error(Context *c, const char *text) noexcept nogil
+cdef void error_about(Context *c, const char *before, Slice word, const char *after) noexcept nogil
 cdef void syntax_error(Context *c) noexcept nogil
 cdef void changed(Context *c, int index, int event_class, const char *event) noexcept nogil
 cdef void delete_found(Context *c, Key key) noexcept nogil
+cdef int keys_ahead(Context *c, int first, int step, Key *keys) noexcept nogil
+cdef Blob *take_blob(Context *c, int index) noexcept nogil
 
 
 cdef inline bint arg_is(Context *c, int index, const char *word, size_t length) noexcept nogil:
     """Whether an argument spells a lower-case word, in any case."""
     return slice_is(c.argv[index], word, length)
+
+
+cdef inline void notify(Context *c, int index, int event_class, const char *event) noexcept nogil:
+    """A second notification of a change that changed() has marked: SET with an expiry is "set" and "expire"."""
+    if unlikely(c.keyspace.observed):
+        c.keyspace.on_change(c.keyspace, c.database, c.argv[index], event_class, event)
+
+
+cdef inline bint must_obey(const Context *c) noexcept nogil:
+    """Whether limits on sizes do not hold: the command was accepted before, and comes from the AOF."""
+    return c.runtime.replaying or c.session.flags & SESSION_LOCAL
+
+
+cdef inline int touch_flag(const Context *c) noexcept nogil:
+    """The lookup flag of CLIENT NO-TOUCH."""
+    return LOOKUP_NO_TOUCH if c.session.flags & SESSION_NO_TOUCH else 0

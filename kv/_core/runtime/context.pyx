@@ -7,14 +7,21 @@ false.
 from libc.stdint cimport INT64_MAX, int64_t
 from libc.string cimport strlen
 
+from kv._core.base.blob cimport Blob
+from kv._core.base.buffer cimport Buffer, buffer_append, buffer_free
 from kv._core.base.numbers cimport parse_i64
 from kv._core.base.platform cimport likely
 from kv._core.base.slice cimport Slice
 from kv._core.keyspace.keyspace cimport (
     LOOKUP_NO_STATS, LOOKUP_NO_TOUCH, LOOKUP_WRITE, Key, key_of, keyspace_changed, keyspace_lookup, keyspace_remove)
+from kv._core.containers.hashtable cimport hashtable_prefetch_bucket, hashtable_prefetch_element
 from kv._core.objects.entry cimport Entry, entry_type
+from kv._core.resp.parser cimport Big
 from kv._core.resp.reply cimport reply_error
-from kv._core.runtime.state cimport SESSION_NO_TOUCH, Context
+from kv._core.runtime.state cimport Context
+
+cdef extern from "<string.h>" nogil:
+    size_t strnlen(const char *text, size_t most)
 
 
 cdef Key context_key(Context *c, int index) noexcept nogil:
@@ -25,10 +32,6 @@ cdef Key context_key(Context *c, int index) noexcept nogil:
         key.hash = c.key_hash
         return key
     return key_of(c.argv[index])
-
-
-cdef inline int touch_flag(Context *c) noexcept nogil:
-    return LOOKUP_NO_TOUCH if c.session.flags & SESSION_NO_TOUCH else 0
 
 
 cdef Entry *read_key(Context *c, int index) noexcept nogil:
@@ -46,9 +49,51 @@ cdef Entry *write_key(Context *c, int index) noexcept nogil:
     return keyspace_lookup(c.keyspace, c.database, context_key(c, index), LOOKUP_WRITE | touch_flag(c))
 
 
+cdef int keys_ahead(Context *c, int first, int step, Key *keys) noexcept nogil:
+    """Hash up to KEYS_AHEAD keys from argv[first] on and fetch their entries into the cache, so that the waits for memory overlap;
+    how many there were."""
+    cdef int count = 0
+    cdef int i
+    while count < KEYS_AHEAD and first + count * step < c.argc:
+        keys[count] = context_key(c, first + count * step)
+        hashtable_prefetch_bucket(&c.database.keys, keys[count].hash)
+        count += 1
+    if count > 1:
+        for i in range(count):
+            hashtable_prefetch_element(&c.database.keys, keys[i].hash)
+    return count
+
+
+cdef Blob *take_blob(Context *c, int index) noexcept nogil:
+    """The block of its own that an argument was received into, now the caller's; NULL where it has none. The argument's bytes
+    stay readable as long as the caller keeps the block."""
+    cdef int i
+    cdef Big *big
+    cdef Blob *blob
+    for i in range(c.session.parser.big_count):
+        big = c.session.parser.bigs + i
+        if big.blob != NULL and <const char *> big.blob.data == c.argv[index].data:
+            blob = big.blob
+            big.blob = NULL
+            return blob
+    return NULL
+
+
 cdef void error(Context *c, const char *text) noexcept nogil:
     """An error reply, its code first."""
     reply_error(&c.reply, text, strlen(text))
+
+
+cdef void error_about(Context *c, const char *before, Slice word, const char *after) noexcept nogil:
+    """An error reply that names one of the client's words."""
+    cdef Buffer text
+    text.data = NULL
+    text.length = text.capacity = 0
+    buffer_append(&text, before, strlen(before))
+    buffer_append(&text, word.data, strnlen(word.data, word.length))
+    buffer_append(&text, after, strlen(after))
+    reply_error(&c.reply, text.data, text.length)
+    buffer_free(&text)
 
 
 cdef void syntax_error(Context *c) noexcept nogil:

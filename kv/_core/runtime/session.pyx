@@ -19,7 +19,7 @@ from kv._core.resp.parser cimport parser_free, parser_init
 from kv._core.runtime.state cimport (
     CLASS_NORMAL, CLASS_PUBSUB, OUTPUT_BLOCK, SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_IN_DOOMED,
     SESSION_MONITOR, SESSION_NO_EVICT, SESSION_NO_TOUCH, SESSION_READY, SESSION_REPLY_OFF, SESSION_REPLY_SKIP,
-    SESSION_REPLY_SKIP_NEXT, OutputBlock, OutputLimit, Runtime, Session)
+    SESSION_REPLY_SKIP_NEXT, UNAUTHENTICATED_OUTPUT, OutputBlock, OutputLimit, Runtime, Session)
 
 cdef extern from "<sys/socket.h>" nogil:
     ssize_t c_send "send"(int fd, const void *data, size_t length, int flags)
@@ -40,7 +40,7 @@ cdef Session *session_new(Runtime *runtime, int fd) noexcept nogil:
     session.created_ms = session.active_ms = runtime.now_us // 1000
     session.class_ = CLASS_NORMAL
     parser_init(&session.parser)
-    session.authenticated = not runtime.requires_password
+    session.authenticated = session.trusted = not runtime.requires_password
     session.previous = runtime.sessions_last
     if runtime.sessions_last != NULL:
         runtime.sessions_last.next = session
@@ -138,6 +138,7 @@ cdef void session_spill(Session *session) noexcept nogil:
     if session.arena_length:
         append_block(session, session.runtime.arena.data + session.arena_start, session.arena_length)
         session.arena_length = 0
+        check_hard_limit(session)
 
 
 cdef void session_push(Session *session, const char *data, size_t length) noexcept nogil:
@@ -158,7 +159,9 @@ cdef void session_keep_unsent(Session *session, const char *data, size_t length)
 
 cdef void check_hard_limit(Session *session) noexcept nogil:
     cdef OutputLimit *limit = &session.runtime.output_limits[session.class_]
-    if unlikely(limit.hard and session.output_bytes >= limit.hard):
+    if not session.trusted and session.output_bytes >= UNAUTHENTICATED_OUTPUT:
+        session_doom(session)
+    elif unlikely(limit.hard and session.output_bytes >= limit.hard):
         session.runtime.statistics.output_limit_closed += 1
         session_doom(session)
     elif limit.soft:
@@ -242,7 +245,7 @@ cdef size_t session_memory(const Session *session) noexcept nogil:
     """Bytes that the session takes, its buffers included (tot-mem of CLIENT LIST)."""
     return (memory_size(session) + session.output_bytes + session.input.capacity
             + session.partial.capacity * sizeof(session.partial.items[0])
-            + (session.parser.filling.length if session.parser.filling != NULL else 0))
+            + (memory_size(session.parser.filling) if session.parser.filling != NULL else 0))
 
 
 cdef void session_reset(Session *session) noexcept nogil:

@@ -78,6 +78,7 @@ cdef enum ClientClass:          # of client-output-buffer-limit
 
 cdef enum:
     ARENA_KEEP = 1 << 20        # bytes of the reply arena kept between turns
+    UNAUTHENTICATED_OUTPUT = 1024  # bytes that may wait for a session that is not authenticated
     OUTPUT_BLOCK = 16 * 1024    # least bytes of a block of pending output
     LATENCY_BUCKETS = 27 * 32   # see runtime/latency
     ERROR_KINDS = 128           # error codes that INFO errorstats counts apart
@@ -96,6 +97,7 @@ cdef struct Session:
     Runtime *runtime
     Database *database          # selected
     bint authenticated          # may run commands
+    bint trusted                # was authenticated once: its output is not limited as a stranger's is
     Parser parser               # the request that is being received
     Arguments partial           # its arguments so far, when it takes more than one read
     Buffer input                # bytes received and not consumed
@@ -251,6 +253,7 @@ cdef struct Runtime:
     double ticks_per_us
     double ns_per_tick
     char write_error[128]       # why the AOF can't be written, terminated
+    bint enforce_blocks         # DEBUG CLIENT-ENFORCE-REPLY-LIST: replies go to blocks at once
     uint8_t debug_allowed       # enable-debug-command: 0 no, 1 yes, 2 local connections
     uint8_t module_allowed      # enable-module-command
     int64_t now_us              # unix time; refreshed once a batch

@@ -4,13 +4,16 @@ from __future__ import annotations
 import os
 import time
 
+from kv._core.engine import debug as core
 from kv._core.engine.inspect import table_figures
 from kv._core.runtime.call import OK, SYNTAX_ERROR, BigNumber, ReplyError, Status, Verbatim
 from kv._core.runtime.registry import command
 
+from ..config import ConfigError
 from ..log import log
 
 SUBCOMMANDS = {}
+NO_KEY = "ERR no such key"
 
 
 def subcommand(name: str, least: int = 0, most: int | None = None):
@@ -49,6 +52,54 @@ def debug_error(call, text):
     raise ReplyError(text.decode("utf-8", "surrogateescape").replace("\r", " ").replace("\n", " "))
 
 
+@subcommand("populate", 1, 3)
+def debug_populate(call, count, prefix=b"key", size=b"0"):
+    count, size = call.integer(1), int(size)
+    if count < 0 or size < 0:
+        raise ReplyError("ERR value is out of range, must be positive")
+    core.populate(call.engine, call.database, count, prefix, size)
+    return OK
+
+
+@subcommand("object", 1, 2)
+def debug_object(call, key, fast=b""):
+    line = core.object_line(call.engine, call.database, key, fast.lower() == b"fast")
+    if line is None:
+        raise ReplyError(NO_KEY)
+    return Status(line)
+
+
+@subcommand("sdslen", 1)
+def debug_sdslen(call, key):
+    sizes = core.string_sizes(call.engine, call.database, key)
+    if sizes is None:
+        raise ReplyError(NO_KEY)
+    if sizes is False:
+        raise ReplyError("ERR Not an sds encoded string.")
+    key_bytes, value_bytes, entry_bytes, own_bytes = sizes
+    return Status(f"key_sds_len:{key_bytes} key_sds_avail:0 obj_alloc:{entry_bytes} val_sds_len:{value_bytes} "
+                  f"val_sds_avail:{max(0, own_bytes - value_bytes - 8)} val_alloc:{own_bytes}")
+
+
+@subcommand("digest", 0)
+def debug_digest(call):
+    return Status(core.digest(call.engine))
+
+
+@subcommand("digest-value", 0, 1 << 20)
+def debug_digest_value(call, *keys):
+    return [Status(core.digest_value(call.engine, call.database, key)) for key in keys]
+
+
+@subcommand("config-rewrite-force-all", 0)
+def debug_config_rewrite_force_all(call):
+    try:
+        call.server.config.rewrite(everything=True)
+    except ConfigError as error:
+        raise ReplyError(str(error)) from None
+    return OK
+
+
 @subcommand("set-active-expire", 1)
 def debug_set_active_expire(call, switch):
     call.engine.configure(active_expire=int(switch) != 0)
@@ -64,6 +115,12 @@ def debug_dict_resizing(call, switch):
 @subcommand("pause-cron", 1)
 def debug_pause_cron(call, switch):
     call.server.cron_paused = int(switch) != 0
+    return OK
+
+
+@subcommand("client-enforce-reply-list", 1)
+def debug_client_enforce_reply_list(call, switch):
+    call.engine.configure(enforce_reply_list=int(switch) != 0)
     return OK
 
 

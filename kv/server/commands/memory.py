@@ -3,13 +3,11 @@ from __future__ import annotations
 
 from kv._core.engine.inspect import database_figures, purge, table_figures
 from kv._core.runtime.call import OK, Verbatim
-from kv._core.runtime.registry import command, container
+from kv._core.runtime.registry import command
 
 from .help import declare_help
 
 SMALL = 5 << 20
-
-container("memory", since="4.0.0", group="server", summary="What takes the memory.")
 
 
 def ratio(a: float, b: float) -> float:

@@ -1,0 +1,70 @@
+"""FLUSHDB and FLUSHALL.
+
+Both go to the AOF and replicas even where there was nothing to delete: a replica may hold what its primary does not. SYNC frees before
+the reply, and gives the memory back to the system; ASYNC swaps the tables for empty ones and lets another thread free them.
+"""
+from libc.stdint cimport uint64_t
+
+from kv._core.base.memory cimport memory_purge
+from kv._core.containers.hashtable cimport Hashtable
+from kv._core.keyspace.keyspace cimport Database, database_flush
+from kv._core.resp.reply cimport reply_ok
+from kv._core.runtime.context cimport arg_is, syntax_error
+from kv._core.runtime.effects cimport propagate_as_came
+from kv._core.runtime.lazyfree cimport lazyfree_table
+from kv._core.runtime.registry cimport native
+from kv._core.runtime.registry import declare
+from kv._core.runtime.state cimport Context
+
+
+cdef bint flush_options_or_reply(Context *c, bint *lazy) noexcept nogil:
+    lazy[0] = c.keyspace.lazy_user_flush
+    if c.argc == 1:
+        return True
+    if c.argc == 2 and (arg_is(c, 1, b"sync", 4) or arg_is(c, 1, b"async", 5)):
+        lazy[0] = arg_is(c, 1, b"async", 5)
+        return True
+    syntax_error(c)
+    return False
+
+
+cdef void flush(Context *c, Database *first, Database *behind, bint lazy) noexcept nogil:
+    """Empty the databases from `first` up to, and without, `behind`."""
+    cdef Hashtable detached
+    cdef Database *database = first
+    cdef uint64_t removed = 0
+    while database < behind:
+        if database.keys.count == 0:
+            pass
+        elif lazy:
+            removed += database_flush(c.keyspace, database, &detached)
+            lazyfree_table(&detached)
+        else:
+            removed += database_flush(c.keyspace, database, NULL)
+        database += 1
+    c.keyspace.dirty += removed
+    c.propagated = True
+    propagate_as_came(c)
+    reply_ok(&c.reply)
+    if removed and not lazy:
+        memory_purge()
+
+
+cdef void cmd_flushdb(Context *c) noexcept nogil:
+    cdef bint lazy
+    if flush_options_or_reply(c, &lazy):
+        flush(c, c.database, c.database + 1, lazy)
+
+
+declare(native(cmd_flushdb), "flushdb", -1, "write", group="server", since="1.0.0", complexity="O(N)",
+        acl="keyspace dangerous", summary="Deletes all keys of the database.")
+
+
+cdef void cmd_flushall(Context *c) noexcept nogil:
+    cdef bint lazy
+    if flush_options_or_reply(c, &lazy):
+        flush(c, c.keyspace.databases, c.keyspace.databases + c.keyspace.count, lazy)
+
+
+declare(native(cmd_flushall), "flushall", -1, "write", group="server", since="1.0.0", complexity="O(N)",
+        acl="keyspace dangerous", summary="Deletes all keys of all databases.")

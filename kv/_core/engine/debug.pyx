@@ -1,0 +1,150 @@
+"""What DEBUG asks of the dataset: filling it, looking at one key, and a digest of everything.
+
+The digest is Valkey's: the same data, in whatever order they were written, give the same 40 digits there and here, so that two
+servers, or a server before and after a restart, can be compared.
+"""
+from libc.stdint cimport int64_t, uint64_t
+
+from kv._core.base.memory cimport memory_size
+from kv._core.base.slice cimport Slice, slice_of
+from kv._core.containers.hashtable cimport hashtable_reserve, hashtable_scan
+from kv._core.engine.engine cimport Engine
+from kv._core.keyspace.keyspace cimport (
+    Database, Key, Keyspace, key_of, keyspace_add, keyspace_changed, keyspace_find, keyspace_idle_seconds,
+    keyspace_lfu)
+from kv._core.objects.entry cimport (
+    ENCODING_INT, ENCODING_RAW, TYPE_STRING, Entry, entry_access, entry_encoding, entry_encoding_name, entry_expiry,
+    entry_key, entry_number, entry_type, entry_word)
+from kv._core.objects.string cimport string_new, string_slice
+
+from hashlib import sha1
+
+DIGEST_BYTES = 20
+
+
+def populate(Engine engine not None, int database, uint64_t count, bytes prefix not None, uint64_t size):
+    """DEBUG POPULATE: keys "<prefix>:<n>" with values "value:<n>", cut or filled with zeros to `size` bytes where that is
+    not 0. Keys that exist are left alone."""
+    cdef Keyspace *keyspace = &engine.runtime.keyspace
+    cdef Database *db = keyspace.databases + database
+    cdef uint64_t i
+    cdef bytes name, value
+    cdef Key key
+    hashtable_reserve(&db.keys, db.keys.count + count)
+    for i in range(count):
+        name = b"%b:%d" % (prefix, i)
+        key = key_of(slice_of(name, len(name)))
+        if keyspace_find(keyspace, db, key) != NULL:
+            continue
+        value = b"value:%d" % i
+        if size:
+            value = value[:size].ljust(size, b"\0")
+        keyspace_add(keyspace, db, key, string_new(key.name, slice_of(value, len(value)), -1, NULL))
+        keyspace_changed(keyspace, db, key.name, 0, NULL)
+
+
+cdef Entry *entry_of(Engine engine, int database, bytes name) except? NULL:
+    cdef Keyspace *keyspace = &engine.runtime.keyspace
+    return keyspace_find(keyspace, keyspace.databases + database, key_of(slice_of(name, len(name))))
+
+
+cdef bytes bytes_of_string(const Entry *entry):
+    cdef char text[24]
+    cdef Slice value = string_slice(entry, text)
+    return value.data[:value.length]
+
+
+cdef uint64_t saved_length(const Entry *entry) except? 0:
+    """Bytes of the value in an RDB file, uncompressed."""
+    cdef int64_t number
+    cdef uint64_t length
+    if entry_encoding(entry) == ENCODING_INT:
+        number = entry_number(<Entry *> entry)[0]
+        for bits, size in ((7, 2), (15, 3), (31, 5)):
+            if -(1 << <int> bits) <= number < 1 << <int> bits:
+                return size
+    length = len(bytes_of_string(entry))
+    return length + (1 if length < 64 else 2 if length < 16384 else 5)
+
+
+def object_line(Engine engine not None, int database, bytes name not None, bint fast=False):
+    """The line of DEBUG OBJECT, None where there is no such key."""
+    cdef Keyspace *keyspace = &engine.runtime.keyspace
+    cdef Entry *entry = entry_of(engine, database, name)
+    if entry == NULL:
+        return None
+    line = f"Value at:{<uint64_t> entry:#x} refcount:1 encoding:{entry_encoding_name(entry).decode()}"
+    if not fast:
+        line += f" serializedlength:{saved_length(entry)}"
+    return (f"{line} lru:{entry_access(entry)} lru_seconds_idle:{keyspace_idle_seconds(keyspace, entry)} "
+            f"lfu_freq:{keyspace_lfu(keyspace, entry)} lfu_access_time_minutes:{entry_access(entry) >> 8}")
+
+
+def string_sizes(Engine engine not None, int database, bytes name not None):
+    """(key bytes, value bytes, bytes of the entry, bytes of the value's own block); None: no such key; False: not a string
+    that is kept as bytes."""
+    cdef Entry *entry = entry_of(engine, database, name)
+    if entry == NULL:
+        return None
+    if entry_type(entry) != TYPE_STRING or entry_encoding(entry) == ENCODING_INT:
+        return False
+    own = memory_size(entry_word(entry)[0]) if entry_encoding(entry) == ENCODING_RAW else 0
+    return entry_key(entry).length, len(bytes_of_string(entry)), memory_size(entry), own
+
+
+# -- the digest -----------------------------------------------------------------------------------------------------------
+
+def xor_in(digest, data):
+    """The digest with the hash of some bytes xored in: for parts without an order."""
+    return bytes([a ^ b for a, b in zip(digest, sha1(data).digest())])
+
+
+def mix_in(digest, data):
+    """The digest after some bytes: for parts whose order counts."""
+    return sha1(xor_in(digest, data)).digest()
+
+
+cdef object value_digest(const Entry *entry, object digest):
+    digest = mix_in(digest, int(entry_type(entry)).to_bytes(4, "big"))
+    digest = mix_in(digest, bytes_of_string(entry))
+    if entry_expiry(entry) != -1:
+        digest = xor_in(digest, b"!!expire!!")
+    return digest
+
+
+cdef void collect(void *argument, void *element, bint marked) noexcept nogil:
+    with gil:
+        collect_entry(<list> argument, <Entry *> element)
+
+
+cdef void collect_entry(list digests, Entry *entry) noexcept:
+    cdef Slice key = entry_key(entry)
+    digests.append(value_digest(entry, mix_in(bytes(20), key.data[:key.length])))
+
+
+def digest(Engine engine not None):
+    """DEBUG DIGEST: 40 hexadecimal digits, all zeros for an empty dataset."""
+    cdef Keyspace *keyspace = &engine.runtime.keyspace
+    cdef uint64_t cursor
+    cdef int number
+    cdef list digests
+    total = bytes(DIGEST_BYTES)
+    for number in range(keyspace.count):
+        if keyspace.databases[number].keys.count == 0:
+            continue
+        total = mix_in(total, int(number).to_bytes(4, "big"))
+        cursor = 0
+        while True:
+            digests = []
+            cursor = hashtable_scan(&keyspace.databases[number].keys, cursor, collect, <void *> digests)
+            for part in digests:
+                total = xor_in(total, part)
+            if cursor == 0:
+                break
+    return total.hex()
+
+
+def digest_value(Engine engine not None, int database, bytes name not None):
+    """DEBUG DIGEST-VALUE of a key: 40 digits, zeros where there is none."""
+    cdef Entry *entry = entry_of(engine, database, name)
+    return bytes(DIGEST_BYTES).hex() if entry == NULL else value_digest(entry, bytes(DIGEST_BYTES)).hex()

@@ -1,0 +1,9 @@
+"""What can be asked of a value of any type."""
+from libc.stdint cimport int64_t
+
+from kv._core.base.slice cimport Slice
+from kv._core.objects.entry cimport Entry
+
+cdef Entry *value_copy(const Entry *entry, Slice key) noexcept nogil
+cdef size_t value_memory(const Entry *entry, int64_t samples) noexcept nogil
+cdef size_t value_free_effort(const Entry *entry) noexcept nogil

@@ -1,0 +1,224 @@
+"""Freeing in another thread what would take long to free: a large value (UNLINK), a whole database (FLUSHALL ASYNC).
+
+One thread, started when it first has something to do, takes jobs from a queue. What it is given belongs to it alone: an entry that
+is in no table any more, or a table that is nobody's database any more. So nothing but the queue needs a lock; the blocks it
+frees go back to the allocator's owner by the allocator's own way for strangers (base/memory).
+
+What about fork? The child has no such thread, and if the parent's held the lock in that moment nobody would ever release it in the child.
+So the lock is taken before every fork, which puts the queue in order, and made anew in the child, which starts with an
+empty queue and, if it ever needs one, a thread of its own. What was queued stays allocated in the child until it ends.
+
+At exit the thread finishes the job it is at and is joined; what is still queued goes with the process.
+"""
+from libc.stdint cimport uint64_t
+from libc.string cimport memset
+
+import atexit
+
+from kv._core.base.memory cimport memory_alloc, memory_enter_thread, memory_free
+from kv._core.containers.hashtable cimport Hashtable, hashtable_clear
+from kv._core.objects.entry cimport Entry, entry_free
+
+cdef extern from "<pthread.h>" nogil:
+    ctypedef struct pthread_t:
+        pass
+    ctypedef struct pthread_mutex_t:
+        pass
+    ctypedef struct pthread_cond_t:
+        pass
+    int pthread_create(pthread_t *thread, void *attributes, void *(*start)(void *) noexcept nogil, void *argument)
+    int pthread_join(pthread_t thread, void **result)
+    int pthread_mutex_init(pthread_mutex_t *mutex, void *attributes)
+    int pthread_mutex_lock(pthread_mutex_t *mutex)
+    int pthread_mutex_unlock(pthread_mutex_t *mutex)
+    int pthread_cond_init(pthread_cond_t *condition, void *attributes)
+    int pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex)
+    int pthread_cond_broadcast(pthread_cond_t *condition)
+    int pthread_atfork(void (*prepare)() noexcept nogil, void (*parent)() noexcept nogil, void (*child)() noexcept nogil)
+
+cdef extern from "<signal.h>" nogil:
+    ctypedef struct sigset_t:
+        pass
+    int sigfillset(sigset_t *signals)
+    int pthread_sigmask(int how, const sigset_t *signals, sigset_t *previous)
+    int SIG_SETMASK
+
+cdef extern from *:
+    """
+    #define kv_counter_add(counter, n) __atomic_fetch_add((counter), (n), __ATOMIC_RELAXED)
+    #define kv_counter_load(counter) __atomic_load_n((counter), __ATOMIC_RELAXED)
+    #define kv_counter_set(counter, n) __atomic_store_n((counter), (n), __ATOMIC_RELAXED)
+    """
+    void kv_counter_add(uint64_t *counter, uint64_t n) noexcept nogil
+    uint64_t kv_counter_load(uint64_t *counter) noexcept nogil
+    void kv_counter_set(uint64_t *counter, uint64_t n) noexcept nogil
+
+cdef struct Job:
+    Job *next               # queued behind it
+    Entry *entry            # what to free; NULL: the table
+    Hashtable table
+    uint64_t objects        # keys in it
+
+cdef pthread_mutex_t lock       # guards the queue and the two flags
+cdef pthread_cond_t changed     # a job was queued or done, or the thread is to stop
+cdef pthread_t thread
+cdef bint running = False       # the thread is there
+cdef bint stopping = False      # the process is about to end
+cdef Job *first = NULL          # the queue, oldest first
+cdef Job *last = NULL
+cdef uint64_t pending = 0       # keys queued or being freed; atomic
+cdef uint64_t freed = 0         # keys freed by the thread; atomic
+
+
+# -- giving work --------------------------------------------------------------------------------------------------------
+
+cdef void lazyfree_entry(Entry *entry) noexcept nogil:
+    """Free an entry with its value; the caller has taken it out of its table."""
+    cdef Job *job = job_new(1)
+    job.entry = entry
+    submit(job)
+
+
+cdef void lazyfree_table(Hashtable *table) noexcept nogil:
+    """Free a table's elements and buckets; the struct's content is taken over, and the struct itself left alone."""
+    cdef Job *job = job_new(table.count)
+    job.table = table[0]
+    submit(job)
+
+
+cdef Job *job_new(uint64_t objects) noexcept nogil:
+    cdef Job *job = <Job *> memory_alloc(sizeof(Job))
+    job.next = NULL
+    job.entry = NULL
+    job.objects = objects
+    kv_counter_add(&pending, objects)
+    return job
+
+
+cdef void submit(Job *job) noexcept nogil:
+    """Queue a job; where there can be no thread it is done here and now."""
+    global first, last
+    cdef bint queued
+    pthread_mutex_lock(&lock)
+    queued = not stopping and (running or start())
+    if queued:
+        if first == NULL:
+            first = job
+        else:
+            last.next = job
+        last = job
+        pthread_cond_broadcast(&changed)
+    pthread_mutex_unlock(&lock)
+    if not queued:
+        perform(job)
+
+
+cdef bint start() noexcept nogil:
+    """Start the thread, deaf to signals: they are for the thread that runs Python."""
+    global running
+    cdef sigset_t all_signals, previous
+    sigfillset(&all_signals)
+    pthread_sigmask(SIG_SETMASK, &all_signals, &previous)
+    running = pthread_create(&thread, NULL, work, NULL) == 0
+    pthread_sigmask(SIG_SETMASK, &previous, NULL)
+    return running
+
+
+# -- the thread ---------------------------------------------------------------------------------------------------------
+
+cdef void *work(void *argument) noexcept nogil:
+    global first
+    cdef Job *job
+    memory_enter_thread()
+    pthread_mutex_lock(&lock)
+    while not stopping:
+        job = first
+        if job == NULL:
+            pthread_cond_wait(&changed, &lock)
+            continue
+        first = job.next
+        pthread_mutex_unlock(&lock)
+        perform(job)
+        pthread_mutex_lock(&lock)
+        pthread_cond_broadcast(&changed)
+    pthread_mutex_unlock(&lock)
+    return NULL
+
+
+cdef void perform(Job *job) noexcept nogil:
+    cdef uint64_t objects = job.objects
+    if job.entry != NULL:
+        entry_free(job.entry)
+    else:
+        hashtable_clear(&job.table)
+    memory_free(job)
+    kv_counter_add(&freed, objects)
+    kv_counter_add(&pending, 0 - objects)
+
+
+# -- figures, waiting, the end --------------------------------------------------------------------------------------------
+
+cdef uint64_t lazyfree_pending_objects() noexcept nogil:
+    """Keys that wait to be freed or are being freed."""
+    return kv_counter_load(&pending)
+
+
+cdef uint64_t lazyfree_freed_objects() noexcept nogil:
+    """Keys freed since the last reset."""
+    return kv_counter_load(&freed)
+
+
+cdef void lazyfree_reset_statistics() noexcept nogil:
+    kv_counter_set(&freed, 0)
+
+
+cdef void lazyfree_wait() noexcept nogil:
+    """Wait until everything that was queued is freed."""
+    pthread_mutex_lock(&lock)
+    while running and kv_counter_load(&pending):
+        pthread_cond_wait(&changed, &lock)
+    pthread_mutex_unlock(&lock)
+
+
+cdef void stop() noexcept nogil:
+    """Have the thread end after the job it is at, and wait for that."""
+    global running, stopping
+    pthread_mutex_lock(&lock)
+    stopping = True
+    pthread_cond_broadcast(&changed)
+    pthread_mutex_unlock(&lock)
+    if running:
+        pthread_join(thread, NULL)
+    running = False
+
+
+cdef void before_fork() noexcept nogil:
+    pthread_mutex_lock(&lock)
+
+
+cdef void after_fork_in_parent() noexcept nogil:
+    pthread_mutex_unlock(&lock)
+
+
+cdef void after_fork_in_child() noexcept nogil:
+    """No thread, no queue, and a lock that nobody holds."""
+    global running, first, last
+    make_lock()
+    running = False
+    first = last = NULL
+    kv_counter_set(&pending, 0)
+
+
+cdef void make_lock() noexcept nogil:
+    pthread_mutex_init(&lock, NULL)
+    pthread_cond_init(&changed, NULL)
+
+
+def stop_at_exit():
+    with nogil:
+        stop()
+
+
+make_lock()
+pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child)
+atexit.register(stop_at_exit)
