@@ -65,6 +65,6 @@ ENTRY_LINES = ["    An entry: id, unix time, microseconds or bytes, words, clien
 declare_help("commandlog", "server", "8.1.0", "loading stale", [
     "GET <count> <type>", "    The newest <count> entries (-1: all) of a log: slow, large-request or large-reply.", *ENTRY_LINES,
     "LEN <type>", "    The length of a log.", "RESET <type>", "    Empty a log."])
-declare_help("slowlog", "server", "6.2.0", "loading stale", [
+declare_help("slowlog", "server", "6.2.0", "loading stale", deprecated="8.1.0 `COMMANDLOG HELP`", lines=[
     "GET [<count>]", "    The newest <count> entries (10 unless told, -1: all).", *ENTRY_LINES,
     "LEN", "    The length of the log.", "RESET", "    Empty the log."])
