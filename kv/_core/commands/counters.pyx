@@ -48,16 +48,19 @@ cdef void cmd_incr(Context *c) noexcept nogil:
     increment(c, 1)
 
 
-declare(native(cmd_incr), "incr", 2, "write denyoom fast", keys="1 RW access update", group="string", since="1.0.0",
-        complexity="O(1)", summary="Adds one to the number that a key holds; a key that does not exist counts as 0.")
+declare(native(cmd_incr), "incr", 2, "write denyoom fast", keys="1 RW access update", group="string",
+        since="1.0.0", complexity="O(1)",
+        summary="Adds one to the number that a key holds; a key that does not exist counts as 0.", args="key")
 
 
 cdef void cmd_decr(Context *c) noexcept nogil:
     increment(c, -1)
 
 
-declare(native(cmd_decr), "decr", 2, "write denyoom fast", keys="1 RW access update", group="string", since="1.0.0",
-        complexity="O(1)", summary="Subtracts one from the number that a key holds; a key that does not exist counts as 0.")
+declare(native(cmd_decr), "decr", 2, "write denyoom fast", keys="1 RW access update", group="string",
+        since="1.0.0", complexity="O(1)",
+        summary="Subtracts one from the number that a key holds; a key that does not exist counts as 0.",
+        args="key")
 
 
 cdef void cmd_incrby(Context *c) noexcept nogil:
@@ -66,8 +69,9 @@ cdef void cmd_incrby(Context *c) noexcept nogil:
         increment(c, by)
 
 
-declare(native(cmd_incrby), "incrby", 3, "write denyoom fast", keys="1 RW access update", group="string", since="1.0.0",
-        complexity="O(1)", summary="Adds an integer to the number that a key holds.")
+declare(native(cmd_incrby), "incrby", 3, "write denyoom fast", keys="1 RW access update", group="string",
+        since="1.0.0", complexity="O(1)", summary="Adds an integer to the number that a key holds.",
+        args="key increment:integer")
 
 
 cdef void cmd_decrby(Context *c) noexcept nogil:
@@ -80,8 +84,9 @@ cdef void cmd_decrby(Context *c) noexcept nogil:
         increment(c, -by)
 
 
-declare(native(cmd_decrby), "decrby", 3, "write denyoom fast", keys="1 RW access update", group="string", since="1.0.0",
-        complexity="O(1)", summary="Subtracts an integer from the number that a key holds.")
+declare(native(cmd_decrby), "decrby", 3, "write denyoom fast", keys="1 RW access update", group="string",
+        since="1.0.0", complexity="O(1)", summary="Subtracts an integer from the number that a key holds.",
+        args="key decrement:integer")
 
 
 # -- long doubles ---------------------------------------------------------------------------------------------------------
@@ -138,5 +143,6 @@ cdef void cmd_incrbyfloat(Context *c) noexcept nogil:
     reply_bulk(&c.reply, sum.data, sum.length)
 
 
-declare(native(cmd_incrbyfloat), "incrbyfloat", 3, "write denyoom fast", keys="1 RW access update", group="string",
-        since="2.6.0", complexity="O(1)", summary="Adds a floating point number to the number that a key holds.")
+declare(native(cmd_incrbyfloat), "incrbyfloat", 3, "write denyoom fast", keys="1 RW access update",
+        group="string", since="2.6.0", complexity="O(1)",
+        summary="Adds a floating point number to the number that a key holds.", args="key increment:double")

@@ -135,7 +135,9 @@ cdef void cmd_expire(Context *c) noexcept nogil:
 
 
 declare(native(cmd_expire), "expire", -3, "write fast", keys="1 RW update", group="generic", since="1.0.0",
-        complexity="O(1)", summary="Has a key expire after so many seconds.")
+        complexity="O(1)", summary="Has a key expire after so many seconds.",
+        history=["7.0.0 Takes NX, XX, GT and LT."],
+        args="key seconds:integer [condition@7.0.0: NX | XX | GT | LT]")
 
 
 cdef void cmd_pexpire(Context *c) noexcept nogil:
@@ -143,23 +145,29 @@ cdef void cmd_pexpire(Context *c) noexcept nogil:
 
 
 declare(native(cmd_pexpire), "pexpire", -3, "write fast", keys="1 RW update", group="generic", since="2.6.0",
-        complexity="O(1)", summary="Has a key expire after so many milliseconds.")
+        complexity="O(1)", summary="Has a key expire after so many milliseconds.",
+        history=["7.0.0 Takes NX, XX, GT and LT."],
+        args="key milliseconds:integer [condition@7.0.0: NX | XX | GT | LT]")
 
 
 cdef void cmd_expireat(Context *c) noexcept nogil:
     expire(c, 0, 1000)
 
 
-declare(native(cmd_expireat), "expireat", -3, "write fast", keys="1 RW update", group="generic", since="1.2.0",
-        complexity="O(1)", summary="Has a key expire at a unix time in seconds.")
+declare(native(cmd_expireat), "expireat", -3, "write fast", keys="1 RW update", group="generic",
+        since="1.2.0", complexity="O(1)", summary="Has a key expire at a unix time in seconds.",
+        history=["7.0.0 Takes NX, XX, GT and LT."],
+        args="key unix-time-seconds:unix-time [condition@7.0.0: NX | XX | GT | LT]")
 
 
 cdef void cmd_pexpireat(Context *c) noexcept nogil:
     expire(c, 0, 1)
 
 
-declare(native(cmd_pexpireat), "pexpireat", -3, "write fast", keys="1 RW update", group="generic", since="2.6.0",
-        complexity="O(1)", summary="Has a key expire at a unix time in milliseconds.")
+declare(native(cmd_pexpireat), "pexpireat", -3, "write fast", keys="1 RW update", group="generic",
+        since="2.6.0", complexity="O(1)", summary="Has a key expire at a unix time in milliseconds.",
+        history=["7.0.0 Takes NX, XX, GT and LT."],
+        args="key unix-time-milliseconds:unix-time [condition@7.0.0: NX | XX | GT | LT]")
 
 
 cdef void cmd_persist(Context *c) noexcept nogil:
@@ -173,7 +181,7 @@ cdef void cmd_persist(Context *c) noexcept nogil:
 
 
 declare(native(cmd_persist), "persist", 2, "write fast", keys="1 RW update", group="generic", since="2.2.0",
-        complexity="O(1)", summary="Takes the expiry from a key.")
+        complexity="O(1)", summary="Takes the expiry from a key.", args="key")
 
 
 # -- TTL, PTTL, EXPIRETIME, PEXPIRETIME -------------------------------------------------------------------------------------
@@ -200,7 +208,8 @@ cdef void cmd_ttl(Context *c) noexcept nogil:
 
 
 declare(native(cmd_ttl), "ttl", 2, "readonly fast", keys="1 RO access", group="generic", since="1.0.0",
-        complexity="O(1)", summary="Returns the seconds until a key expires.")
+        complexity="O(1)", tips="nondeterministic_output", summary="Returns the seconds until a key expires.",
+        history=["2.8.0 Returns -2 where there is no key."], args="key")
 
 
 cdef void cmd_pttl(Context *c) noexcept nogil:
@@ -208,20 +217,24 @@ cdef void cmd_pttl(Context *c) noexcept nogil:
 
 
 declare(native(cmd_pttl), "pttl", 2, "readonly fast", keys="1 RO access", group="generic", since="2.6.0",
-        complexity="O(1)", summary="Returns the milliseconds until a key expires.")
+        complexity="O(1)", tips="nondeterministic_output",
+        summary="Returns the milliseconds until a key expires.",
+        history=["2.8.0 Returns -2 where there is no key."], args="key")
 
 
 cdef void cmd_expiretime(Context *c) noexcept nogil:
     reply_expiry(c, 0, True)
 
 
-declare(native(cmd_expiretime), "expiretime", 2, "readonly fast", keys="1 RO access", group="generic", since="7.0.0",
-        complexity="O(1)", summary="Returns the unix time in seconds at which a key expires.")
+declare(native(cmd_expiretime), "expiretime", 2, "readonly fast", keys="1 RO access", group="generic",
+        since="7.0.0", complexity="O(1)", summary="Returns the unix time in seconds at which a key expires.",
+        args="key")
 
 
 cdef void cmd_pexpiretime(Context *c) noexcept nogil:
     reply_expiry(c, 0, False)
 
 
-declare(native(cmd_pexpiretime), "pexpiretime", 2, "readonly fast", keys="1 RO access", group="generic", since="7.0.0",
-        complexity="O(1)", summary="Returns the unix time in milliseconds at which a key expires.")
+declare(native(cmd_pexpiretime), "pexpiretime", 2, "readonly fast", keys="1 RO access", group="generic",
+        since="7.0.0", complexity="O(1)",
+        summary="Returns the unix time in milliseconds at which a key expires.", args="key")

@@ -107,8 +107,8 @@ cdef void cmd_get(Context *c) noexcept nogil:
         reply_value(c, entry)
 
 
-declare(native(cmd_get), "get", 2, "readonly fast", keys="1 RO access", group="string", since="1.0.0", complexity="O(1)",
-        summary="Returns the string value of a key.")
+declare(native(cmd_get), "get", 2, "readonly fast", keys="1 RO access", group="string", since="1.0.0",
+        complexity="O(1)", summary="Returns the string value of a key.", args="key")
 
 
 cdef void cmd_strlen(Context *c) noexcept nogil:
@@ -117,8 +117,8 @@ cdef void cmd_strlen(Context *c) noexcept nogil:
         reply_i64(&c.reply, string_length(entry) if entry != NULL else 0)
 
 
-declare(native(cmd_strlen), "strlen", 2, "readonly fast", keys="1 RO", group="string", since="2.2.0", complexity="O(1)",
-        summary="Returns the length of a string value.")
+declare(native(cmd_strlen), "strlen", 2, "readonly fast", keys="1 RO", group="string", since="2.2.0",
+        complexity="O(1)", summary="Returns the length of a string value.", args="key")
 
 
 cdef void cmd_mget(Context *c) noexcept nogil:
@@ -136,7 +136,8 @@ cdef void cmd_mget(Context *c) noexcept nogil:
 
 
 declare(native(cmd_mget), "mget", -2, "readonly fast", keys="1..-1 RO access", group="string", since="1.0.0",
-        complexity="O(N)", summary="Returns the string values of keys.")
+        complexity="O(N)", tips="request_policy:multi_shard", summary="Returns the string values of keys.",
+        args="key...")
 
 
 # -- SET ------------------------------------------------------------------------------------------------------------------
@@ -246,7 +247,12 @@ cdef void cmd_set(Context *c) noexcept nogil:
 
 
 declare(native(cmd_set), "set", -3, "write denyoom", keys="1 RW access update variable_flags", group="string",
-        since="1.0.0", complexity="O(1)", summary="Sets the string value of a key.")
+        since="1.0.0", complexity="O(1)", summary="Sets the string value of a key.",
+        history=["2.6.12 Takes EX, PX, NX and XX.", "6.0.0 Takes KEEPTTL.",
+                 "6.2.0 Takes GET, EXAT and PXAT.", "7.0.0 NX and GET go together.", "8.1.0 Takes IFEQ."],
+        args="key value [condition: NX@2.6.12 | XX@2.6.12 | IFEQ@8.1.0 comparison-value] [GET@6.2.0] "
+             "[expiration: EX@2.6.12 seconds:integer | PX@2.6.12 milliseconds:integer | EXAT@6.2.0 "
+             "unix-time-seconds:unix-time | PXAT@6.2.0 unix-time-milliseconds:unix-time | KEEPTTL@6.0.0]")
 
 
 cdef void cmd_setnx(Context *c) noexcept nogil:
@@ -256,8 +262,9 @@ cdef void cmd_setnx(Context *c) noexcept nogil:
     reply_i64(&c.reply, entry == NULL)
 
 
-declare(native(cmd_setnx), "setnx", 3, "write denyoom fast", keys="1 OW insert", group="string", since="1.0.0",
-        complexity="O(1)", summary="Sets the string value of a key that does not exist.")
+declare(native(cmd_setnx), "setnx", 3, "write denyoom fast", keys="1 OW insert", group="string",
+        since="1.0.0", complexity="O(1)", summary="Sets the string value of a key that does not exist.",
+        deprecated="2.6.12 `SET` with the `NX` argument", args="key value")
 
 
 cdef inline void set_expiring(Context *c, int kind) noexcept nogil:
@@ -278,7 +285,8 @@ cdef void cmd_setex(Context *c) noexcept nogil:
 
 
 declare(native(cmd_setex), "setex", 4, "write denyoom", keys="1 OW update", group="string", since="2.0.0",
-        complexity="O(1)", summary="Sets the string value of a key and its time to live in seconds.")
+        complexity="O(1)", summary="Sets the string value of a key and its time to live in seconds.",
+        deprecated="2.6.12 `SET` with the `EX` argument", args="key seconds:integer value")
 
 
 cdef void cmd_psetex(Context *c) noexcept nogil:
@@ -286,7 +294,8 @@ cdef void cmd_psetex(Context *c) noexcept nogil:
 
 
 declare(native(cmd_psetex), "psetex", 4, "write denyoom", keys="1 OW update", group="string", since="2.6.0",
-        complexity="O(1)", summary="Sets the string value of a key and its time to live in milliseconds.")
+        complexity="O(1)", summary="Sets the string value of a key and its time to live in milliseconds.",
+        deprecated="2.6.12 `SET` with the `PX` argument", args="key milliseconds:integer value")
 
 
 # -- GET that changes -----------------------------------------------------------------------------------------------------
@@ -300,8 +309,9 @@ cdef void cmd_getset(Context *c) noexcept nogil:
     propagate_set(c, 2, -1)
 
 
-declare(native(cmd_getset), "getset", 3, "write denyoom fast", keys="1 RW access update", group="string", since="1.0.0",
-        complexity="O(1)", summary="Sets the string value of a key and returns its old one.")
+declare(native(cmd_getset), "getset", 3, "write denyoom fast", keys="1 RW access update", group="string",
+        since="1.0.0", complexity="O(1)", summary="Sets the string value of a key and returns its old one.",
+        deprecated="6.2.0 `SET` with the `!GET` argument", args="key value")
 
 
 cdef void cmd_getdel(Context *c) noexcept nogil:
@@ -315,8 +325,9 @@ cdef void cmd_getdel(Context *c) noexcept nogil:
         propagate_key(c, b"DEL", 3)
 
 
-declare(native(cmd_getdel), "getdel", 2, "write fast", keys="1 RW access delete", group="string", since="6.2.0",
-        complexity="O(1)", summary="Returns the string value of a key and deletes the key.")
+declare(native(cmd_getdel), "getdel", 2, "write fast", keys="1 RW access delete", group="string",
+        since="6.2.0", complexity="O(1)", summary="Returns the string value of a key and deletes the key.",
+        args="key")
 
 
 cdef bint parse_getex_or_reply(Context *c, Expiry *option) noexcept nogil:
@@ -365,8 +376,11 @@ cdef void cmd_getex(Context *c) noexcept nogil:
         propagate_key(c, b"PERSIST", 7)
 
 
-declare(native(cmd_getex), "getex", -2, "write fast", keys="1 RW access update", group="string", since="6.2.0",
-        complexity="O(1)", summary="Returns the string value of a key and changes when the key expires.")
+declare(native(cmd_getex), "getex", -2, "write fast", keys="1 RW access update", group="string",
+        since="6.2.0", complexity="O(1)",
+        summary="Returns the string value of a key and changes when the key expires.",
+        args="key [expiration: EX seconds:integer | PX milliseconds:integer | EXAT "
+             "unix-time-seconds:unix-time | PXAT unix-time-milliseconds:unix-time | PERSIST]")
 
 
 # -- MSET -----------------------------------------------------------------------------------------------------------------
@@ -411,8 +425,9 @@ cdef void cmd_mset(Context *c) noexcept nogil:
         reply_ok(&c.reply)
 
 
-declare(native(cmd_mset), "mset", -3, "write denyoom", keys="1..-1/2 OW update", group="string", since="1.0.1",
-        complexity="O(N)", summary="Sets the string values of keys.")
+declare(native(cmd_mset), "mset", -3, "write denyoom", keys="1..-1/2 OW update", group="string",
+        since="1.0.1", complexity="O(N)", tips="request_policy:multi_shard response_policy:all_succeeded",
+        summary="Sets the string values of keys.", args="(data: key value)...")
 
 
 cdef void cmd_msetnx(Context *c) noexcept nogil:
@@ -427,5 +442,6 @@ cdef void cmd_msetnx(Context *c) noexcept nogil:
     reply_i64(&c.reply, 1)
 
 
-declare(native(cmd_msetnx), "msetnx", -3, "write denyoom", keys="1..-1/2 OW insert", group="string", since="1.0.1",
-        complexity="O(N)", summary="Sets the string values of keys if none of them exists.")
+declare(native(cmd_msetnx), "msetnx", -3, "write denyoom", keys="1..-1/2 OW insert", group="string",
+        since="1.0.1", complexity="O(N)", summary="Sets the string values of keys if none of them exists.",
+        args="(data: key value)...")

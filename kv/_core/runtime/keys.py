@@ -1,9 +1,9 @@
 """The keys of a request: which of its words are keys, and what becomes of them.
 
-A declaration's key specifications tell it for nearly every command. A few commands are beyond them: where SORT stores
-depends on a word that may stand anywhere, MIGRATE has two forms, and whether SET and BITFIELD read depends on their
-options. For these there is a finder each, asked where the specifications say of themselves that they do not suffice
-(unknown, incomplete, variable_flags) or do not fit the request.
+A declaration's key specifications tell it for nearly every command. A few commands are beyond them: where SORT
+stores depends on a word that may stand anywhere, MIGRATE has two forms, and whether SET and BITFIELD read depends on
+options. For these there is a finder each, asked where the specifications say of themselves that they do not
+suffice (unknown, incomplete, variable_flags) or do not fit the request.
 """
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def has_keys(declaration: Any) -> bool:
 
 
 def find_keys(declaration: Any, words: Words) -> list[Key]:
-    """The keys of a request, its name (and its subcommand's) first. Empty where it is malformed, or has none."""
+    """The keys of a request, whose words begin with its name. Empty where it is malformed, or has none."""
     specs = [spec for spec in declaration.key_specs if "not_key" not in spec["flags"]]
     if not any("variable_flags" in spec["flags"] for spec in specs):
         try:
@@ -36,7 +36,7 @@ def find_keys(declaration: Any, words: Words) -> list[Key]:
     return finder(words) if finder else []
 
 
-# -- specifications -----------------------------------------------------------------------------------------------------
+# -- specifications ------------------------------------------------------------------------------------------
 
 def _keys_of(spec: dict[str, Any], words: Words) -> list[Key]:
     if spec["begin_search"]["type"] == "unknown" or "incomplete" in spec["flags"]:
@@ -80,7 +80,7 @@ def _count(words: Words, index: int) -> int:
     return int(words[index])
 
 
-# -- finders ------------------------------------------------------------------------------------------------------------
+# -- finders -------------------------------------------------------------------------------------------------
 
 READ, READ_WRITE, OVERWRITE = ["RO", "access"], ["RW", "access", "update"], ["OW", "update"]
 SORT_OPTIONS = {b"limit": 2, b"get": 1, b"by": 1}           # words that follow

@@ -4,33 +4,36 @@ Both are read by people first, beside a command's body, and turned into what COM
 
 Keys: specifications separated by ";", each a place, then flags, then a remark in parentheses where one is due.
 
-    1 RO access                 the word at 1
-    1..2 RO access              the words from 1 to 2
-    1..-1/2 OW update           every second word from 1 to the last
-    2# RW access delete         at 2 a number; so many keys follow it (2#0+1 at length: where the number is and where the
-                                keys begin, counted from 2; 2#0+1/3 takes every third word)
-    STORE@6 OW update           the word after STORE, which is looked for from word 6 on (-2: from the second last, backwards)
-    STREAMS@1..-1%2 RO access   the words after STREAMS to the last, and of these the first half
-    ? RO access                 nobody can tell without running the command
+    1 RO access             the word at 1
+    1..2 RO access          the words from 1 to 2
+    1..-1/2 OW update       every second word from 1 to the last
+    2# RW access delete     at 2 a number; so many keys follow it. At length 2#0+1/1: counted from 2, where the
+                            number is and where the keys begin; and their step
+    STORE@6 OW update       the word after STORE, which is looked for from word 6 on (-2: from the second last
+                            backwards)
+    STREAMS@1..-1%2 RO      the words after STREAMS to the last, and of these the first half
+    ? RO access             nobody can tell without running the command
 
 Arguments: the usage line that everybody knows, with types.
 
-    key value                   arguments: `key` and `pattern` have the type of that name, others are strings
-    seconds:integer             a type: string integer double key pattern unix-time
-    EX seconds:integer          an argument that follows a token; what has no small letter is a token
-    [NX]                        may be left out; NX alone is a pure token, called "nx"
-    value...                    may be repeated; so may [GET pattern]... with the token, [GET pattern...] without it
-    (unit: M | KM | FT)         one of; [unit: M | KM | FT] where it may be left out
-    (data: field value)...      a block: arguments that go together
-    [LIMIT offset count]        a block called "limit" that follows the token LIMIT; [LIMIT range: offset count] names it
-    [WITH: A | B]               the same of one of
-    [GET@6.2.0]                 known since a version; [old@-2.8.12] deprecated since one; on the first word of what is meant
-    limit=LIMIT count           a pure token called "limit", then an argument: `LIMIT count` would be one. "" is an empty token
-    id<client-id>               shown to people as "client-id"
-    destination:key#2           the keys of specification 2. Those of `key` count up by themselves
+    key value               arguments: `key` and `pattern` have the type of that name, others are strings
+    seconds:integer         a type: string integer double key pattern unix-time
+    EX seconds:integer      an argument that follows a token; what has no small letter is a token
+    [NX]                    may be left out; NX alone is a pure token, called "nx"
+    value...                may be repeated; so may [GET pattern]... with the token, [GET pattern...] without it
+    (unit: M | KM | FT)     one of; [unit: M | KM | FT] where it may be left out
+    (data: field value)...  a block: arguments that go together
+    [LIMIT offset count]    a block called "limit" that follows the token LIMIT; [LIMIT range: offset count]
+                            names it; [WITH: A | B] and [WITH name: A | B] are the same of one of
+    [GET@6.2.0]             known since a version; old@-2.8.12 is deprecated since one; it stands on the first
+                            word of what is meant
+    limit=LIMIT count       a pure token called "limit", then an argument (`LIMIT count` is one argument); "" is
+                            an empty token
+    id<client-id>           shown to people as "client-id"
+    destination:key#2       the keys of specification 2. Those of type `key` count up by themselves
 
-A text that can't be read raises ValueError. Reading is lazy: the arguments of a command are parsed when somebody asks for them
-(tests ask for all), keys once for each text.
+A text that can't be read raises ValueError. Reading is lazy: the arguments of a command are parsed when somebody
+asks for them (tests ask for all), keys once for each text.
 """
 from __future__ import annotations
 
@@ -48,7 +51,7 @@ PLACE = re.compile(r"""
       | \# (?: (?P<number>\d+) \+ (?P<first>\d+) (?: / (?P<stride>\d+) )? )? )?""", re.VERBOSE)
 
 
-# -- keys ---------------------------------------------------------------------------------------------------------------
+# -- keys ----------------------------------------------------------------------------------------------------
 
 @lru_cache(None)
 def parse_keys(text: str) -> tuple[Node, ...]:
@@ -83,17 +86,19 @@ def _find_keys(place: re.Match[str]) -> Node:
     if place["unknown"]:
         return {"type": "unknown", "spec": {}}
     if "#" in place[0]:
-        spec = {"keynumidx": place["number"] or 0, "firstkey": place["first"] or 1, "keystep": place["stride"] or 1}
+        spec = {"keynumidx": place["number"] or 0, "firstkey": place["first"] or 1,
+                "keystep": place["stride"] or 1}
         return {"type": "keynum", "spec": {name: int(number) for name, number in spec.items()}}
     last = int(place["last"] or 0)
     if last > 0:    # the declaration counts from the command's name, the specification from the first key
         last -= int(place["index"] or 0)
-    return {"type": "range", "spec": {"lastkey": last, "keystep": int(place["step"] or 1), "limit": int(place["limit"] or 0)}}
+    return {"type": "range", "spec": {
+        "lastkey": last, "keystep": int(place["step"] or 1), "limit": int(place["limit"] or 0)}}
 
 
 def key_range(specs: tuple[Node, ...]) -> tuple[tuple[int, int, int], bool]:
-    """First key, last key and step, as the old form of COMMAND INFO has them (zeros for none); and whether there are keys that
-    these do not find ("movablekeys")."""
+    """First key, last key and step, as the old form of COMMAND INFO has them (zeros for none); and whether there
+    are keys that these do not find ("movablekeys")."""
     found: tuple[int, int, int] | None = None
     missed = any("incomplete" in spec["flags"] for spec in specs)
     for spec in specs:
@@ -114,7 +119,7 @@ def _plain_range(spec: Node) -> tuple[int, int, int] | None:
     return first, span["lastkey"] if span["lastkey"] < 0 else first + span["lastkey"], span["keystep"]
 
 
-# -- arguments ----------------------------------------------------------------------------------------------------------
+# -- arguments -----------------------------------------------------------------------------------------------
 
 LEXEME = re.compile(r"""[\[(|] | [\])] (?:\.\.\.)? | [^\s\[\]()|]+""", re.VERBOSE)
 WORD = re.compile(r"""
@@ -123,6 +128,9 @@ WORD = re.compile(r"""
       | (?P<token>[^@a-z]+?) )
     (?: @ (?P<since>[0-9.]+)? (?: - (?P<deprecated>[0-9.]+) )? )?
     (?P<colon>:)? (?P<more>\.\.\.)?""", re.VERBOSE)
+MEMBERS = ("name", "type", "display_text", "key_spec_index", "token", "since", "deprecated_since", "flags",
+           "arguments")           # of a node, in the order of COMMAND DOCS
+EMPTY_TOKEN = '""'
 END = ""
 
 
@@ -197,8 +205,8 @@ class _Arguments:
         return node
 
     def group(self, close: str) -> Node | None:
-        """What is between brackets, if it is a group: `name: ...`, `TOKEN: ...`, `TOKEN name: ...`, or `TOKEN` and at least
-        two arguments."""
+        """What is between brackets, if it is a group: `name: ...`, `TOKEN: ...`, `TOKEN name: ...`, or `TOKEN` and
+        at least two arguments."""
         if not self.is_word(self.peek()):
             return None
         start, spec = self.at, self.next_spec
@@ -243,7 +251,8 @@ class _Arguments:
         return self.ordered(self.with_token(node, token if token is not None else word))
 
     def pure(self, word: re.Match[str], name: str, token: str) -> Node:
-        node: Node = {"name": name, "type": "pure-token", "display_text": name, "token": "" if token == '""' else token}
+        node: Node = {"name": name, "type": "pure-token", "display_text": name,
+                      "token": "" if token == EMPTY_TOKEN else token}
         if word["more"]:
             node["flags"] = ["multiple"]
         return self.ordered(self.with_versions(node, word))
@@ -292,7 +301,5 @@ class _Arguments:
         return match is not None and match["name"] is not None and match["pure"] is None
 
     def bad(self) -> ValueError:
-        return ValueError(f"arguments that can't be read, before {' '.join(self.lexemes[self.at:]) or 'the end'}: {self.text!r}")
-
-
-MEMBERS = ("name", "type", "display_text", "key_spec_index", "token", "since", "deprecated_since", "flags", "arguments")
+        rest = " ".join(self.lexemes[self.at:]) or "the end"
+        return ValueError(f"arguments that can't be read, before {rest}: {self.text!r}")

@@ -10,25 +10,23 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
-from kv._core.runtime.call import Encoded, OrderedSet, ReplyError, Status, encode
+from kv._core.runtime.call import SYNTAX_ERROR, Encoded, OrderedSet, ReplyError, Status, encode
 from kv._core.runtime.keys import find_keys, has_keys
 from kv._core.runtime.registry import by_id, command, named
 
 from ..config.glob import matches
 from .help import declare_help
 
-SYNTAX_ERROR = "ERR syntax error"
-
 
 def lookup(name: bytes) -> Any:
-    """The declaration of "name" or "container|name" in any case, None where there is none. Renamed commands have the name
-    that clients call them by."""
+    """The declaration of "name" or "container|name" in any case, None where there is none. Renamed commands have
+    the name that clients call them by."""
     head, bar, child = name.decode("latin-1").lower().partition("|")
     found = named.get(head)
     return found.subcommands.get(child) if found is not None and bar else found
 
 
-# -- entries ------------------------------------------------------------------------------------------------------------
+# -- entries -------------------------------------------------------------------------------------------------
 
 def statuses(words: Iterable[str]) -> OrderedSet:
     return OrderedSet([Status(word) for word in words])
@@ -82,22 +80,24 @@ def all_info(call: Any) -> Encoded:
     return joined(b"*%d\r\n" % len(named), [encoded_info(one.id, resp) for one in named.values()])
 
 
-# -- commands -----------------------------------------------------------------------------------------------------------
+# -- commands ------------------------------------------------------------------------------------------------
 
 @command("command", -1, "loading stale", group="server", since="2.8.13", complexity="O(N)", acl="connection",
-         summary="Describes all commands.")
+         tips="nondeterministic_output_order", summary="Describes all commands.")
 def command_(call):
     return all_info(call)
 
 
-@command("command|count", 2, "loading stale", group="server", since="2.8.13", complexity="O(1)", acl="connection",
-         summary="The number of commands.")
+@command("command|count", 2, "loading stale", group="server", since="2.8.13", complexity="O(1)",
+         acl="connection", summary="The number of commands.")
 def command_count(call):
     return len(named)
 
 
-@command("command|info", -2, "loading stale", group="server", since="2.8.13", complexity="O(N)", acl="connection",
-         summary="Describes the given commands, or all.")
+@command("command|info", -2, "loading stale", group="server", since="2.8.13", complexity="O(N)",
+         acl="connection", tips="nondeterministic_output_order",
+         summary="Describes the given commands, or all.",
+         history=["7.0.0 Names may be left out, which means all commands."], args="[command-name...]")
 def command_info(call):
     if not call.args:
         return all_info(call)
@@ -105,8 +105,9 @@ def command_info(call):
     return [None if one is None else encoded_info(one.id, call.resp) for one in found]
 
 
-@command("command|docs", -2, "loading stale", group="server", since="7.0.0", complexity="O(N)", acl="connection",
-         summary="The documentation of the given commands, or of all.")
+@command("command|docs", -2, "loading stale", group="server", since="7.0.0", complexity="O(N)",
+         acl="connection", tips="nondeterministic_output_order",
+         summary="The documentation of the given commands, or of all.", args="[command-name...]")
 def command_docs(call):
     resp = call.resp
     found = [lookup(name) for name in call.args] if call.args else named.values()
@@ -114,8 +115,10 @@ def command_docs(call):
     return joined(b"%%%d\r\n" % len(entries) if resp == 3 else b"*%d\r\n" % (2 * len(entries)), entries)
 
 
-@command("command|list", -2, "loading stale", group="server", since="7.0.0", complexity="O(N)", acl="connection",
-         summary="The names of all commands, or of those that a filter lets through.")
+@command("command|list", -2, "loading stale", group="server", since="7.0.0", complexity="O(N)",
+         acl="connection", tips="nondeterministic_output_order",
+         summary="The names of all commands, or of those that a filter lets through.",
+         args="[FILTERBY: MODULE module-name | ACLCAT category | PATTERN pattern]")
 def command_list(call):
     if not call.args:
         return [one.name for one in everything()]
@@ -139,14 +142,15 @@ FILTERS: dict[str, Callable[[Any, bytes], bool]] = {
 }
 
 
-@command("command|getkeys", -3, "loading stale", group="server", since="2.8.13", complexity="O(N)", acl="connection",
-         summary="The keys of a request.")
+@command("command|getkeys", -3, "loading stale", group="server", since="2.8.13", complexity="O(N)",
+         acl="connection", summary="The keys of a request.", args="command [arg...]")
 def command_getkeys(call):
     return [call.args[index] for index, _ in keys_of_request(call.args)]
 
 
 @command("command|getkeysandflags", -3, "loading stale", group="server", since="7.0.0", complexity="O(N)",
-         acl="connection", summary="The keys of a request, and what it does to each.")
+         acl="connection", summary="The keys of a request, and what it does to each.",
+         args="command [arg...]")
 def command_getkeysandflags(call):
     return [[call.args[index], statuses(flags)] for index, flags in keys_of_request(call.args)]
 
