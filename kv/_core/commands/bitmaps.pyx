@@ -493,9 +493,9 @@ cdef void cmd_bitfield(Context *c) noexcept nogil:
         read_bits(c, count)
 
 
-declare(native(cmd_bitfield), "bitfield", -2, "write denyoom", keys="1 RW access update variable_flags",
-        group="bitmap", since="3.2.0", complexity="O(1)",
-        summary="Reads, sets and adds to integers of any width in a string.",
+declare(native(cmd_bitfield), "bitfield", -2, "write denyoom",
+        keys="1 RW access update variable_flags (GET only reads)", group="bitmap", since="3.2.0",
+        complexity="O(1)", summary="Reads, sets and adds to integers of any width in a string.",
         args="key [operation: (GET get-block: encoding offset:integer) | (write: [OVERFLOW overflow-block: "
              "WRAP | SAT | FAIL] (write-operation: (SET set-block: encoding offset:integer value:integer) | "
              "(INCRBY incrby-block: encoding offset:integer increment:integer)))]...")

@@ -246,8 +246,9 @@ cdef void cmd_set(Context *c) noexcept nogil:
         set_with_options(c, &options)
 
 
-declare(native(cmd_set), "set", -3, "write denyoom", keys="1 RW access update variable_flags", group="string",
-        since="1.0.0", complexity="O(1)", summary="Sets the string value of a key.",
+declare(native(cmd_set), "set", -3, "write denyoom",
+        keys="1 RW access update variable_flags (GET reads the old value)", group="string", since="1.0.0",
+        complexity="O(1)", summary="Sets the string value of a key.",
         history=["2.6.12 Takes EX, PX, NX and XX.", "6.0.0 Takes KEEPTTL.",
                  "6.2.0 Takes GET, EXAT and PXAT.", "7.0.0 NX and GET go together.", "8.1.0 Takes IFEQ."],
         args="key value [condition: NX@2.6.12 | XX@2.6.12 | IFEQ@8.1.0 comparison-value] [GET@6.2.0] "
@@ -376,8 +377,8 @@ cdef void cmd_getex(Context *c) noexcept nogil:
         propagate_key(c, b"PERSIST", 7)
 
 
-declare(native(cmd_getex), "getex", -2, "write fast", keys="1 RW access update", group="string",
-        since="6.2.0", complexity="O(1)",
+declare(native(cmd_getex), "getex", -2, "write fast", keys="1 RW access update (the expiry changes)",
+        group="string", since="6.2.0", complexity="O(1)",
         summary="Returns the string value of a key and changes when the key expires.",
         args="key [expiration: EX seconds:integer | PX milliseconds:integer | EXAT "
              "unix-time-seconds:unix-time | PXAT unix-time-milliseconds:unix-time | PERSIST]")

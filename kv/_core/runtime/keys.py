@@ -1,9 +1,9 @@
 """The keys of a request: which of its words are keys, and what becomes of them.
 
-A declaration's key specifications tell it for nearly every command. A few commands are beyond them: where SORT
-stores depends on a word that may stand anywhere, MIGRATE has two forms, and whether SET and BITFIELD read depends on
-options. For these there is a finder each, asked where the specifications say of themselves that they do not
-suffice (unknown, incomplete, variable_flags) or do not fit the request.
+A declaration's key specifications tell it for nearly every command. A few commands are beyond them: where
+SORT stores depends on a word that may stand anywhere, MIGRATE has two forms, and whether SET and BITFIELD
+read depends on options. For these there is a finder each, asked where the specifications say of themselves
+that they do not suffice (unknown, incomplete, variable_flags) or do not fit the request.
 """
 from __future__ import annotations
 
@@ -39,11 +39,13 @@ def find_keys(declaration: Any, words: Words) -> list[Key]:
 # -- specifications ------------------------------------------------------------------------------------------
 
 def _keys_of(spec: dict[str, Any], words: Words) -> list[Key]:
-    if spec["begin_search"]["type"] == "unknown" or "incomplete" in spec["flags"]:
+    if spec["begin_search"]["type"] == "unknown":
         raise BadRequest
     first = _begin(spec["begin_search"], words)
     if not first:
         return []
+    if "incomplete" in spec["flags"]:
+        raise BadRequest
     first, last, step = _span(spec["find_keys"], first, words)
     if not first <= last < len(words):
         raise BadRequest

@@ -1,14 +1,16 @@
 """The two small languages of command declarations: where the keys are, and what the arguments are.
 
-Both are read by people first, beside a command's body, and turned into what COMMAND INFO and COMMAND DOCS reply.
+Both are read by people first, beside a command's body, and turned into what COMMAND INFO and COMMAND DOCS
+reply.
 
-Keys: specifications separated by ";", each a place, then flags, then a remark in parentheses where one is due.
+Keys: specifications separated by ";", each a place, then flags, then a remark in parentheses where one is
+due.
 
     1 RO access             the word at 1
     1..2 RO access          the words from 1 to 2
     1..-1/2 OW update       every second word from 1 to the last
-    2# RW access delete     at 2 a number; so many keys follow it. At length 2#0+1/1: counted from 2, where the
-                            number is and where the keys begin; and their step
+    2# RW access delete     at 2 a number; so many keys follow it. At length 2#0+1/1: counted from 2, where
+                            the number is and where the keys begin; and their step
     STORE@6 OW update       the word after STORE, which is looked for from word 6 on (-2: from the second last
                             backwards)
     STREAMS@1..-1%2 RO      the words after STREAMS to the last, and of these the first half
@@ -20,20 +22,20 @@ Arguments: the usage line that everybody knows, with types.
     seconds:integer         a type: string integer double key pattern unix-time
     EX seconds:integer      an argument that follows a token; what has no small letter is a token
     [NX]                    may be left out; NX alone is a pure token, called "nx"
-    value...                may be repeated; so may [GET pattern]... with the token, [GET pattern...] without it
+    value...                may be repeated; so may [GET pattern]... with the token, [GET pattern...] without
     (unit: M | KM | FT)     one of; [unit: M | KM | FT] where it may be left out
     (data: field value)...  a block: arguments that go together
     [LIMIT offset count]    a block called "limit" that follows the token LIMIT; [LIMIT range: offset count]
                             names it; [WITH: A | B] and [WITH name: A | B] are the same of one of
     [GET@6.2.0]             known since a version; old@-2.8.12 is deprecated since one; it stands on the first
                             word of what is meant
-    limit=LIMIT count       a pure token called "limit", then an argument (`LIMIT count` is one argument); "" is
-                            an empty token
+    limit=LIMIT count       a pure token called "limit", then an argument (`LIMIT count` is one argument);
+                            limit="" is an empty token
     id<client-id>           shown to people as "client-id"
     destination:key#2       the keys of specification 2. Those of type `key` count up by themselves
 
-A text that can't be read raises ValueError. Reading is lazy: the arguments of a command are parsed when somebody
-asks for them (tests ask for all), keys once for each text.
+A text that can't be read raises ValueError. Reading is lazy: the arguments of a command are parsed when
+somebody asks for them (tests ask for all), keys once for each text.
 """
 from __future__ import annotations
 
@@ -43,7 +45,8 @@ from typing import Any
 
 Node = dict[str, Any]
 
-KEY_FLAGS = ("RO", "RW", "OW", "RM", "access", "update", "insert", "delete", "not_key", "incomplete", "variable_flags")
+KEY_FLAGS = ("RO", "RW", "OW", "RM", "access", "update", "insert", "delete", "not_key", "incomplete",
+             "variable_flags")
 ARGUMENT_TYPES = ("string", "integer", "double", "key", "pattern", "unix-time")
 PLACE = re.compile(r"""
     (?: (?P<unknown>\?) | (?P<index>\d+) | (?P<keyword>[A-Z]+) @ (?P<start>-?\d+) )
@@ -97,8 +100,8 @@ def _find_keys(place: re.Match[str]) -> Node:
 
 
 def key_range(specs: tuple[Node, ...]) -> tuple[tuple[int, int, int], bool]:
-    """First key, last key and step, as the old form of COMMAND INFO has them (zeros for none); and whether there
-    are keys that these do not find ("movablekeys")."""
+    """First key, last key and step, as the old form of COMMAND INFO has them (zeros for none); and whether
+    there are keys that these do not find ("movablekeys")."""
     found: tuple[int, int, int] | None = None
     missed = any("incomplete" in spec["flags"] for spec in specs)
     for spec in specs:
@@ -123,10 +126,10 @@ def _plain_range(spec: Node) -> tuple[int, int, int] | None:
 
 LEXEME = re.compile(r"""[\[(|] | [\])] (?:\.\.\.)? | [^\s\[\]()|]+""", re.VERBOSE)
 WORD = re.compile(r"""
-    (?: (?P<name>[a-z][a-z0-9_-]*) (?: < (?P<shown>[^>]+) > )? (?: : (?P<type>[a-z-]+) )? (?: \# (?P<spec>\d+) )?
-        (?: = (?P<pure>[^@a-z]+?) )?
-      | (?P<token>[^@a-z]+?) )
-    (?: @ (?P<since>[0-9.]+)? (?: - (?P<deprecated>[0-9.]+) )? )?
+    (?: (?P<name>[a-z][a-z0-9_-]*) (?: < (?P<shown>[^>]+) > )? (?: : (?P<type>[a-z-]+) )?
+        (?: \# (?P<spec>\d+) )? (?: = (?P<pure>[^@a-z.]+?) )?
+      | (?P<token>[^@a-z.]+?) )
+    (?: @ (?=-?\d) (?P<since>[0-9.]+)? (?: - (?P<deprecated>[0-9.]+) )? )?
     (?P<colon>:)? (?P<more>\.\.\.)?""", re.VERBOSE)
 MEMBERS = ("name", "type", "display_text", "key_spec_index", "token", "since", "deprecated_since", "flags",
            "arguments")           # of a node, in the order of COMMAND DOCS
@@ -183,7 +186,7 @@ class _Arguments:
         return self.pure(word, word["token"].lower(), word["token"])
 
     def bracket(self, outer: re.Match[str] | None) -> Node:
-        """[...] or (...): a group, or one optional argument. A token before the bracket is not repeated with it."""
+        """[...] or (...): a group, or one optional argument. A token before the bracket is not repeated."""
         opening = self.take()
         close = "]" if opening == "[" else ")"
         node = self.group(close) or self.single(close)
@@ -205,8 +208,8 @@ class _Arguments:
         return node
 
     def group(self, close: str) -> Node | None:
-        """What is between brackets, if it is a group: `name: ...`, `TOKEN: ...`, `TOKEN name: ...`, or `TOKEN` and
-        at least two arguments."""
+        """What is between brackets, if it is a group: `name: ...`, `TOKEN: ...`, `TOKEN name: ...`, `TOKEN`
+        and at least two arguments."""
         if not self.is_word(self.peek()):
             return None
         start, spec = self.at, self.next_spec
@@ -220,21 +223,20 @@ class _Arguments:
             self.at = start + 1
             parts = self.sequence(close, close + "...", "|")
             if len(parts) > 1 and self.peek() != "|":
-                return self.with_token({"name": first["token"].lower(), "type": "block", "arguments": parts}, first)
+                block = {"name": first["token"].lower(), "type": "block", "arguments": parts}
+                return self.with_token(block, first)
         self.at, self.next_spec = start, spec
         return None
 
     def named(self, name: str, first: re.Match[str], close: str) -> Node:
         """A group after its head: a block, or one of the arguments between bars."""
         ends = close, close + "...", "|"
-        type_, parts = "block", self.sequence(*ends)
-        while self.peek() == "|":
+        type_, parts, bars = "block", self.sequence(*ends), 0
+        while self.peek() == "|" and len(parts) == bars + 1:
             self.take()
-            type_ = "oneof"
-            parts.append(self.argument())
-            if self.peek() not in ends:
-                raise self.bad()
-        if not parts:
+            type_, bars = "oneof", bars + 1
+            parts += self.sequence(*ends)
+        if not parts or (bars and len(parts) != bars + 1):
             raise self.bad()
         return self.with_token({"name": name, "type": type_, "arguments": parts}, first)
 
@@ -286,9 +288,10 @@ class _Arguments:
         return lexeme
 
     def word(self) -> re.Match[str]:
-        match = WORD.fullmatch(self.take())
+        match = WORD.fullmatch(self.peek()) if self.is_word(self.peek()) else None
         if match is None:
             raise self.bad()
+        self.at += 1
         return match
 
     @staticmethod

@@ -1,8 +1,8 @@
 """COMMAND: what commands there are, how they are used, and which words of a request are keys.
 
-Everything here is read off the declarations. Clients of many kinds send COMMAND or COMMAND INFO when they connect, so
-a command's entry is encoded once for each RESP version and kept; a reply is these entries joined. COMMAND DOCS is asked
-by people, and kept no less: it is what takes longest to make.
+Everything here is read off the declarations. Clients of many kinds send COMMAND or COMMAND INFO when they
+connect, so a command's entry is encoded once for each RESP version and kept; a reply is these entries joined.
+COMMAND DOCS is asked by people, and kept no less: it is what takes longest to make.
 """
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from .help import declare_help
 
 
 def lookup(name: bytes) -> Any:
-    """The declaration of "name" or "container|name" in any case, None where there is none. Renamed commands have
-    the name that clients call them by."""
+    """The declaration of "name" or "container|name" in any case, None where there is none. Renamed
+    commands have the name that clients call them by."""
     head, bar, child = name.decode("latin-1").lower().partition("|")
     found = named.get(head)
     return found.subcommands.get(child) if found is not None and bar else found

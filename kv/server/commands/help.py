@@ -6,8 +6,8 @@ from kv._core.runtime.registry import command
 
 
 def declare_help(container: str, group: str, since: str, flags: str, lines: list[str], **docs: str) -> None:
-    """Declare `container|help`. Lines: a subcommand with its arguments, or, indented, what it does. `docs`: what
-    a declaration may have besides."""
+    """Declare `container|help`. Lines: a subcommand with its arguments, or, indented, what it does. `docs`:
+    what a declaration may have besides."""
     reply = [Status(f"{container.upper()} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"),
              *[Status(line) for line in lines], Status("HELP"), Status("    Print this help.")]
 
