@@ -23,7 +23,7 @@ CORE_OPTIONS = (
     "lazyfree-lazy-user-flush", "proto-max-bulk-len", "client-query-buffer-limit",
     "latency-tracking", "commandlog-execution-slower-than", "commandlog-request-larger-than",
     "commandlog-reply-larger-than", "enable-debug-command", "enable-module-command", "activerehashing",
-    "active-expire-effort", "timeout")
+    "active-expire-effort", "timeout", "import-mode")
 RESERVED_FILES = 32     # descriptors kept for ourselves, beside the clients'
 EVENT_LETTERS = {"K": 1 << 0, "E": 1 << 1, "g": 1 << 2, "$": 1 << 3, "l": 1 << 4, "s": 1 << 5, "h": 1 << 6, "z": 1 << 7,
                  "x": 1 << 8, "e": 1 << 9, "t": 1 << 10, "m": 1 << 11, "d": 1 << 13, "n": 1 << 14}
@@ -45,6 +45,7 @@ def bind_hooks(server: Server) -> None:
     on_change(["maxclients"], lambda config: client_limit(config))
     on_change(["port", "bind"], lambda config: listen_again(server))
     on_change(["appendonly"], lambda config: server.aof.switch(config.appendonly))
+    on_change(["appendfsync"], lambda config: server.aof.set_policy())
     on_change(["hz"], lambda config: None)
 
 

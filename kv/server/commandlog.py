@@ -51,7 +51,8 @@ class CommandLog:
                  config.commandlog_large_request_max_len),
                 ("large-reply", reply_bytes, config.commandlog_reply_larger_than,
                  config.commandlog_large_reply_max_len)):
-            if limit >= 0 and (value >= limit if kind == "slow" else value > limit):
+            over = value >= limit if kind == "slow" else value > limit
+            if limit >= 0 and most > 0 and over:
                 self.add(engine, kind, value, shorten(words, lengths, argc), session_id, most)
 
     def add(self, engine, kind: str, value: int, words: list[bytes], session_id: int, most: int) -> None:

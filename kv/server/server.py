@@ -15,15 +15,16 @@ import time
 from kv._core.engine.cron import engine_cron
 from kv._core.engine.engine import Engine
 from kv._core.engine.inspect import memory_figures, note_rejected_connection
+from kv._core.runtime.call import set_bug_log
 from kv._core.runtime.registry import rename_commands
 
 from . import process
 from .apply import apply_all, bind_hooks
-from .aof import AppendOnly, LoadError
+from .aof import AppendOnly, LoadError, LoadStopped
 from .children import Children
 from .commandlog import CommandLog
 from .listeners import BindError, Listeners
-from .log import LEVELS, adopt_core_log, log
+from .log import LEVELS, log, log_bug
 from .metrics import Metrics
 from .shutdown import Shutdown
 from .state import ServerState
@@ -86,6 +87,8 @@ class Server:
         log("notice", "Server initialized")
         self.startup_memory = memory_figures(self.engine)["used"]
         self.load()
+        if not self.running:
+            return
         for listener in self.listener_names():
             log("notice", f"Ready to accept connections {listener}")
         process.notify_ready(self)
@@ -107,6 +110,8 @@ class Server:
             self.aof.load_at_start()
         except LoadError as error:
             raise StartError(str(error)) from None
+        except LoadStopped:
+            pass
 
     def listener_names(self) -> list[str]:
         return (["tcp"] if self.listeners.tcp else []) + (["unix"] if self.listeners.unix else [])
@@ -125,10 +130,9 @@ class Server:
                     handler()
             if self.now() >= self.next_cron:
                 self.cron()
-            if engine.effects_pending or aof.must_flush:
+            if engine.effects_pending:
                 aof.flush()
-            if not aof.holding_replies:
-                send()
+            send()
         return self.exit_status
 
     def now(self) -> float:
@@ -203,7 +207,7 @@ class Server:
 def run(config: Config) -> int:
     """The whole life of a server; the exit status."""
     configure_log(config)
-    adopt_core_log()
+    set_bug_log(log_bug)
     if config.daemonize:
         process.daemonize()
     log.pid = os.getpid()

@@ -2,8 +2,8 @@
 
 Parts of strings are in ranges.pyx, numbers in counters.pyx, bits in bitmaps.pyx.
 
-What is told to the AOF and replicas does not depend on their clock, nor on what their keys hold: a SET with an expiry becomes SET
-PXAT, GETSET becomes SET, GETDEL becomes DEL, GETEX what it did to the expiry.
+What is told to the AOF and replicas does not depend on their clock, nor on what their keys hold: a SET with
+an expiry becomes SET PXAT, GETSET becomes SET, GETDEL becomes DEL, GETEX what it did to the expiry.
 """
 from libc.stdint cimport int64_t
 
@@ -19,9 +19,10 @@ from kv._core.objects.string cimport (
 from kv._core.resp.parser cimport BIG_BULK
 from kv._core.resp.reply cimport reply_array, reply_bulk, reply_i64, reply_null, reply_ok
 from kv._core.runtime.context cimport (
-    KEYS_AHEAD, arg_is, changed, check_type, context_key, error, keys_ahead, notify, read_key, syntax_error, take_blob,
-    touch_flag, write_key)
-from kv._core.runtime.effects cimport effects_begin, effects_number, effects_slice, effects_wanted, effects_word
+    KEYS_AHEAD, arg_is, changed, check_type, context_key, error, keys_ahead, notify, read_key, syntax_error,
+    take_blob, touch_flag, write_key)
+from kv._core.runtime.effects cimport (
+    effects_begin, effects_number, effects_slice, effects_wanted, effects_word)
 from kv._core.runtime.expiry cimport (
     EXPIRY_EX, EXPIRY_KEEP, EXPIRY_NONE, EXPIRY_PERSIST, EXPIRY_PX, EXPIRY_PXAT, Expiry, delete_passed,
     expiry_option, expiry_passed, expiry_time_or_reply)
@@ -53,7 +54,8 @@ cdef inline void reply_value(Context *c, const Entry *entry) noexcept nogil:
     reply_bulk(&c.reply, value.data, value.length)
 
 
-cdef inline void store(Context *c, Key key, Entry *entry, Slice value, int64_t expiry, Blob *taken) noexcept nogil:
+cdef inline void store(Context *c, Key key, Entry *entry, Slice value, int64_t expiry,
+                       Blob *taken) noexcept nogil:
     """Set the key that was just looked up, and has this entry or none."""
     cdef Entry *made
     if entry == NULL:
@@ -99,7 +101,7 @@ cdef void propagate_key(Context *c, const char *command, size_t length) noexcept
         effects_slice(c.runtime, c.argv[1])
 
 
-# -- reading --------------------------------------------------------------------------------------------------------------
+# -- reading -------------------------------------------------------------------------------------------------
 
 cdef void cmd_get(Context *c) noexcept nogil:
     cdef Entry *entry = read_key(c, 1)
@@ -140,7 +142,7 @@ declare(native(cmd_mget), "mget", -2, "readonly fast", keys="1..-1 RO access", g
         args="key...")
 
 
-# -- SET ------------------------------------------------------------------------------------------------------------------
+# -- SET -----------------------------------------------------------------------------------------------------
 
 cdef bint parse_condition(Context *c, int *at, SetOptions *options) noexcept nogil:
     """Whether argv[at] is NX, XX or IFEQ and goes with what stands before; `at` moves to its last word."""
@@ -203,7 +205,8 @@ cdef inline bint is_get_word(Context *c, const SetOptions *options, int i) noexc
     return i >= 3 and i != options.comparison and arg_is(c, i, b"get", 3)
 
 
-cdef void set_and_propagate(Context *c, const SetOptions *options, Entry *entry, int64_t expiry) noexcept nogil:
+cdef void set_and_propagate(Context *c, const SetOptions *options, Entry *entry,
+                            int64_t expiry) noexcept nogil:
     if options.expiry.kind == EXPIRY_KEEP and entry != NULL:
         expiry = entry_expiry(entry)
     store_argument(c, entry, 2, expiry)
@@ -299,7 +302,7 @@ declare(native(cmd_psetex), "psetex", 4, "write denyoom", keys="1 OW update", gr
         deprecated="2.6.12 `SET` with the `PX` argument", args="key milliseconds:integer value")
 
 
-# -- GET that changes -----------------------------------------------------------------------------------------------------
+# -- GET that changes ----------------------------------------------------------------------------------------
 
 cdef void cmd_getset(Context *c) noexcept nogil:
     cdef Entry *entry = read_key(c, 1)
@@ -363,7 +366,9 @@ cdef void cmd_getex(Context *c) noexcept nogil:
     if entry == NULL:
         reply_null(&c.reply)
         return
-    if not check_type(c, entry, TYPE_STRING) or (option.index and not expiry_time_or_reply(c, &option, &expiry)):
+    if not check_type(c, entry, TYPE_STRING):
+        return
+    if option.index and not expiry_time_or_reply(c, &option, &expiry):
         return
     reply_value(c, entry)
     if option.index:
@@ -384,11 +389,12 @@ declare(native(cmd_getex), "getex", -2, "write fast", keys="1 RW access update (
              "unix-time-seconds:unix-time | PXAT unix-time-milliseconds:unix-time | PERSIST]")
 
 
-# -- MSET -----------------------------------------------------------------------------------------------------------------
+# -- MSET ----------------------------------------------------------------------------------------------------
 
 cdef Blob *take_last(Context *c, int index) noexcept nogil:
-    """The block of the value behind the key at argv[index], unless the key is set again later: the block would be freed with the
-    first value, while the request, which is still to be propagated, points into it."""
+    """The block of the value behind the key at argv[index], unless the key is set again later: the block
+    would be freed with the first value, while the request, which is still to be propagated, points into
+    it."""
     cdef int i
     for i in range(index + 2, c.argc, 2):
         if slice_equal(c.argv[i], c.argv[index]):

@@ -38,7 +38,7 @@ def engine_cron(Engine engine, int hz):
     if runtime.pause_end_ms and <uint64_t> runtime.keyspace.now_ms >= runtime.pause_end_ms:
         engine.unpause()
     if runtime.alerts & (ALERT_LOADING | ALERT_PAUSED_WRITES) == 0:
-        if engine.active_expire:
+        if engine.active_expire and not runtime.keyspace.import_mode:
             expire_sweep(&runtime.keyspace, engine.expire_effort,
                          <int64_t> 1000000 * (EXPIRE_SHARE + 2 * (engine.expire_effort - 1)) // hz // 100)
         if runtime.evicting:

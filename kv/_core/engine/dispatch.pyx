@@ -27,7 +27,7 @@ from kv._core.runtime.state cimport (
     ALERT_LOADING, ALERT_MAXMEMORY, ALERT_MONITORS, ALERT_PAUSED_ALL, ALERT_PAUSED_WRITES, ALERT_WRITE_ERROR,
     COMMAND_ADMIN, COMMAND_DENYOOM, COMMAND_LOADING, COMMAND_MAY_REPLICATE, COMMAND_NO_AUTH, COMMAND_NO_MULTI,
     COMMAND_PROTECTED, COMMAND_SKIP_MONITOR, COMMAND_SUBSCRIBED, COMMAND_UNQUEUED, COMMAND_WRITE, ERROR_KINDS,
-    SESSION_BLOCKED, SESSION_CLOSE_AFTER_REPLY, SESSION_LOCAL, SESSION_LOOPBACK, SESSION_MULTI, SESSION_POSTPONED, SESSION_REPLY_OFF,
+    SESSION_BLOCKED, SESSION_CLOSE_AFTER_REPLY, SESSION_IMPORT_SOURCE, SESSION_LOCAL, SESSION_LOOPBACK, SESSION_MULTI, SESSION_POSTPONED, SESSION_REPLY_OFF,
     SESSION_REPLY_SKIP, SESSION_REPLY_SKIP_NEXT, SESSION_SPECIAL, SESSION_SUBSCRIBED, SESSION_UNIX, Command, Context, ErrorKind,
     Request, Runtime, Session)
 
@@ -53,7 +53,9 @@ cdef bint dispatch(Runtime *runtime, Session *session, Request *request) noexcep
               and (c.command.arity == c.argc or (c.command.arity < 0 and c.argc >= -c.command.arity))):
         call(&c, reply_start)
     elif pass_gates(&c):
+        c.keyspace.show_expired = session.flags & SESSION_IMPORT_SOURCE and c.keyspace.import_mode
         call(&c, reply_start)
+        c.keyspace.show_expired = False
     elif c.reply.errors:
         count_error(&c, reply_start)
     if unlikely(session.flags & (SESSION_REPLY_OFF | SESSION_REPLY_SKIP | SESSION_REPLY_SKIP_NEXT)):
@@ -342,8 +344,10 @@ cdef bint evict_until_fits(Runtime *runtime) noexcept nogil:
     if runtime.maxmemory == 0 or fits(runtime):
         runtime.evicting = False
         return True
-    if runtime.keyspace.policy == POLICY_NOEVICTION:
+    if runtime.keyspace.policy == POLICY_NOEVICTION or runtime.keyspace.import_mode:
         return False
+    if runtime.alerts & (ALERT_PAUSED_ALL | ALERT_PAUSED_WRITES):
+        return True
     start = clock_us()
     limit = eviction_limit_us(runtime)
     while not fits(runtime):

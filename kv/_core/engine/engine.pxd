@@ -17,6 +17,7 @@ cdef class Engine:
     cdef readonly int64_t idle_timeout_s  # config timeout, 0: none
     cdef object __weakref__
 
+    cdef void update_hiding(self) noexcept nogil
     cdef void resume(self, Session *session) noexcept nogil
     cdef void serve_resumed(self) noexcept nogil
     cdef void forget_pending(self, Session *session) noexcept nogil

@@ -13,7 +13,8 @@
 The order is a promise: no reply leaves before its effects are with the AOF. The engine itself opens nothing, forks nothing, and
 reads no clock but to stamp a batch; who embeds it without sockets uses a local session (`execute`).
 """
-from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.buffer cimport PyBUF_READ
+from cpython.memoryview cimport PyMemoryView_FromMemory
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memset, strlen
 
@@ -45,9 +46,7 @@ from kv._core.runtime.state cimport (
     SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_IN_DOOMED, SESSION_LOCAL, SESSION_LOOPBACK, SESSION_MONITOR,
     SESSION_PENDING_INPUT, SESSION_POSTPONED, SESSION_READY, SESSION_UNIX, SESSION_WANTS_WRITE, Command, Context, Runtime, Session)
 
-import logging
 import os
-import weakref
 
 # the commands: importing a module declares what is in it
 import kv._core.runtime.call
@@ -152,8 +151,10 @@ cdef class Engine:
         return self.runtime.effects.length
 
     def effects(self):
-        """The effects that were not taken yet, as bytes of commands."""
-        return PyBytes_FromStringAndSize(self.runtime.effects.data, self.runtime.effects.length)
+        """The effects that were not taken yet, as a view of bytes of commands; good until effects_taken()."""
+        if self.runtime.effects.length == 0:
+            return memoryview(b"")
+        return PyMemoryView_FromMemory(self.runtime.effects.data, self.runtime.effects.length, PyBUF_READ)
 
     def effects_taken(self):
         """They are with the AOF: forget them."""
@@ -258,6 +259,9 @@ cdef class Engine:
             self.active_expire = value
         elif name == "hash_resize":
             self.resize_allowed = value
+        elif name == "import_mode":
+            keyspace.import_mode = value
+            self.update_hiding()
         elif name == "enforce_reply_list":
             runtime.enforce_blocks = value
         elif name == "timeout":
@@ -345,7 +349,12 @@ cdef class Engine:
             self.set_alert(ALERT_PAUSED_ALL, True)
         if until_ms > runtime.pause_end_ms:
             runtime.pause_end_ms = until_ms
-        runtime.keyspace.reads_only_hide = True
+        self.update_hiding()
+
+    cdef void update_hiding(self) noexcept nogil:
+        """Whether expired keys are hidden and kept: while writes are paused, and where keys are imported."""
+        self.runtime.keyspace.reads_only_hide = (self.runtime.keyspace.import_mode
+                                                 or self.runtime.alerts & ALERT_PAUSED_WRITES != 0)
 
     def unpause(self):
         """End the pause and run what was held back."""
@@ -354,7 +363,7 @@ cdef class Engine:
         cdef Session *following
         self.set_alert(ALERT_PAUSED_WRITES | ALERT_PAUSED_ALL, False)
         runtime.pause_end_ms = 0
-        runtime.keyspace.reads_only_hide = False
+        self.update_hiding()
         runtime.postponed = NULL
         while session != NULL:
             following = session.next_postponed
@@ -524,8 +533,8 @@ cdef void tell_commandlog(Context *c, int64_t duration_us, uint64_t request_byte
     engine = <Engine> c.runtime.face
     if engine.on_commandlog is None:
         return
-    words = [c.argv[i].data[:min(c.argv[i].length, 256)] for i in range(min(c.argc, 64))]
-    lengths = [c.argv[i].length for i in range(min(c.argc, 64))]
+    words = [shown_word(c, i)[:256] for i in range(min(c.argc, 64))]
+    lengths = [len(shown_word(c, i)) for i in range(min(c.argc, 64))]
     engine.on_commandlog(words, lengths, c.argc, c.session.id, duration_us, request_bytes, reply_bytes)
 
 
@@ -539,7 +548,7 @@ cdef void feed_monitors(Context *c) noexcept:
     cdef Session *session = c.runtime.sessions
     cdef bytes line
     seconds, us = divmod(c.runtime.now_us, 1000000)
-    words = " ".join([quoted(c.argv[i].data[:c.argv[i].length]) for i in range(c.argc)])
+    words = " ".join([quoted(shown_word(c, i)) for i in range(c.argc)])
     peer = "lua" if c.session.peer == NULL else c.session.peer.data[:c.session.peer.length].decode()
     if c.session.flags & SESSION_UNIX:
         peer = "unix:" + c.session.local.data[:c.session.local.length].decode().removesuffix(":0")
@@ -548,6 +557,13 @@ cdef void feed_monitors(Context *c) noexcept:
         if session.flags & SESSION_MONITOR and session != c.session:
             session_push(session, line, len(line))
         session = session.next
+
+
+cdef bytes shown_word(Context *c, int index):
+    """A word of the running command as logs may show it."""
+    if index < 64 and c.runtime.redacted >> index & 1:
+        return b"(redacted)"
+    return c.argv[index].data[:c.argv[index].length]
 
 
 cdef str quoted(bytes word):

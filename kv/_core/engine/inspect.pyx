@@ -16,7 +16,7 @@ from kv._core.runtime.registry cimport command_at, command_count
 from kv._core.runtime.session cimport session_doom, session_memory, session_reset
 from kv._core.runtime.state cimport (
     CLASS_NORMAL, LATENCY_BUCKETS, SESSION_BLOCKED, SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_LOCAL,
-    SESSION_MONITOR, SESSION_MULTI, SESSION_NO_EVICT, SESSION_NO_TOUCH, SESSION_POSTPONED, SESSION_REPLY_OFF,
+    SESSION_IMPORT_SOURCE, SESSION_MONITOR, SESSION_MULTI, SESSION_NO_EVICT, SESSION_NO_TOUCH, SESSION_POSTPONED, SESSION_REPLY_OFF,
     SESSION_REPLY_SKIP, SESSION_REPLY_SKIP_NEXT, SESSION_SUBSCRIBED, SESSION_UNIX, ALERT_MONITORS, Command, Runtime, Session, Statistics)
 
 from kv._core.runtime.registry import by_id
@@ -123,7 +123,7 @@ cdef class SessionInfo:
         letters = ""
         for flag, letter in ((SESSION_MONITOR, "O"), (SESSION_SUBSCRIBED, "P"), (SESSION_MULTI, "x"),
                              (SESSION_BLOCKED, "b"), (SESSION_CLOSE_AFTER_REPLY, "c"), (SESSION_DOOMED, "A"),
-                             (SESSION_UNIX, "U"), (SESSION_NO_EVICT, "e"), (SESSION_NO_TOUCH, "T")):
+                             (SESSION_UNIX, "U"), (SESSION_NO_EVICT, "e"), (SESSION_NO_TOUCH, "T"), (SESSION_IMPORT_SOURCE, "I")):
             if flags & <uint64_t> flag:
                 letters += letter
         return letters or "N"
@@ -159,7 +159,7 @@ cdef class SessionInfo:
         cdef uint64_t flag = <uint64_t> {
             "no-evict": SESSION_NO_EVICT, "no-touch": SESSION_NO_TOUCH,
             "reply-off": SESSION_REPLY_OFF | (0 if on else SESSION_REPLY_SKIP | SESSION_REPLY_SKIP_NEXT),
-            "reply-skip": SESSION_REPLY_SKIP_NEXT}[name]
+            "import-source": SESSION_IMPORT_SOURCE, "reply-skip": SESSION_REPLY_SKIP_NEXT}[name]
         if on:
             self.session().flags |= flag
         else:

@@ -65,6 +65,8 @@ cdef struct Keyspace:
     bint lazy_user_del
     bint lazy_user_flush
     bint expiry_paused          # keys stay although their time has come (loading, a paused server, DEBUG)
+    bint import_mode            # config import-mode: keys come from elsewhere with their expiries, nothing expires here
+    bint show_expired           # the client that runs may see keys whose time has come (CLIENT IMPORT-SOURCE)
     bint reads_only_hide        # an expired key is hidden, but stays: somebody else decides (a replica, a paused server)
     bint touch_paused           # a forked child lives: do not dirty pages for the access clock's sake
     int event_classes           # notify-keyspace-events as EventClass bits, 0: off
@@ -93,7 +95,8 @@ cdef Entry *keyspace_find(Keyspace *keyspace, Database *database, Key key) noexc
 cdef Entry *keyspace_lookup(Keyspace *keyspace, Database *database, Key key, int flags) noexcept nogil
 cdef void keyspace_add(Keyspace *keyspace, Database *database, Key key, Entry *entry) noexcept nogil
 cdef void keyspace_put(Keyspace *keyspace, Database *database, Entry *entry) noexcept nogil
-cdef void keyspace_overwrite(Keyspace *keyspace, Database *database, Entry *entry, Entry *made, bint lazy) noexcept nogil
+cdef void keyspace_overwrite(Keyspace *keyspace, Database *database, Entry *entry, Entry *made,
+                             bint lazy) noexcept nogil
 cdef void keyspace_remove(Keyspace *keyspace, Database *database, Key key, bint lazy) noexcept nogil
 cdef Entry *keyspace_detach(Keyspace *keyspace, Database *database, Key key) noexcept nogil
 cdef Entry *keyspace_set_expiry(Keyspace *keyspace, Database *database, Entry *entry, int64_t expiry) noexcept nogil
@@ -111,7 +114,8 @@ cdef const char *keyspace_check(Keyspace *keyspace) noexcept nogil
 
 cdef inline bint keyspace_expired(const Keyspace *keyspace, const Entry *entry) noexcept nogil:
     """Whether the entry's time has come."""
-    return entry.flags & ENTRY_EXPIRES and entry_expiry(entry) < keyspace.now_ms and not keyspace.expiry_paused
+    return entry.flags & ENTRY_EXPIRES and entry_expiry(entry) < keyspace.now_ms and not (
+        keyspace.expiry_paused or keyspace.show_expired)
 
 
 cdef inline void keyspace_changed(Keyspace *keyspace, Database *database, Slice key, int event_class,

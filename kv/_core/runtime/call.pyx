@@ -4,14 +4,14 @@
     def lastsave(call):
         return call.server.last_save
 
-The function is given a Call and returns the reply: None for null, int, float, bool, bytes or str for a bulk string,
-list or tuple, dict for a map, set for a set (OrderedSet where the order is to be kept), Status for a simple string (OK
-is one), Verbatim for text, Encoded for what is ready to be sent (`encode` makes it). It raises ReplyError for an error
-reply, whose text begins with the error's code. Anything else it raises is a bug: it is logged, and the client is told
-"ERR internal error".
+The function is given a Call and returns the reply: None for null, int, float, bool, bytes or str for a bulk
+string, list or tuple, dict for a map, set for a set (OrderedSet where the order is to be kept), Status for a simple
+string (OK is one), Verbatim for text, Encoded for what is ready to be sent (`encode` makes it). It raises ReplyError
+for an error reply, whose text begins with the error's code. Anything else it raises is a bug: it is logged, and the
+client is told "ERR internal error".
 """
 from cpython.ref cimport PyObject
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint64_t
 
 from kv._core.base.buffer cimport Buffer, buffer_free
 from kv._core.base.slice cimport Slice
@@ -21,9 +21,6 @@ from kv._core.resp.reply cimport (
 from kv._core.runtime.effects cimport propagate_as_came
 from kv._core.runtime.registry import set_python_body
 from kv._core.runtime.state cimport SESSION_CLOSE_AFTER_REPLY, SESSION_LOCAL, SESSION_LOOPBACK, SESSION_UNIX, Context
-
-import logging
-import traceback
 
 
 class ReplyError(Exception):
@@ -149,6 +146,13 @@ cdef class Call:
         """The reply of this call is already in this RESP version."""
         self.alive().reply.version = version
 
+    def redact(self, *indexes):
+        """Arguments (by their index in `args`) that MONITOR and the command log must not show."""
+        cdef int first = 2 if self.alive().command.parent != NULL else 1
+        for index in indexes:
+            if index + first < 64:
+                self.context.runtime.redacted |= <uint64_t> 1 << <int> (index + first)
+
     def close_after_reply(self):
         self.alive().session.flags |= SESSION_CLOSE_AFTER_REPLY
 
@@ -243,6 +247,25 @@ def encode(object value, int resp):
         buffer_free(&out)
 
 
+def report_bug(str command):
+    """Log the exception that is being handled; a server puts its own log in place (`bug_log`)."""
+    import traceback
+
+    bug_log(f"internal error in {command}:\n{traceback.format_exc()}")
+
+
+def bug_log(str text):
+    import sys
+
+    sys.stderr.write(text)
+
+
+def set_bug_log(log):
+    """Where bugs in commands written in Python are told of: a function of one text."""
+    global bug_log
+    bug_log = log
+
+
 cdef void run_python(Context *c) noexcept nogil:
     """The body of every command that is written in Python."""
     with gil:
@@ -254,6 +277,7 @@ cdef void run_handler(Context *c) noexcept:
     cdef size_t start = c.reply.out.length
     cdef bytes text
     call.context = c
+    c.runtime.redacted = 0
     try:
         reply_object(&c.reply, (<object> c.command.handler)(call))
     except ReplyError as error:
@@ -261,7 +285,7 @@ cdef void run_handler(Context *c) noexcept:
         text = str(error).encode("utf-8", "surrogateescape")
         reply_error(&c.reply, text, len(text))
     except Exception:
-        logging.getLogger("kv").error("internal error in %s:\n%s", c.command.name.decode(), traceback.format_exc())
+        report_bug(c.command.name.decode())
         c.reply.out.length = start
         reply_error(&c.reply, b"ERR internal error", 18)
     finally:

@@ -57,7 +57,8 @@ cdef enum SessionFlag:
     SESSION_IN_DOOMED = 1 << 16         # in the runtime's list of sessions to close
     SESSION_PENDING_INPUT = 1 << 17     # has complete requests left from an earlier turn
     SESSION_LOOPBACK = 1 << 18          # its peer is this machine
-    SESSION_SPECIAL = SESSION_REPLY_OFF | SESSION_REPLY_SKIP | SESSION_REPLY_SKIP_NEXT | SESSION_MULTI | \
+    SESSION_IMPORT_SOURCE = 1 << 19     # CLIENT IMPORT-SOURCE: sees keys whose time has come
+    SESSION_SPECIAL = SESSION_IMPORT_SOURCE | SESSION_REPLY_OFF | SESSION_REPLY_SKIP | SESSION_REPLY_SKIP_NEXT | SESSION_MULTI | \
         SESSION_SUBSCRIBED | SESSION_NO_TOUCH | SESSION_LOCAL
                                         # what the dispatcher's short way does not know
 
@@ -101,6 +102,7 @@ cdef struct Session:
     Parser parser               # the request that is being received
     Arguments partial           # its arguments so far, when it takes more than one read
     Buffer input                # bytes received and not consumed
+    size_t input_wanted         # room to make: after a big argument the next may be big too
     size_t input_at             # how many of them are consumed
     size_t arena_start          # this turn's replies in the runtime's arena
     size_t arena_length
@@ -264,6 +266,7 @@ cdef struct Runtime:
     uint64_t pause_end_ms       # unix time CLIENT PAUSE ends
     void *face                  # the Python Engine, for commands written in Python
     Session *running            # whose command runs
+    uint64_t redacted           # words of the running command that no log may show, a bit each
     bint evicting               # a command's eviction ran out of its time: cron goes on
     void (*on_commandlog)(Context *c, int64_t duration_us, uint64_t reply_bytes) noexcept nogil
     void (*on_monitor)(Context *c) noexcept nogil

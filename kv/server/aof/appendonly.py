@@ -1,51 +1,424 @@
-"""The append-only file of a running server."""
+"""The append-only file of a running server.
+
+Three states. OFF. ON: every effect goes to the last increment. WAITING, after CONFIG SET appendonly yes: the files on disk don't hold the
+dataset, so nothing there counts until a first base is written; effects meanwhile go to a temporary increment, which takes its place in
+the manifest together with that base. If the rewrite fails they are dropped, and the next one begins anew.
+
+manifest.py says which files there are, loader.py reads them, writer.py appends, rewrite.py makes a new base.
+"""
 from __future__ import annotations
+
+import os
+import re
+import time
+from types import SimpleNamespace
+
+from kv._core.engine.aofreplay import empty_dataset
+
+from ..config import ConfigError
+from ..log import log
+from .loader import Loader, LoadError, LoadStopped
+from .manifest import BASE, File, Folder, Manifest, ManifestError
+from .rewrite import Rewrite, write_dataset
+from .writer import Worker, Writer, unlink_in_background
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..server import Server
 
-
-class LoadError(Exception):
-    """The files can't be loaded; str() is the line to log before the server exits."""
+OFF, ON, WAITING = "off", "on", "waiting for the first rewrite"
+LEFTOVER = re.compile(r"temp-rewriteaof-(?:bg-)?(\d+)\.aof")
 
 
 class AppendOnly:
     """What the loop, the cron and commands use."""
 
     def __init__(self, server: Server) -> None:
+        config = server.config
         self.server = server
-        self.holding_replies = False  # the loop must not send: an fsync that replies wait for is under way
-        self.must_flush = False  # flush() is due although there are no new effects
-        self.buffered = 0  # bytes not yet written
+        self.engine = server.engine
+        self.state = OFF
+        self.folder = Folder(config.appenddirname, config.appendfilename)
+        self.manifest = Manifest(config.appendfilename)
+        self.writer = Writer(self.engine.set_write_error, config.appendfsync)
+        self.removals = Worker("kv-aof-remove")
+        self.loader: Loader | None = None   # while the files are read
+        self.rewriting = Rewrite(self)
+        self.base_size = 0      # bytes of all files after the last rewrite
+        self.other_size = 0     # bytes of all files but the one that is written
+        self.stamped = 0        # unix time of the last annotation
+
+    @property
+    def current_size(self) -> int:
+        """Bytes of the base and all increments."""
+        return self.other_size + self.writer.size
+
+    @property
+    def buffered(self) -> int:
+        """Bytes that could not be written yet."""
+        return len(self.writer.buffer)
+
+    # -- at the start -------------------------------------------------------------------------------------------------
 
     def load_at_start(self) -> None:
-        """Read the dataset and open the file that is appended to. Raises LoadError."""
+        """Read the dataset and open the file that is appended to. Raises LoadError, LoadStopped."""
+        self.writer.policy = self.server.config.appendfsync
+        self.read_manifest()
+        if self.server.config.appendonly:
+            started = time.monotonic()
+            remove_leftovers()
+            self.upgrade()
+            if self.manifest.live():
+                self.load_files(self.serve)
+                log("notice", f"DB loaded from append only file: {time.monotonic() - started:.3f} seconds")
+            self.open_at_start()
+        self.delete_history()
+
+    def read_manifest(self) -> None:
+        try:
+            self.manifest = self.folder.read()
+        except ManifestError as error:
+            log("warning", "\n*** FATAL AOF MANIFEST FILE ERROR ***\n")
+            if error.line:
+                log("warning", f"Reading the manifest file, at line {error.number}\n")
+                log("warning", f">>> '{error.line}'\n")
+            raise LoadError(error.reason) from None
+        except OSError as error:
+            raise LoadError(f"Fatal error: can't open the AOF manifest file {self.folder.path(self.folder.manifest_name)} "
+                            f"for reading: {error.strerror}") from None
+
+    def upgrade(self) -> None:
+        """A single file of an older server, beside the folder, becomes the first base. Raises LoadError."""
+        name, manifest = self.folder.stem, self.manifest
+        interrupted = (manifest.base is not None and not manifest.increments and manifest.base.name == name
+                       and not os.path.exists(self.folder.path(name)))
+        if not os.path.exists(name) or (manifest.live() and not interrupted):
+            return
+        self.make_folder()
+        manifest.base, manifest.last_base = File(name, 1, BASE), 1
+        if not self.folder.write(manifest):
+            raise LoadError("The AOF manifest file can't be written")
+        try:
+            os.rename(name, self.folder.path(name))
+        except OSError as error:
+            raise LoadError(f"Error trying to move the old AOF file {name} into dir {self.folder.name}: "
+                            f"{error.strerror}") from None
+        log("notice", f"Successfully migrated an old-style AOF file ({name}) into the AOF directory ({self.folder.name}).")
+
+    def make_folder(self) -> None:
+        try:
+            self.folder.make()
+        except OSError as error:
+            raise LoadError(f"Can't open or create append-only dir {self.folder.name}: {error.strerror}") from None
+
+    def load_files(self, serve) -> None:
+        """Run the files of the manifest. Raises LoadError, LoadStopped."""
+        self.loader = Loader(self.engine, self.server.config, self.folder, serve)
+        try:
+            total = self.loader.load(self.manifest)
+        finally:
+            self.loader = None
+        base = self.manifest.base
+        self.base_size = self.folder.size(base.name) if base else 0
+        self.other_size = total - self.writer.size
+
+    def serve(self) -> None:
+        self.server.serve_while_loading()
+        if not self.server.running:
+            raise LoadStopped
+
+    def open_at_start(self) -> None:
+        """Open the last increment; a folder without files begins with a base and an empty increment. Raises LoadError."""
+        self.make_folder()
+        before, manifest = self.manifest, self.manifest.copy()
+        if not manifest.live():
+            base = manifest.new_base()
+            log("notice", f"Creating AOF base file {base.name} on server start")
+            try:
+                write_dataset(self.engine, self.folder.path(base.name), self.server.config)
+            except OSError as error:
+                raise LoadError(f"Can't write the AOF base file {base.name}: {error.strerror}") from None
+        verb = "Opening" if manifest.increments else "Creating"
+        file = manifest.increments[-1] if manifest.increments else manifest.new_increment()
+        try:
+            fd = open_to_append(self.folder.path(file.name))
+        except OSError as error:
+            raise LoadError(f"Can't open the append-only file {file.name}: {error.strerror}") from None
+        if manifest != before and not self.folder.write(manifest):
+            raise LoadError("The AOF manifest file can't be written")
+        self.manifest = manifest
+        size = os.fstat(fd).st_size
+        self.writer.append_to(fd, size)
+        self.other_size = max(0, self.other_size - size)
+        log("notice", f"{verb} AOF incr file {file.name} on server start")
+        self.state = ON
+        self.engine.propagating = True
+
+    # -- on and off ---------------------------------------------------------------------------------------------------
 
     def switch(self, on: bool) -> None:
         """CONFIG SET appendonly. Raises ConfigError where it can't be done."""
+        if on == (self.state != OFF):
+            return
+        if on:
+            self.turn_on()
+        else:
+            self.turn_off()
 
-    def flush(self) -> None:
-        """Write the engine's effects; called in every turn that has any, before replies are sent."""
-        self.server.engine.effects_taken()
+    def turn_on(self) -> None:
+        self.state = WAITING
+        if self.rewriting.running:
+            log("notice", "AOF was enabled but there is already an AOF rewriting in background. Stopping background AOF and "
+                          "starting a rewrite now.")
+            self.rewriting.kill()
+        if self.server.children.child is not None:
+            self.rewriting.scheduled = True
+            log("notice", "AOF was enabled but there is already another background operation. An AOF background was scheduled "
+                          "to start when possible.")
+        elif not self.rewriting.start():
+            self.abandon_first_rewrite()
+            self.state = OFF
+            log("warning", "The server needs to enable the AOF but can't trigger a background AOF rewrite operation. Check the "
+                           "above logs for more info about the error.")
+            raise ConfigError("Unable to turn on AOF. Check server logs.")
+        self.writer.forget_trouble()
+
+    def turn_off(self) -> None:
+        self.flush(force=True)
+        self.writer.close()
+        self.engine.propagating = False
+        self.state = OFF
+        if self.rewriting.scheduled:
+            self.rewriting.scheduled = False
+            log("notice", "AOF was disabled but there is a scheduled AOF background, cancel it.")
+        self.rewriting.kill()
+        self.engine.set_uncounted_memory(0)
+
+    def set_policy(self) -> None:
+        """CONFIG SET appendfsync."""
+        self.writer.policy = self.server.config.appendfsync
+
+    # -- in the loop --------------------------------------------------------------------------------------------------
+
+    def flush(self, force: bool = False) -> None:
+        """Write the engine's effects; called in every turn that has any, before replies are sent. Forced: even while a
+        sync is under way."""
+        engine, writer = self.engine, self.writer
+        waited = writer.buffer
+        if writer.fd >= 0 and engine.effects_pending:
+            data = engine.effects()
+            if self.server.config.aof_timestamp_enabled:
+                data = self.annotation() + bytes(data)
+            writer.write(data, force)
+        elif waited:
+            writer.flush(force)
+        engine.effects_taken()
+        if waited or writer.buffer:
+            engine.set_uncounted_memory(len(writer.buffer))
+
+    def annotation(self) -> bytes:
+        """The line that tells the time of the commands behind it, once a second."""
+        now = engine_seconds(self.engine)
+        if now == self.stamped:
+            return b""
+        self.stamped = now
+        return f"#TS:{now}\r\n".encode()
 
     def cron(self) -> None:
         """fsync that is due, retries after errors, automatic rewrites."""
+        writer = self.writer
+        writer.sync_paused = (self.server.config.no_appendfsync_on_rewrite
+                              and self.server.children.child is not None)
+        if writer.fd >= 0:
+            if writer.buffer or self.engine.effects_pending:
+                self.flush()
+            else:
+                writer.sync_if_due()
+            writer.note_sync_outcome()
+        self.rewriting.cron(automatic=self.state == ON)
+
+    # -- rewriting ----------------------------------------------------------------------------------------------------
 
     def rewrite(self) -> str:
-        """BGREWRITEAOF: start one or schedule it; the status line to answer."""
-        return "Background append only file rewriting started"
+        """BGREWRITEAOF: start one or schedule it; the status line to answer. Raises RewriteError."""
+        return self.rewriting.request()
+
+    def begin_increment(self) -> bool:
+        """A rewrite begins: from here on effects go to a new file. False, and logged, where there can't be one."""
+        try:
+            self.folder.make()
+        except OSError as error:
+            log("warning", f"Can't open or create append-only dir {self.folder.name}: {error.strerror}")
+            return False
+        if self.state == OFF:
+            return True
+        self.flush(force=True)
+        if self.writer.buffer:
+            log("warning", "Can't rewrite append only file in background: what was changed before can't be written")
+            return False
+        manifest = self.manifest.copy()
+        waiting = self.state == WAITING
+        name = self.folder.temporary_increment if waiting else manifest.new_increment().name
+        try:
+            fd = open_to_append(self.folder.path(name), truncate=True)
+        except OSError as error:
+            log("warning", f"Can't open the append-only file {name}: {error.strerror}")
+            return False
+        if not waiting and not self.folder.write(manifest):
+            os.close(fd)
+            return False
+        log("notice", f"Creating AOF incr file {name} on background rewrite")
+        self.other_size += self.writer.size
+        self.writer.append_to(fd, 0)
+        self.manifest = manifest
+        self.engine.effects_restart()
+        self.engine.propagating = True
+        return True
+
+    def adopt_base(self, manifest: Manifest) -> bool:
+        """The rewrite's base is in its place: put a manifest in use that begins with it. False, and logged, where that fails."""
+        increment = ""
+        if self.state == WAITING:
+            temporary = self.folder.temporary_increment
+            increment = manifest.new_increment().name
+            try:
+                os.rename(self.folder.path(temporary), self.folder.path(increment))
+            except OSError as error:
+                log("warning", f"Error trying to rename the temporary AOF incr file {self.folder.path(temporary)} into "
+                               f"{self.folder.path(increment)}: {error.strerror}")
+                return False
+            log("notice", f"Successfully renamed the temporary AOF incr file {temporary} into {increment}")
+        manifest.retire_increments(keep_last=self.state != OFF)
+        if not self.folder.write(manifest):
+            if increment:
+                unlink_in_background(self.folder.path(increment), self.removals)
+            return False
+        self.manifest = manifest
+        if self.state != OFF:
+            assert manifest.base is not None
+            self.other_size = self.folder.size(manifest.base.name)
+            self.base_size = self.current_size
+        self.delete_history()
+        if self.state == WAITING:
+            self.state = ON
+        return True
+
+    def rewrite_ended(self, killed: bool) -> None:
+        """Whether it went well or not. A first rewrite that failed is tried again."""
+        if self.state == WAITING and not killed:
+            self.abandon_first_rewrite()
+            self.rewriting.scheduled = True
+
+    def abandon_first_rewrite(self) -> None:
+        """What was gathered for a first base that did not come about is of no use."""
+        self.engine.propagating = False
+        self.engine.effects_taken()
+        self.writer.abandon()
+        name = self.folder.temporary_increment
+        log("notice", f"Removing the temp incr aof file {name} in the background")
+        unlink_in_background(self.folder.path(name), self.removals)
+
+    def delete_history(self) -> None:
+        """Delete what a newer base has replaced. What goes wrong is tried again after the next rewrite."""
+        if self.server.config.aof_disable_auto_gc or not self.manifest.history:
+            return
+        manifest = self.manifest.copy()
+        for file in manifest.history:
+            log("notice", f"Removing the history file {file.name} in the background")
+            unlink_in_background(self.folder.path(file.name), self.removals)
+        manifest.history.clear()
+        self.folder.write(manifest)
+        self.manifest = manifest
+
+    # -- figures ------------------------------------------------------------------------------------------------------
 
     def figures(self) -> dict:
         """The fields of INFO persistence that are the file's (see info.py)."""
-        return {"aof_enabled": False, "aof_rewrite_in_progress": False, "aof_rewrite_scheduled": False,
-                "aof_last_rewrite_time_sec": -1, "aof_current_rewrite_time_sec": -1, "aof_last_bgrewrite_status": "ok",
-                "aof_rewrites": 0, "aof_rewrites_consecutive_failures": 0, "aof_last_write_status": "ok",
-                "aof_last_cow_size": 0, "append_only": None, "load": None}
+        rewriting = self.rewriting
+        return {"aof_enabled": self.state != OFF, "aof_rewrite_in_progress": rewriting.running,
+                "aof_rewrite_scheduled": rewriting.scheduled, "aof_last_rewrite_time_sec": rewriting.last_seconds,
+                "aof_current_rewrite_time_sec": rewriting.current_seconds,
+                "aof_last_bgrewrite_status": rewriting.status, "aof_rewrites": rewriting.count,
+                "aof_rewrites_consecutive_failures": rewriting.failures,
+                "aof_last_write_status": "err" if self.writer.failing else "ok",
+                "aof_last_cow_size": rewriting.cow_size,
+                "append_only": self.file_figures() if self.state != OFF else None,
+                "load": self.loader.progress if self.loader else None}
+
+    def file_figures(self) -> SimpleNamespace:
+        return SimpleNamespace(
+            aof_current_size=self.current_size, aof_base_size=self.base_size, aof_pending_rewrite=False,
+            aof_buffer_length=self.buffered, aof_pending_bio_fsync=self.writer.syncs.pending,
+            aof_delayed_fsync=self.writer.delayed)
 
     def reset_statistics(self) -> None:
         """CONFIG RESETSTAT."""
+        self.writer.delayed = 0
+        self.rewriting.count = 0
+
+    # -- DEBUG --------------------------------------------------------------------------------------------------------
+
+    def reload(self) -> None:
+        """DEBUG LOADAOF: replace the dataset by what is in the files. Raises LoadError."""
+        if self.state != OFF:
+            self.flush(force=True)
+        dirty = self.engine.dirty
+        empty_dataset(self.engine)
+        self.read_manifest()
+        self.delete_history()
+        self.load_files(do_nothing)
+        self.engine.dirty = dirty  # else DEBUG itself would count as a change, and be propagated
+        log("notice", "Append Only File loaded by DEBUG LOADAOF")
+
+    def reload_copy(self, save: bool = True, empty: bool = True) -> None:
+        """DEBUG RELOAD: write the dataset to a file and replace it by what is read back. Raises LoadError, OSError."""
+        dirty = self.engine.dirty
+        name = f"temp-reload-{os.getpid()}.aof"
+        if save:
+            write_dataset(self.engine, name, self.server.config)
+        copy = Manifest(name, File(name, 1, BASE))
+        loader = Loader(self.engine, self.server.config, Folder(".", name), do_nothing)
+        if empty:
+            empty_dataset(self.engine)
+        loader.load(copy)
+        self.engine.dirty = dirty
+
+    # -- the end ------------------------------------------------------------------------------------------------------
 
     def close(self, force: bool) -> bool:
-        """Before the process ends: write and fsync. False where that fails, unless forced."""
+        """Before the process ends: write and fsync. False where the dataset would be lost, unless forced."""
+        if self.rewriting.running:
+            if self.state == WAITING:
+                log("warning", "Writing initial AOF. Exit anyway." if force else "Writing initial AOF, can't exit.")
+                if not force:
+                    return False
+            log("warning", "There is a child rewriting the AOF. Killing it!")
+            self.rewriting.kill()
+        if self.state != OFF and self.writer.fd >= 0:
+            log("notice", "Calling fsync() on the AOF file.")
+            self.flush(force=True)
+            self.writer.sync_now()
         return True
+
+
+def do_nothing() -> None:
+    """Inside a command nobody else is served."""
+
+
+def engine_seconds(engine) -> int:
+    return engine.now_ms // 1000
+
+
+def open_to_append(path: str, truncate: bool = False) -> int:
+    """A descriptor of a file that is made where it is missing. Raises OSError."""
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | (os.O_TRUNC if truncate else 0)
+    return os.open(path, flags, 0o644)
+
+
+def remove_leftovers() -> None:
+    """Delete what children of servers that are gone left behind."""
+    for name in os.listdir("."):
+        found = LEFTOVER.fullmatch(name)
+        if found and not os.path.exists(f"/proc/{found[1]}"):
+            log("notice", f"Removing the unfinished rewrite {name}")
+            os.unlink(name)

@@ -230,6 +230,17 @@ def client_no_touch(call):
     return OK
 
 
+@command("client|import-source", 3, PLAIN, group="connection", since="8.1.0", complexity="O(1)",
+         summary="Lets the caller see keys whose time has come, while keys are imported.",
+         args="(enabled: ON | OFF)")
+def client_import_source(call):
+    on = switch(call)
+    if on and not call.server.config.import_mode:
+        raise ReplyError("ERR Server is not in import mode")
+    me(call).set_flag("import-source", on)
+    return OK
+
+
 @command("client|reply", 3, PLAIN, since="3.2.0", summary="Turns the caller's replies on or off.",
          args="(action: ON | OFF | SKIP)", **CONNECTION)
 def client_reply(call):

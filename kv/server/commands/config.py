@@ -31,6 +31,7 @@ def config_set(call):
     if len(words) % 2:
         raise ReplyError("ERR wrong number of arguments for 'config|set' command")
     pairs = list(zip(words[::2], words[1::2], strict=True))
+    call.redact(*[2 * index + 1 for index, (name, _) in enumerate(pairs) if call.server.config.is_sensitive(name)])
     try:
         call.server.config.set_many(pairs, loading=call.engine.loading, local=call.peer_is_local)
     except ConfigError as error:

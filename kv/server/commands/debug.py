@@ -4,16 +4,23 @@ from __future__ import annotations
 import os
 import time
 
-from kv._core.engine import debug as core
 from kv._core.engine.inspect import table_figures
 from kv._core.runtime.call import OK, SYNTAX_ERROR, BigNumber, ReplyError, Status, Verbatim
 from kv._core.runtime.registry import command
 
+from ..aof import LoadError
 from ..config import ConfigError
 from ..log import log
 
-SUBCOMMANDS = {}
+SUBCOMMANDS: dict[str, tuple] = {}
 NO_KEY = "ERR no such key"
+
+
+def core():
+    """The compiled half, imported when it is first asked for: the digest needs OpenSSL."""
+    from kv._core.engine import debug
+
+    return debug
 
 
 def subcommand(name: str, least: int = 0, most: int | None = None):
@@ -57,13 +64,13 @@ def debug_populate(call, count, prefix=b"key", size=b"0"):
     count, size = call.integer(1), int(size)
     if count < 0 or size < 0:
         raise ReplyError("ERR value is out of range, must be positive")
-    core.populate(call.engine, call.database, count, prefix, size)
+    core().populate(call.engine, call.database, count, prefix, size)
     return OK
 
 
 @subcommand("object", 1, 2)
 def debug_object(call, key, fast=b""):
-    line = core.object_line(call.engine, call.database, key, fast.lower() == b"fast")
+    line = core().object_line(call.engine, call.database, key, fast.lower() == b"fast")
     if line is None:
         raise ReplyError(NO_KEY)
     return Status(line)
@@ -71,7 +78,7 @@ def debug_object(call, key, fast=b""):
 
 @subcommand("sdslen", 1)
 def debug_sdslen(call, key):
-    sizes = core.string_sizes(call.engine, call.database, key)
+    sizes = core().string_sizes(call.engine, call.database, key)
     if sizes is None:
         raise ReplyError(NO_KEY)
     if sizes is False:
@@ -83,12 +90,12 @@ def debug_sdslen(call, key):
 
 @subcommand("digest", 0)
 def debug_digest(call):
-    return Status(core.digest(call.engine))
+    return Status(core().digest(call.engine))
 
 
 @subcommand("digest-value", 0, 1 << 20)
 def debug_digest_value(call, *keys):
-    return [Status(core.digest_value(call.engine, call.database, key)) for key in keys]
+    return [Status(core().digest_value(call.engine, call.database, key)) for key in keys]
 
 
 @subcommand("config-rewrite-force-all", 0)
@@ -192,21 +199,30 @@ def debug_protocol(call, kind):
 
 @subcommand("loadaof", 0)
 def debug_loadaof(call):
-    call.server.aof.reload()
+    try:
+        call.server.aof.reload()
+    except LoadError as error:
+        log("warning", str(error))
+        raise ReplyError("ERR Error trying to load the AOF files, check server logs.") from None
     return OK
 
 
 @subcommand("reload", 0, 3)
 def debug_reload(call, *options):
-    if any(word.lower() not in (b"merge", b"noflush", b"nosave") for word in options):
-        raise ReplyError(SYNTAX_ERROR)
-    call.server.aof.reload_copy()
+    words = [word.lower() for word in options]
+    if any(word not in (b"merge", b"noflush", b"nosave") for word in words):
+        raise ReplyError("ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.")
+    try:
+        call.server.aof.reload_copy(save=b"nosave" not in words, empty=b"noflush" not in words)
+    except (LoadError, OSError) as error:
+        log("warning", str(error))
+        raise ReplyError("ERR Error trying to load the RDB dump, check server logs.") from None
     return OK
 
 
 @subcommand("aof-flush-sleep", 1)
 def debug_aof_flush_sleep(call, us):
-    call.server.aof.flush_sleep_us = int(us)
+    call.server.aof.writer.flush_sleep_us = int(us)
     return OK
 
 

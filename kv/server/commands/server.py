@@ -7,6 +7,7 @@ from kv._core.engine.inspect import session
 from kv._core.runtime.call import NO_REPLY, OK, SYNTAX_ERROR, ReplyError, Status, Verbatim
 from kv._core.runtime.registry import command
 
+from ..aof import RewriteError
 from ..info import Info
 from ..log import log
 
@@ -43,7 +44,10 @@ def monitor(call):
 @command("bgrewriteaof", 1, "admin noscript no_async_loading", group="server", since="1.0.0", complexity="O(1)",
          summary="Rewrites the append-only file in the background.")
 def bgrewriteaof(call):
-    return Status(call.server.aof.rewrite())
+    try:
+        return Status(call.server.aof.rewrite())
+    except RewriteError as error:
+        raise ReplyError(str(error)) from None
 
 
 @command("shutdown", -1, "admin noscript loading stale no_multi allow_busy", group="server", since="1.0.0",

@@ -1,0 +1,122 @@
+"""The dataset as commands: what a base file holds.
+
+Commands are made bucket by bucket into a buffer, which whoever writes the file empties between calls; so memory stays bounded
+however large the dataset is. The dataset must not change meanwhile: a forked child does this, or the loop while it does nothing
+else. Keys whose time has come are written with their expiry, and go when they are read back.
+"""
+from cpython.buffer cimport PyBUF_READ
+from cpython.memoryview cimport PyMemoryView_FromMemory
+from libc.stdint cimport int64_t, uint64_t
+
+from kv._core.base.buffer cimport Buffer, buffer_append, buffer_free, buffer_reserve
+from kv._core.base.numbers cimport FORMAT_I64_SIZE, format_i64
+from kv._core.base.slice cimport Slice
+from kv._core.containers.hashtable cimport hashtable_scan
+from kv._core.engine.engine cimport Engine
+from kv._core.keyspace.keyspace cimport Database, Keyspace
+from kv._core.objects.entry cimport ENTRY_EXPIRES, TYPE_STRING, Entry, entry_expiry, entry_key, entry_type
+from kv._core.objects.string cimport NUMBER_TEXT, string_slice
+
+
+cdef struct Output:             # what the visitor of buckets writes to
+    Buffer buffer               # commands not yet taken
+    uint64_t keys               # how many keys were written
+
+
+cdef class DatasetCommands:
+    """Commands that make the dataset anew, chunk by chunk."""
+    cdef Engine engine
+    cdef Output output
+    cdef int database           # that is being walked
+    cdef uint64_t cursor        # where in it the walk goes on
+    cdef bint selected          # its SELECT is written
+
+    def __cinit__(self, Engine engine not None):
+        self.engine = engine
+
+    def __dealloc__(self):
+        buffer_free(&self.output.buffer)
+
+    @property
+    def keys(self):
+        """Keys written so far."""
+        return self.output.keys
+
+    def fill(self, size_t least):
+        """The next commands, about `least` bytes of them, as a view that is good until the next call; None at the end."""
+        self.output.buffer.length = 0
+        with nogil:
+            while self.output.buffer.length < least and self.database < self.engine.runtime.keyspace.count:
+                self.write_bucket()
+        if self.output.buffer.length == 0:
+            return None
+        return PyMemoryView_FromMemory(self.output.buffer.data, self.output.buffer.length, PyBUF_READ)
+
+    cdef void write_bucket(self) noexcept nogil:
+        """The keys of one bucket; behind the last one of a database, the next database."""
+        cdef Database *database = self.engine.runtime.keyspace.databases + self.database
+        if database.keys.count and not self.selected:
+            self.selected = True
+            write_count(&self.output.buffer, 2)
+            write_word(&self.output.buffer, b"SELECT", 6)
+            write_number(&self.output.buffer, database.id)
+        if database.keys.count:
+            self.cursor = hashtable_scan(&database.keys, self.cursor, visit, &self.output)
+        if self.cursor == 0:
+            self.database += 1
+            self.selected = False
+
+
+cdef void visit(void *argument, void *element, bint marked) noexcept nogil:
+    cdef Output *output = <Output *> argument
+    write_entry(&output.buffer, <Entry *> element)
+    output.keys += 1
+
+
+cdef void write_entry(Buffer *out, const Entry *entry) noexcept nogil:
+    """The commands that make one key: its value by its type, then its expiry."""
+    if entry_type(entry) == TYPE_STRING:
+        write_string(out, entry)
+    if entry.flags & ENTRY_EXPIRES:
+        write_count(out, 3)
+        write_word(out, b"PEXPIREAT", 9)
+        write_slice(out, entry_key(entry))
+        write_number(out, entry_expiry(entry))
+
+
+cdef void write_string(Buffer *out, const Entry *entry) noexcept nogil:
+    cdef char text[NUMBER_TEXT]
+    write_count(out, 3)
+    write_word(out, b"SET", 3)
+    write_slice(out, entry_key(entry))
+    write_slice(out, string_slice(entry, text))
+
+
+# -- the form of requests -------------------------------------------------------------------------------------------------
+
+cdef inline void write_header(Buffer *out, char mark, int64_t number) noexcept nogil:
+    cdef char *at = buffer_reserve(out, FORMAT_I64_SIZE + 3)
+    cdef int length = format_i64(at + 1, number)
+    at[0] = mark
+    at[length + 1] = c'\r'
+    at[length + 2] = c'\n'
+    out.length += length + 3
+
+
+cdef void write_count(Buffer *out, int words) noexcept nogil:
+    write_header(out, c'*', words)
+
+
+cdef void write_word(Buffer *out, const char *data, size_t length) noexcept nogil:
+    write_header(out, c'$', <int64_t> length)
+    buffer_append(out, data, length)
+    buffer_append(out, b"\r\n", 2)
+
+
+cdef void write_slice(Buffer *out, Slice word) noexcept nogil:
+    write_word(out, word.data, word.length)
+
+
+cdef void write_number(Buffer *out, int64_t number) noexcept nogil:
+    cdef char text[FORMAT_I64_SIZE]
+    write_word(out, text, format_i64(text, number))

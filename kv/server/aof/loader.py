@@ -1,0 +1,216 @@
+"""Reading the files back: base, then increments, into an empty dataset.
+
+A file is read in blocks, which are run whole; what a block's end cuts off is moved to the front of the next. Between blocks clients are
+served, so that they are told LOADING and INFO shows how far it is. The last file may end in the middle of a command, since that is
+what a crash leaves: with aof-load-truncated it is cut there and loading goes well. Everything else that is wrong ends the start.
+"""
+from __future__ import annotations
+
+import os
+import time
+
+from kv._core.engine.aofreplay import AofFault, AofReplay
+
+from ..log import log
+from .manifest import Folder
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kv._core.engine.engine import Engine
+
+    from ..config import Config
+    from .manifest import Manifest
+
+BLOCK_LEAST, BLOCK_MOST = 1 << 20, 16 << 20     # bytes read at once
+SERVE_SECONDS = 0.1         # time between two looks at clients where key-load-delay slows loading down
+RDB_SIGNATURES = (b"REDIS0", b"VALKEY")
+
+
+class LoadError(Exception):
+    """The files can't be loaded; str() is the line to log before the server exits."""
+
+
+class LoadStopped(Exception):
+    """The server was told to stop while it loaded."""
+
+
+class Loading:
+    """How far loading is, as INFO shows it."""
+
+    def __init__(self, total: int) -> None:
+        self.loading_start_time = int(time.time())
+        self.loading_total_bytes = total
+        self.loading_rdb_used_mem = 0
+        self.loading_loaded_bytes = 0
+
+    @property
+    def elapsed_seconds(self) -> int:
+        return int(time.time()) - self.loading_start_time
+
+
+class Loader:
+    """One reading of all files. `serve` is called between blocks; it may raise LoadStopped."""
+
+    def __init__(self, engine: Engine, config: Config, folder: Folder, serve: Callable[[], object]) -> None:
+        self.engine = engine
+        self.config = config
+        self.folder = folder
+        self.serve = serve
+        self.progress: Loading | None = None
+        self.commands = 0
+
+    def load(self, manifest: Manifest) -> int:
+        """Run all files; the bytes they have. Raises LoadError, LoadStopped."""
+        files = manifest.live()
+        total = sum([self.size(file.name) for file in files])
+        if not total:
+            return 0
+        self.progress = Loading(total)
+        self.engine.loading = True
+        try:
+            for file in files:
+                kind = "base" if file is manifest.base else "incr"
+                total -= self.load_file(file.name, kind, last=file is files[-1])
+        finally:
+            self.engine.loading = False
+            self.progress = None
+        return total
+
+    def size(self, name: str) -> int:
+        try:
+            return self.folder.size(name)
+        except OSError as error:
+            raise LoadError(f"Unable to obtain the AOF file {name} length. stat: {error.strerror}") from None
+
+    def load_file(self, name: str, kind: str, last: bool) -> int:
+        """Run one file; how many bytes were cut off its end."""
+        started = time.monotonic()
+        trouble = f"Fatal error: can't open the append log file {name} for reading"
+        try:
+            with open(self.folder.path(name), "rb", buffering=0) as file:
+                trouble = f"Unrecoverable error reading the append only file {name}"
+                lost = FileReplay(self, file, name).run()
+        except OSError as error:
+            raise LoadError(f"{trouble}: {error.strerror}") from None
+        if lost and not last:
+            raise LoadError("Fatal error: the truncated file is not the last file")
+        log("notice", f"DB loaded from {kind} file {name}: {time.monotonic() - started:.3f} seconds")
+        return lost
+
+
+class FileReplay:
+    """One file that is being run."""
+
+    def __init__(self, loader: Loader, file, name: str) -> None:
+        self.loader = loader
+        self.file = file
+        self.name = name
+        self.size = os.fstat(file.fileno()).st_size
+        interval = loader.config.loading_process_events_interval_bytes
+        self.block = bytearray(max(1, min(self.size, max(BLOCK_LEAST, min(BLOCK_MOST, interval)))))
+        self.filled = 0     # bytes of the block that are there
+        self.offset = 0     # where in the file the block begins
+        self.needed = 0     # bytes of the block that must be there for the next command to be whole
+        self.shown = 0      # bytes of the file that INFO was told of
+        self.replay = AofReplay(loader.engine)
+
+    def run(self) -> int:
+        """Run the whole file; how many bytes were cut off its end. Raises LoadError, LoadStopped, OSError."""
+        while got := self.file.readinto(memoryview(self.block)[self.filled:]):
+            if not self.offset and not self.filled:
+                self.refuse_rdb(self.block[:8])
+            self.filled += got
+            self.run_block()
+            if not self.make_room():
+                break
+        self.loader.commands += self.replay.commands
+        self.warn_of_errors()
+        return self.cut_off() if self.offset < self.size else 0
+
+    def refuse_rdb(self, beginning: bytearray) -> None:
+        if beginning.startswith(RDB_SIGNATURES):
+            raise LoadError(f"The AOF file {self.name} begins with an RDB snapshot, which this release can't read. Have the "
+                            "server that wrote it run BGREWRITEAOF with aof-use-rdb-preamble set to no, and copy the files then.")
+
+    def run_block(self) -> None:
+        """Run the whole commands of the block and move the rest to its front."""
+        view = memoryview(self.block)[:self.filled]
+        at = 0
+        try:
+            delay = self.delay_us()
+            most = max(1, int(SERVE_SECONDS * 1e6 / delay)) if delay else 1 << 62
+            while True:
+                before = self.replay.commands
+                at = self.replay.feed(view, at, most)
+                ran = self.replay.commands - before
+                self.show_progress(at)
+                if ran < most:
+                    break
+                time.sleep(ran * delay / 1e6)
+        except AofFault as fault:
+            self.refuse(fault)
+        view.release()
+        left = self.filled - at
+        self.block[:left] = self.block[at:self.filled]
+        self.filled = left
+        self.offset += at
+        self.needed = self.replay.needed - at
+
+    def delay_us(self) -> float:
+        """key-load-delay: microseconds a command, or, negative, commands a microsecond."""
+        delay = self.loader.config.key_load_delay
+        return delay if delay >= 0 else -1 / delay
+
+    def show_progress(self, at: int) -> None:
+        loader = self.loader
+        if loader.progress is not None:
+            loader.progress.loading_loaded_bytes += self.offset + at - self.shown
+            self.shown = self.offset + at
+        loader.serve()
+
+    def make_room(self) -> bool:
+        """Have room for the command that was cut off. False where the file ends before it does."""
+        needed = max(self.needed, self.filled + 1)
+        if needed > self.size - self.offset:
+            return False
+        if needed > len(self.block):
+            larger = bytearray(min(max(needed, 2 * len(self.block)), self.size - self.offset))
+            larger[:self.filled] = self.block[:self.filled]
+            self.block = larger
+        return True
+
+    # -- what goes wrong ----------------------------------------------------------------------------------------------
+
+    def refuse(self, fault: AofFault) -> None:
+        if fault.refusal:
+            raise LoadError(f"Error reading the append only file {self.name}, error: {fault.refusal}") from None
+        raise LoadError(
+            f"Bad file format reading the append only file {self.name} at offset {self.offset + fault.offset}: make a backup of "
+            "your AOF file, then use ./valkey-check-aof --fix <filename.manifest>") from None
+
+    def warn_of_errors(self) -> None:
+        replay = self.replay
+        if replay.errors:
+            log("warning", f"== CRITICAL == This server is sending an error to its AOF-loading-client: "
+                           f"'{replay.error.decode('utf-8', 'replace')}' after processing the command "
+                           f"'{replay.error_command}' ({replay.errors} such errors in {self.name})")
+
+    def cut_off(self) -> int:
+        """The file ends in the middle of a command or a transaction: cut it, where that is allowed."""
+        if self.replay.in_transaction:
+            log("warning", f"Revert incomplete MULTI/EXEC transaction in AOF file {self.name}")
+        if not self.loader.config.aof_load_truncated:
+            raise LoadError(
+                f"Unexpected end of file reading the append only file {self.name}. You can: 1) Make a backup of your AOF file, "
+                "then use ./valkey-check-aof --fix <filename.manifest>. 2) Alternatively you can set the 'aof-load-truncated' "
+                "configuration option to yes and restart the server.")
+        log("warning", f"!!! Warning: short read while loading the AOF file {self.name}!!!")
+        log("warning", f"!!! Truncating the AOF {self.name} at offset {self.offset} !!!")
+        try:
+            os.truncate(self.loader.folder.path(self.name), self.offset)
+        except OSError as error:
+            raise LoadError(f"Error truncating the AOF file {self.name}: {error.strerror}") from None
+        log("warning", f"AOF {self.name} loaded anyway because aof-load-truncated is enabled")
+        return self.size - self.offset

@@ -1,0 +1,227 @@
+"""The manifest: which files make up the append-only file, in the order in which they are read.
+
+    file appendonly.aof.2.base.aof seq 2 type b
+    file appendonly.aof.1.incr.aof seq 1 type h
+    file appendonly.aof.2.incr.aof seq 2 type i
+
+A base (b) is the dataset as it was when it was last rewritten; increments (i) are what came after it; history (h) is what a newer base
+has replaced and what waits to be deleted. Keys that are not known here (a later version's) are skipped. The manifest is the one
+place that decides: it is changed as a copy, written beside the old one, synced, renamed over it, and only then does the copy become
+the one in use. So after a crash at any moment the old state or the new one is there, whole.
+"""
+from __future__ import annotations
+
+import io
+import os
+from dataclasses import dataclass, field, replace
+
+from ..config.quoting import Unbalanced, decode, encode, quote_if_needed, split_arguments
+from ..log import log
+
+BASE, INCREMENT, HISTORY = "b", "i", "h"
+LINE_MAX = 1024     # bytes of a line with its end
+INT64_MAX = 2**63 - 1
+
+
+class ManifestError(Exception):
+    """What is wrong with a manifest, and at which line (0: with all of it)."""
+
+    def __init__(self, reason: str, number: int = 0, line: str = "") -> None:
+        super().__init__(reason)
+        self.reason, self.number, self.line = reason, number, line
+
+
+@dataclass(frozen=True)
+class File:
+    """One line."""
+
+    name: str
+    sequence: int
+    kind: str  # BASE, INCREMENT or HISTORY
+
+    def line(self) -> str:
+        return f"file {quote_if_needed(self.name)} seq {self.sequence} type {self.kind}\n"
+
+
+@dataclass
+class Manifest:
+    """The files by kind. Sequence numbers only grow: `last_base` and `last_increment` were the latest given."""
+
+    stem: str  # appendfilename
+    base: File | None = None
+    history: list[File] = field(default_factory=list)
+    increments: list[File] = field(default_factory=list)  # oldest first
+    last_base: int = 0
+    last_increment: int = 0
+
+    def copy(self) -> Manifest:
+        return replace(self, history=list(self.history), increments=list(self.increments))
+
+    def render(self) -> str:
+        files = [*([self.base] if self.base else []), *self.history, *self.increments]
+        return "".join([file.line() for file in files])
+
+    def live(self) -> list[File]:
+        """What is read at the start, in order."""
+        return [*([self.base] if self.base else []), *self.increments]
+
+    def add(self, file: File) -> None:
+        """Take over a line that was read. Raises ManifestError."""
+        if file.kind == BASE:
+            if self.base is not None:
+                raise ManifestError("Found duplicate base file information")
+            self.base, self.last_base = file, file.sequence
+        elif file.kind == HISTORY:
+            self.history.append(file)
+        elif file.kind == INCREMENT:
+            if file.sequence <= self.last_increment:
+                raise ManifestError("Found a non-monotonic sequence number")
+            self.increments.append(file)
+            self.last_increment = file.sequence
+        else:
+            raise ManifestError("Unknown AOF file type")
+
+    def new_base(self) -> File:
+        """The next base; the one before it becomes history."""
+        if self.base is not None:
+            self.history.insert(0, replace(self.base, kind=HISTORY))
+        self.last_base += 1
+        self.base = File(f"{self.stem}.{self.last_base}.base.aof", self.last_base, BASE)
+        return self.base
+
+    def new_increment(self) -> File:
+        self.last_increment += 1
+        self.increments.append(File(f"{self.stem}.{self.last_increment}.incr.aof", self.last_increment, INCREMENT))
+        return self.increments[-1]
+
+    def retire_increments(self, keep_last: bool) -> None:
+        """A new base holds what the increments held: they become history, save the last where it is being written."""
+        kept = self.increments[-1:] if keep_last else []
+        for file in reversed(self.increments[:len(self.increments) - len(kept)]):
+            self.history.insert(0, replace(file, kind=HISTORY))
+        self.increments = kept
+
+
+# -- reading --------------------------------------------------------------------------------------------------------------
+
+def parse(stem: str, text: bytes) -> Manifest:
+    """The manifest of these lines. Raises ManifestError."""
+    manifest = Manifest(stem)
+    if not text:
+        raise ManifestError("Found an empty AOF manifest")
+    for number, raw in enumerate(io.BytesIO(text), 1):
+        if raw.startswith(b"#"):
+            continue
+        if not raw.endswith(b"\n") or len(raw) > LINE_MAX:
+            raise ManifestError("The AOF manifest file contains too long line", number)
+        line = decode(raw.strip(b" \t\r\n"))
+        try:
+            manifest.add(parse_line(line))
+        except ManifestError as error:
+            raise ManifestError(error.reason, number, line) from None
+    return manifest
+
+
+def parse_line(line: str) -> File:
+    """One line's file. Raises ManifestError."""
+    try:
+        words = split_arguments(line)
+    except Unbalanced:
+        raise ManifestError("Invalid AOF manifest file format") from None
+    if len(words) < 6 or len(words) % 2:
+        raise ManifestError("Invalid AOF manifest file format")
+    found = {key.lower(): value for key, value in zip(words[::2], words[1::2], strict=True)}
+    name, kind = found.get("file", ""), found.get("type", "")[:1]
+    if "/" in name or "\\" in name:
+        raise ManifestError("File can't be a path, just a filename")
+    sequence = leading_number(found.get("seq", ""))
+    if not name or not sequence or not kind:
+        raise ManifestError("Invalid AOF manifest file format")
+    return File(name, sequence, kind)
+
+
+def leading_number(text: str) -> int:
+    """The digits that a text begins with, 0 for none."""
+    digits = text.strip()
+    sign = -1 if digits.startswith("-") else 1
+    digits = digits.lstrip("+-")
+    end = 0
+    while end < len(digits) and digits[end] in "0123456789":
+        end += 1
+    return sign * min(int(digits[:end]), INT64_MAX) if end else 0
+
+
+# -- the folder -----------------------------------------------------------------------------------------------------------
+
+class Folder:
+    """appenddirname: where the files and their manifest are."""
+
+    def __init__(self, name: str, stem: str) -> None:
+        self.name = name
+        self.stem = stem
+
+    def path(self, name: str) -> str:
+        return os.path.join(self.name, name)
+
+    @property
+    def manifest_name(self) -> str:
+        return f"{self.stem}.manifest"
+
+    @property
+    def temporary_increment(self) -> str:
+        """Where writes go while the first base is being made."""
+        return f"temp-{self.stem}.incr"
+
+    def make(self) -> None:
+        """Create the folder where it is missing. Raises OSError."""
+        try:
+            os.mkdir(self.name, 0o755)
+        except FileExistsError:
+            if not os.path.isdir(self.name):
+                raise NotADirectoryError(20, os.strerror(20)) from None
+
+    def size(self, name: str) -> int:
+        """Bytes of a file. Raises OSError."""
+        return os.stat(self.path(name)).st_size
+
+    def read(self) -> Manifest:
+        """The manifest as it stands on disk, an empty one where there is none. Raises ManifestError, OSError."""
+        try:
+            with open(self.path(self.manifest_name), "rb") as file:
+                return parse(self.stem, file.read())
+        except FileNotFoundError:
+            return Manifest(self.stem)
+
+    def write(self, manifest: Manifest) -> bool:
+        """Put a manifest on disk in place of the last one; False, and logged, where that fails."""
+        temporary = f"temp-{self.manifest_name}"
+        step = f"Can't open the AOF manifest file {temporary}"
+        try:
+            with open(self.path(temporary), "wb", buffering=0) as file:
+                step = f"Error trying to write the temporary AOF manifest file {temporary}"
+                write_all(file.fileno(), encode(manifest.render()))
+                step = f"Fail to fsync the temp AOF file {temporary}"
+                os.fsync(file.fileno())
+            step = f"Error trying to rename the temporary AOF manifest file {temporary} into {self.manifest_name}"
+            os.rename(self.path(temporary), self.path(self.manifest_name))
+            step = f"Fail to fsync AOF directory {self.name}"
+            self.sync()
+        except OSError as error:
+            log("warning", f"{step}: {error.strerror}")
+            return False
+        return True
+
+    def sync(self) -> None:
+        """Make names in the folder last. Raises OSError."""
+        fd = os.open(self.name, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
+def write_all(fd: int, data: bytes | bytearray | memoryview) -> None:
+    """Write everything. Raises OSError."""
+    left = memoryview(data)
+    while left:
+        left = left[os.write(fd, left):]

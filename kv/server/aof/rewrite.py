@@ -1,0 +1,261 @@
+"""BGREWRITEAOF: a new base, written by a forked child while the server goes on.
+
+    1  what is pending is written, and a new increment is opened: it will hold everything from here on
+    2  a child is forked and writes the dataset as it stands to temp-rewriteaof-bg-<pid>.aof
+    3  when it is done that file is renamed to the next base, the increments before the new one become history, and the manifest
+       that says so replaces the old one; then history is deleted
+
+Until the manifest is replaced nothing that a start would read has changed, so a failure at any step costs only the work. Rewrites that
+keep failing are retried ever more rarely, since each of them leaves one more small increment.
+"""
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+from kv._core.engine.rewrite import DatasetCommands
+
+from ..log import log
+from .manifest import write_all
+from .writer import unlink_in_background
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from kv._core.engine.engine import Engine
+
+    from ..config import Config
+    from .appendonly import AppendOnly
+    from .manifest import Manifest
+
+CHUNK = 1 << 20             # bytes gathered before they are written
+SYNC_BYTES = 4 << 20        # aof-rewrite-incremental-fsync: bytes between two syncs
+FAILURES_ALLOWED = 3        # before retries are delayed
+DELAY_MINUTES_MOST = 60
+STARTED = "Background append only file rewriting started"
+SCHEDULED = "Background append only file rewriting scheduled"
+
+
+class RewriteError(Exception):
+    """BGREWRITEAOF can't be done now; str() is the error reply."""
+
+
+# -- writing the dataset --------------------------------------------------------------------------------------------------
+
+def write_dataset(engine: Engine, path: str, config: Config) -> None:
+    """Write the dataset as commands to a new file and sync it. Raises OSError, and leaves no file then."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+    try:
+        if config.aof_timestamp_enabled:
+            write_all(fd, f"#TS:{int(time.time())}\r\n".encode())
+        write_commands(DatasetCommands(engine), fd, config)
+        os.fsync(fd)
+        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+    except OSError as error:
+        log("warning", f"Write error writing append only file on disk: {error.strerror}")
+        os.unlink(path)
+        raise
+    finally:
+        os.close(fd)
+
+
+def write_commands(commands: DatasetCommands, fd: int, config: Config) -> None:
+    delay = config.rdb_key_save_delay
+    delay_us = delay if delay >= 0 else -1 / delay  # negative: so many keys a microsecond
+    unsynced = keys = 0
+    while (chunk := commands.fill(1 if delay_us >= 1 else CHUNK)) is not None:
+        write_all(fd, chunk)
+        unsynced += len(chunk)
+        if unsynced >= SYNC_BYTES and config.aof_rewrite_incremental_fsync:
+            os.fdatasync(fd)
+            unsynced = 0
+        if delay_us:
+            time.sleep((commands.keys - keys) * delay_us / 1e6)
+            keys = commands.keys
+
+
+def private_bytes() -> int:
+    """Memory of this process that it shares with nobody: what a child cost by copying pages."""
+    try:
+        with open("/proc/self/smaps_rollup", "rb") as file:
+            for line in file:
+                if line.startswith(b"Private_Dirty:"):
+                    return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return 0
+
+
+# -- in the background ----------------------------------------------------------------------------------------------------
+
+class RetryLimit:
+    """After three failures in a row an automatic rewrite waits 1, 2, 4 ... minutes."""
+
+    def __init__(self) -> None:
+        self.delay_minutes = 0
+        self.until = 0.0
+
+    def holds_back(self, failures: int, now: float) -> bool:
+        if failures < FAILURES_ALLOWED:
+            self.delay_minutes, self.until = 0, 0.0
+            return False
+        if self.until:
+            if now < self.until:
+                return True
+            self.until = 0.0
+            return False
+        self.delay_minutes = min(max(1, self.delay_minutes * 2), DELAY_MINUTES_MOST)
+        self.until = now + self.delay_minutes * 60
+        log("warning", "Background AOF rewrite has repeatedly failed and triggered the limit, will retry in "
+                       f"{self.delay_minutes} minutes")
+        return True
+
+
+class Rewrite:
+    """Rewrites of one append-only file, and their figures."""
+
+    def __init__(self, aof: AppendOnly) -> None:
+        self.aof = aof
+        self.server = aof.server
+        self.limit = RetryLimit()
+        self.scheduled = False
+        self.killed = False         # the child was ended by ourselves
+        self.started = -1.0         # unix time, -1: none is under way
+        self.last_seconds = -1
+        self.status = "ok"
+        self.count = 0              # rewrites ever begun
+        self.failures = 0           # in a row
+        self.cow_size = 0           # bytes that the last child copied
+
+    @property
+    def running(self) -> bool:
+        return self.server.children.kind == "aof"
+
+    @property
+    def current_seconds(self) -> int:
+        return int(time.time() - self.started) if self.running else -1
+
+    def request(self) -> str:
+        """BGREWRITEAOF: the status line. Raises RewriteError."""
+        if self.running:
+            raise RewriteError("ERR Background append only file rewriting already in progress")
+        if self.server.children.child is not None:
+            self.scheduled = True
+            self.failures = 0
+            log("notice", "Background append only file rewriting scheduled.")
+            return SCHEDULED
+        if not self.start():
+            raise RewriteError("ERR Can't execute an AOF background rewriting. Please check the server logs for more "
+                               "information.")
+        return STARTED
+
+    def start(self) -> bool:
+        """Begin a rewrite; False, and logged, where that can't be done."""
+        if self.server.children.child is not None:
+            return False
+        if not self.aof.begin_increment():
+            self.status = "err"
+            return False
+        self.count += 1
+        try:
+            self.server.children.fork("aof", self.work, self.done)
+        except OSError as error:
+            self.status = "err"
+            log("warning", f"Can't rewrite append only file in background: fork: {error.strerror}")
+            return False
+        assert self.server.children.child is not None
+        self.child = self.server.children.child
+        log("notice", f"Background append only file rewriting started by pid {self.child.pid}")
+        self.scheduled = False
+        self.started = time.time()
+        return True
+
+    def work(self, pipe: int) -> None:
+        """The child's."""
+        path = temporary_name(os.getpid())
+        write_dataset(self.server.engine, path, self.server.config)
+        log("notice", f"Successfully created the temporary AOF base file {path}")
+        size = private_bytes()
+        log("notice", f"Fork CoW for AOF rewrite: current {size >> 20} MB, peak {size >> 20} MB, average {size >> 20} MB")
+        os.write(pipe, b"%d" % size)
+
+    def done(self, status: int) -> None:
+        """The child has ended: 0, an exit status, or -signal."""
+        path = temporary_name(self.child.pid)
+        if self.killed:
+            pass
+        elif status == 0:
+            log("notice", "Background AOF rewrite terminated with success")
+            self.cow_size = int(self.child.report or b"0")
+            succeeded = self.adopt(path)
+            self.note_end(succeeded)
+        elif status > 0:
+            self.note_end(False)
+            log("warning", "Background AOF rewrite terminated with error")
+        else:
+            if status != -signal.SIGUSR1:
+                self.note_end(False)
+            log("warning", f"Background AOF rewrite terminated by signal {-status}")
+        unlink_in_background(path, self.aof.removals)
+        self.last_seconds = self.last_seconds if self.killed else int(time.time() - self.started)
+        self.started = -1.0
+        self.aof.rewrite_ended(self.killed)
+
+    def note_end(self, succeeded: bool) -> None:
+        self.status = "ok" if succeeded else "err"
+        self.failures = 0 if succeeded else self.failures + 1
+
+    def adopt(self, path: str) -> bool:
+        """Make the child's file the base. False, and logged, where that fails."""
+        aof = self.aof
+        manifest = aof.manifest.copy()
+        base = manifest.new_base()
+        try:
+            os.rename(path, aof.folder.path(base.name))
+        except OSError as error:
+            log("warning", f"Error trying to rename the temporary AOF base file {path} into {aof.folder.path(base.name)}: "
+                           f"{error.strerror}")
+            return False
+        log("notice", f"Successfully renamed the temporary AOF base file {path} into {base.name}")
+        if not aof.adopt_base(manifest):
+            unlink_in_background(aof.folder.path(base.name), aof.removals)
+            return False
+        log("notice", "Background AOF rewrite finished successfully")
+        return True
+
+    def kill(self) -> None:
+        """End the child, whose work is no longer wanted."""
+        if not self.running:
+            return
+        log("notice", f"Killing running AOF rewrite child: {self.child.pid}")
+        self.killed = True
+        try:
+            self.server.children.kill()
+        finally:
+            self.killed = False
+
+    def cron(self, automatic: bool) -> None:
+        """Begin a rewrite that is scheduled or, where that is wanted, due by the file's growth."""
+        if self.server.children.child is not None:
+            return
+        now = time.time()
+        if self.scheduled:
+            if not self.limit.holds_back(self.failures, now):
+                self.start()
+        elif automatic and (growth := self.growth_due()) and not self.limit.holds_back(self.failures, now):
+            log("notice", f"Starting automatic rewriting of AOF on {growth}% growth")
+            self.start()
+
+    def growth_due(self) -> int:
+        """Growth since the last rewrite in percent, where it is enough for another; else 0."""
+        config, size = self.server.config, self.aof.current_size
+        wanted = config.auto_aof_rewrite_percentage
+        if not wanted or size <= config.auto_aof_rewrite_min_size:
+            return 0
+        growth = size * 100 // (self.aof.base_size or 1) - 100
+        return growth if growth >= wanted else 0
+
+
+def temporary_name(pid: int) -> str:
+    """Where a child writes, in the server's folder."""
+    return f"temp-rewriteaof-bg-{pid}.aof"

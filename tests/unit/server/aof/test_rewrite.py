@@ -1,0 +1,127 @@
+"""The dataset as commands, and the limit of retries."""
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from kv._core.engine.aofreplay import AofReplay, empty_dataset
+from kv._core.engine.engine import Engine
+from kv._core.engine.replay import LocalSession
+from kv._core.engine.rewrite import DatasetCommands
+from kv.server.aof import rewrite as module
+from kv.server.aof.rewrite import RetryLimit, write_dataset
+from tests.commands.client import request
+
+
+def run(engine: Engine, *words) -> bytes:
+    session = LocalSession(engine, keep_replies=True)
+    session.feed(b"".join([request(*command) for command in words]))
+    return session.replies
+
+
+def rewritten(engine: Engine, least: int = 1 << 20) -> bytes:
+    commands, out = DatasetCommands(engine), b""
+    while (chunk := commands.fill(least)) is not None:
+        out += bytes(chunk)
+    return out
+
+
+def config(**options) -> SimpleNamespace:
+    return SimpleNamespace(**{"aof_timestamp_enabled": False, "rdb_key_save_delay": 0,
+                              "aof_rewrite_incremental_fsync": True, **options})
+
+
+def test_an_empty_dataset_is_no_commands() -> None:
+    assert rewritten(Engine(None)) == b""
+
+
+def test_the_form_is_valkeys() -> None:
+    engine = Engine(None)
+    run(engine, ["SELECT", 3], ["SET", "key", "value"])
+    assert rewritten(engine) == request("SELECT", 3) + request("SET", "key", "value")
+    run(engine, ["SELECT", 3], ["PEXPIREAT", "key", 33177117420000])
+    assert rewritten(engine) == (request("SELECT", 3) + request("SET", "key", "value")
+                                 + request("PEXPIREAT", "key", 33177117420000))
+
+
+@pytest.mark.parametrize("least", [1, 100, 1 << 20])
+def test_every_key_once_and_back_again(least: int) -> None:
+    engine = Engine(None)
+    values = [b"", b"0", b"-9223372036854775808", b"01", b"\0\r\n$", b"x" * 1500, b"y" * 100_000]
+    for database in (0, 1, 15):
+        run(engine, ["SELECT", database], *[["SET", f"k{n}", value] for n, value in enumerate(values)],
+            *[["SET", f"n{n}", n] for n in range(3000)])
+    data = rewritten(engine, least)
+    assert data.count(b"$3\r\nSET\r\n") == 3 * (3000 + len(values))
+    other = Engine(None)
+    assert AofReplay(other).feed(data) == len(data)
+    for database in (0, 1, 15):
+        for n, value in enumerate(values):
+            assert run(other, ["SELECT", database], ["GET", f"k{n}"]) == b"+OK\r\n$%d\r\n%s\r\n" % (len(value), value)
+    assert sorted(request_lines(rewritten(other))) == sorted(request_lines(data))
+
+
+def request_lines(data: bytes) -> list[bytes]:
+    return data.split(b"*3\r\n")
+
+
+def test_while_the_table_is_being_resized() -> None:
+    """Each size passes through every stage of an incremental rehash."""
+    engine = Engine(None)
+    for count in range(1, 400):
+        run(engine, ["SET", f"key:{count}", count])
+        assert rewritten(engine).count(b"$3\r\nSET\r\n") == count
+
+
+def test_emptied() -> None:
+    engine = Engine(None)
+    run(engine, ["SET", "a", 1], ["SELECT", 5], ["SET", "b", 1])
+    empty_dataset(engine)
+    assert rewritten(engine) == b""
+
+
+def test_written_to_a_file(tmp_path) -> None:
+    engine = Engine(None)
+    run(engine, *[["SET", f"key:{n}", n] for n in range(1000)])
+    path = tmp_path / "base"
+    write_dataset(engine, str(path), config())
+    assert path.read_bytes() == rewritten(engine)
+    write_dataset(engine, str(path), config(aof_timestamp_enabled=True))
+    assert path.read_bytes().startswith(b"#TS:") and path.read_bytes().endswith(rewritten(engine))
+
+
+def test_a_failed_write_leaves_no_file(tmp_path, monkeypatch) -> None:
+    def fail(fd: int, data) -> None:
+        raise OSError(28, "No space left on device")
+    monkeypatch.setattr(module, "write_all", fail)
+    engine = Engine(None)
+    run(engine, ["SET", "a", 1])
+    with pytest.raises(OSError):
+        write_dataset(engine, str(tmp_path / "base"), config())
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("delay, seconds", [(1000, 0.1), (-10, 1e-5)])
+def test_slowed_down(tmp_path, monkeypatch, delay: int, seconds: float) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(module, "time", SimpleNamespace(sleep=slept.append))
+    engine = Engine(None)
+    run(engine, *[["SET", f"key:{n}", n] for n in range(100)])
+    write_dataset(engine, str(tmp_path / "base"), config(rdb_key_save_delay=delay))
+    assert sum(slept) == pytest.approx(seconds)
+
+
+def test_retries_are_made_ever_more_rarely() -> None:
+    limit = RetryLimit()
+    now, waits = 1000.0, []
+    assert not any(limit.holds_back(failures, now) for failures in range(3))
+    for failures in range(3, 13):
+        assert limit.holds_back(failures, now)
+        waits.append((limit.until - now) / 60)
+        assert limit.holds_back(failures, limit.until - 1)
+        now = limit.until
+        assert not limit.holds_back(failures, now)
+    assert waits == [1, 2, 4, 8, 16, 32, 60, 60, 60, 60]
+    assert not limit.holds_back(0, now)
+    assert limit.holds_back(3, now) and limit.delay_minutes == 1
