@@ -7,11 +7,14 @@ that they do not suffice (unknown, incomplete, variable_flags) or do not fit the
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
 
-Words = Sequence[bytes]
-Key = tuple[int, list[str]]         # index of the word, flags as in the specification
+    Words = Sequence[bytes]
+    Key = tuple[int, list[str]]     # index of the word, flags as in the specification
+
 COUNT_DIGITS = 18                   # of a number of keys; all that follow it could not be more
 
 

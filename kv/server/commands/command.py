@@ -6,9 +6,7 @@ COMMAND DOCS is asked by people, and kept no less: it is what takes longest to m
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
-from typing import Any
 
 from kv._core.runtime.call import SYNTAX_ERROR, Encoded, OrderedSet, ReplyError, Status, encode
 from kv._core.runtime.keys import find_keys, has_keys
@@ -16,6 +14,11 @@ from kv._core.runtime.registry import by_id, command, named
 
 from ..config.glob import matches
 from .help import declare_help
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import Any
 
 
 def lookup(name: bytes) -> Any:
