@@ -17,6 +17,8 @@ from kv._core.runtime import registry
 
 DATA = Path(__file__).parents[3] / "data"
 FACTS = json.loads((DATA / "commands.json").read_text())
+OFFLINE = json.loads((Path(kv.server.commands.__file__).parents[2] / "cli" / "commands.json").read_text())
+HIDDEN = ("key_spec_index", "display_text", "deprecated_since")  # of an argument: not in kv-cli's table
 VARYING = "Depends on subcommand."      # of containers; the facts leave it out
 
 for package in (kv._core.commands, kv.server.commands):
@@ -140,3 +142,24 @@ rename_commands({})
 assert named["get"].name == "get" and "fetch" not in named
 """
     subprocess.run([sys.executable, "-c", program], check=True, cwd=DATA.parents[1])
+
+
+def shown(nodes):
+    """An argument tree as kv-cli keeps it: without what does not show."""
+    for node in nodes:
+        kept = {member: value for member, value in node.items() if member not in HIDDEN}
+        if node.get("display_text", node["name"]) != node["name"]:
+            kept["display_text"] = node["display_text"]
+        if "arguments" in node:
+            kept["arguments"] = list(shown(node["arguments"]))
+        yield kept
+
+
+@pytest.mark.parametrize("name", DECLARED)
+def test_the_offline_table_of_kv_cli_agrees(name):
+    entry = {"subcommands": OFFLINE}
+    for part in name.split("|"):
+        entry = entry["subcommands"][part]
+    one = declarations[name]
+    assert (entry["group"], entry["since"]) == (one.group, one.since)
+    assert list(shown(entry.get("arguments", []))) == list(shown(one.arguments))
