@@ -72,7 +72,7 @@ class Embedded(Client):
     def effects(self) -> list[list[str]]:
         """What went to the AOF and replicas since the last call, without SELECTs of database 0."""
         stream = Stream(self.socket, self.engine)
-        stream.buffer = self.engine.effects()
+        stream.buffer = bytes(self.engine.effects())
         self.engine.effects_taken()
         self.engine.effects_restart()
         found = []

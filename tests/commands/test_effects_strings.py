@@ -29,7 +29,7 @@ class Embedded:
     def run(self, *words: Any) -> list[list[bytes]]:
         """Run a command; its effects."""
         self.session.feed(bytearray(request(*words)))
-        found = split(self.engine.effects())
+        found = split(bytes(self.engine.effects()))
         self.engine.effects_taken()
         return [effect for effect in found if effect[0] != b"SELECT"]
 
