@@ -69,15 +69,18 @@ class Parser:
         opening = self.take()
         close = "]" if opening == "[" else ")"
         node = self.group(close) or self.single(close)
-        closing = self.take()
-        if outer is not None:
-            node = self.with_token(node, outer)
+        flags = node.setdefault("flags", [])
+        repeats = self.take().endswith("...")
+        if (opening == "[" and "optional" in flags) or (repeats and "multiple" in flags):
+            raise self.bad()
         if opening == "[":
-            node.setdefault("flags", []).insert(0, "optional")
-        if closing.endswith("..."):
-            node.setdefault("flags", []).append("multiple")
-            if outer is None and "token" in node:
-                node["flags"].append("multiple_token")
+            flags.insert(0, "optional")
+        if repeats:
+            flags += ["multiple", "multiple_token"] if "token" in node else ["multiple"]
+        if outer is not None:
+            if "token" in node or outer["more"]:
+                raise self.bad()
+            node = self.with_token(node, outer)
         return self.ordered(node)
 
     def single(self, close: str) -> Node:
@@ -94,10 +97,13 @@ class Parser:
         start, spec = self.at, self.next_spec
         first = self.word()
         if first["colon"]:
+            self.check_head(first)
             return self.named(first["name"] or first["token"].lower(), first, close)
         if first["token"] is not None and self.is_value(self.peek()):
             second = self.word()
             if second["colon"]:
+                self.check_head(first)
+                self.check_head(second, versions=False)
                 return self.named(second["name"], first, close)
             self.at = start + 1
             parts = self.sequence(close, close + "...", "|")
@@ -106,6 +112,12 @@ class Parser:
                 return self.with_token(block, first)
         self.at, self.next_spec = start, spec
         return None
+
+    def check_head(self, word: re.Match[str], versions: bool = True) -> None:
+        """A group's head has nothing that only arguments have."""
+        if any(word[part] for part in ("shown", "type", "spec", "pure", "more")) or not (
+                versions or (word["since"] is None and word["deprecated"] is None)):
+            raise self.bad()
 
     def named(self, name: str, first: re.Match[str], close: str) -> Node:
         """A group after its head: a block, or one of the arguments between bars."""
@@ -121,7 +133,8 @@ class Parser:
 
     def value(self, word: re.Match[str], token: re.Match[str] | None) -> Node:
         type_ = word["type"] or (word["name"] if word["name"] in ("key", "pattern") else "string")
-        if type_ not in ARGUMENT_TYPES or word["name"] is None or word["pure"] or word["colon"]:
+        if type_ not in ARGUMENT_TYPES or word["name"] is None or word["pure"] or word["colon"] or (
+                token is not None and (token["more"] or word["since"] or word["deprecated"])):
             raise self.bad()
         node: Node = {"name": word["name"], "type": type_, "display_text": word["shown"] or word["name"]}
         if type_ == "key" or word["spec"]:
@@ -154,7 +167,7 @@ class Parser:
 
     @staticmethod
     def ordered(node: Node) -> Node:
-        return {member: node[member] for member in MEMBERS if member in node}
+        return {member: node[member] for member in MEMBERS if node.get(member) not in (None, [])}
 
     # -- lexemes --
 

@@ -92,6 +92,8 @@ def test_the_documented_forms(text, expected):
     "[", "]", "(a b)", "(a", "a)", "[]", "()", "[a", "[a)", "(a: ]", "a | b", "[a | b]", "(x: a | )",
     "(x: | a)", "(x:)", "(x: a b | c)", "(x: a | b c | d)", "a:string:integer", "a:number", "a:", "EX: a",
     "a#b", "a=b", "@1.0.0", "[a b]", "a<b", "[a: b ]]", "key:oneof", "...", "EX@", "EX@-",
+    "[[a]]", "[a...]...", "GET... pattern", "X (X: a b)", "X... (x: a b)", "(x:integer: a b)", "(x<y>: a b)",
+    "(LIMIT l@1.0.0: a b)", "(LIMIT... l: a b)", "(x:...: a)", "EX seconds@1.0.0", "(LIMIT l#1: a b)",
 ])
 def test_a_bad_text_is_refused(text):
     with pytest.raises(ValueError):
