@@ -5,10 +5,10 @@
         return call.server.last_save
 
 The function is given a Call and returns the reply: None for null, int, float, bool, bytes or str for a bulk
-string, list or tuple, dict for a map, set for a set (OrderedSet where the order is to be kept), Status for a simple
-string (OK is one), Verbatim for text, Encoded for what is ready to be sent (`encode` makes it). It raises ReplyError
-for an error reply, whose text begins with the error's code. Anything else it raises is a bug: it is logged, and the
-client is told "ERR internal error".
+string, list or tuple, dict for a map, set for a set (OrderedSet where the order is to be kept), Status for a
+simple string (OK is one), Verbatim for text, Encoded for what is ready to be sent (`encode` makes it). It
+raises ReplyError for an error reply, whose text begins with the error's code. Anything else it raises is a
+bug: it is logged, and the client is told "ERR internal error".
 """
 from cpython.ref cimport PyObject
 from libc.stdint cimport int64_t, uint64_t

@@ -10,11 +10,12 @@ and a command written in Python with a decorator that takes the same words:
     @command("memory|purge", 2, "", group="server", since="4.0.0", ...)
     def memory_purge(call): ...
 
-From this line come the arity check, the gates (flags), COMMAND INFO, DOCS and GETKEYS, the ACL categories and kv-cli's hints. A
-subcommand is "container|name". The forms of `keys` and `args` are described in kv/_core/runtime/syntax.py; `acl` adds categories
-that group and flags do not imply ("-x" takes one away), `tips` are words, `history` is a list of "7.0.0 what changed",
-`deprecated` is "6.2.0 what to use instead". A declaration that does not make sense raises ValueError, which stops the start-up;
-arguments are only looked at closely when somebody asks for them, or a test does.
+From this line come the arity check, the gates (flags), COMMAND INFO, DOCS and GETKEYS, the ACL categories and
+kv-cli's hints. A subcommand is "container|name". The forms of `keys` and `args` are described in
+kv/_core/runtime/syntax.py; `acl` adds categories that group and flags do not imply ("-x" takes one away), `tips`
+are words, `history` is a list of "7.0.0 what changed", `deprecated` is "6.2.0 what to use instead". A
+declaration that does not make sense raises ValueError, which stops the start-up; arguments are only looked at closely when
+somebody asks for them, or a test does.
 
 The registry is the process's: declarations are facts about the program, counters are reset by CONFIG RESETSTAT.
 """
@@ -53,7 +54,8 @@ GROUP_CATEGORIES = {
     "string": "string", "hash": "hash", "list": "list", "set": "set", "sorted-set": "sortedset", "stream": "stream",
     "bitmap": "bitmap", "hyperloglog": "hyperloglog", "geo": "geo", "pubsub": "pubsub", "generic": "keyspace",
     "transactions": "transaction", "scripting": "scripting", "connection": "connection"}
-FLAG_CATEGORIES = {"write": "write", "readonly": "read", "pubsub": "pubsub", "blocking": "blocking", "admin": "admin"}
+FLAG_CATEGORIES = {
+    "write": "write", "readonly": "read", "pubsub": "pubsub", "blocking": "blocking", "admin": "admin"}
 
 cdef enum:
     TABLE_SIZE = 1024           # slots of the name table, a power of two, at least twice the names
@@ -67,7 +69,7 @@ cdef size_t table_lengths[TABLE_SIZE]
 
 declarations = {}               # full name -> Declaration
 by_id = []                      # Declaration, in the order of the commands' ids
-named = {}                      # name that clients call a command by -> Declaration; rename-command changes it
+named = {}                      # name that clients call a command by -> Declaration: see rename_commands
 
 
 class Declaration:
@@ -77,7 +79,8 @@ class Declaration:
         self.name, self.arity, self.group, self.since = name, arity, group, since
         self.keys, self.args = keys, args
         self.complexity, self.summary = complexity, summary
-        self.acl, self.tips, self.history = acl, tips.split(), [tuple(entry.split(" ", 1)) for entry in history]
+        self.acl, self.tips = acl, tips.split()
+        self.history = [tuple(entry.split(" ", 1)) for entry in history]
         self.deprecated_since, _, self.replaced_by = deprecated.partition(" ")
         self.subcommands = {}
         self.id = -1
