@@ -12,10 +12,10 @@ and a command written in Python with a decorator that takes the same words:
 
 From this line come the arity check, the gates (flags), COMMAND INFO, DOCS and GETKEYS, the ACL categories and
 kv-cli's hints. A subcommand is "container|name". The forms of `keys` and `args` are described in
-kv/_core/runtime/syntax.py; `acl` adds categories that group and flags do not imply ("-x" takes one away), `tips`
-are words, `history` is a list of "7.0.0 what changed", `deprecated` is "6.2.0 what to use instead". A
-declaration that does not make sense raises ValueError, which stops the start-up; arguments are only looked at closely when
-somebody asks for them, or a test does.
+kv/_core/runtime/syntax.py; `acl` adds categories that group and flags do not imply ("-x" takes one away),
+`tips` are words, `history` is a list of "7.0.0 what changed", `deprecated` is "6.2.0 what to use instead". A
+declaration that does not make sense raises ValueError, which stops the start-up; arguments are only looked at
+closely when somebody asks for them, or a test does.
 
 The registry is the process's: declarations are facts about the program, counters are reset by CONFIG RESETSTAT.
 """
