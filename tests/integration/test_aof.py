@@ -27,7 +27,7 @@ def fill(server: Server, count: int, prefix: str = "key") -> None:
     assert set(server.pipe([("SET", f"{prefix}:{n}", n) for n in range(count)])) == {"OK"}
 
 
-# -- starting -------------------------------------------------------------------------------------------------------------
+# -- starting -----------------------------------------------------------------------------------------------------
 
 def test_a_new_folder(tmp_path: Path) -> None:
     with Server(tmp_path) as server:
@@ -168,7 +168,7 @@ def connects(server: Server) -> bool:
     return True
 
 
-# -- rewriting ------------------------------------------------------------------------------------------------------------
+# -- rewriting ----------------------------------------------------------------------------------------------------
 
 def test_a_rewrite_replaces_all_files(tmp_path: Path) -> None:
     with Server(tmp_path) as server:
@@ -276,7 +276,7 @@ def test_timestamps(tmp_path: Path) -> None:
         assert (server("GET", "a"), server("GET", "b")) == (b"2", b"1")
 
 
-# -- on and off -----------------------------------------------------------------------------------------------------------
+# -- on and off ---------------------------------------------------------------------------------------------------
 
 def test_switched_on_and_off(tmp_path: Path) -> None:
     with Server(tmp_path, appendonly="no") as server:
@@ -341,7 +341,7 @@ def test_a_folder_that_cant_be_made(tmp_path: Path) -> None:
         assert "Can't open or create append-only dir appendonlydir" in server.log()
 
 
-# -- DEBUG ----------------------------------------------------------------------------------------------------------------
+# -- DEBUG --------------------------------------------------------------------------------------------------------
 
 def test_debug_loadaof_and_reload(tmp_path: Path) -> None:
     with Server(tmp_path) as server:
@@ -370,7 +370,7 @@ def test_replies_wait_for_the_write(tmp_path: Path) -> None:
             assert path.stat().st_size > size and time.monotonic() - start >= 0.05, number
 
 
-# -- trouble --------------------------------------------------------------------------------------------------------------
+# -- trouble ------------------------------------------------------------------------------------------------------
 
 def test_no_space_and_space_again(tmp_path: Path) -> None:
     import resource
@@ -411,7 +411,7 @@ def test_no_space_ends_the_process_with_always(tmp_path: Path) -> None:
         assert server("DBSIZE") == acknowledged
 
 
-# -- moving between servers -----------------------------------------------------------------------------------------------
+# -- moving between servers ---------------------------------------------------------------------------------------
 
 @pytest.mark.skipif(REDIS is None, reason="redis-server is not installed")
 def test_files_move_to_redis_and_back(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Killed at random moments under load: what was acknowledged is there, and every restart is clean.
 
-Each round starts the server on the files that the last round left, has several clients write, rewrites now and then, and kills the
-server with SIGKILL. KV_CRASH_ROUNDS says how many rounds (the seed of each is its number).
+Each round starts the server on the files that the last round left, has several clients write, rewrites now and
+then, and kills the server with SIGKILL. KV_CRASH_ROUNDS says how many rounds (the seed of each is its number).
 """
 from __future__ import annotations
 

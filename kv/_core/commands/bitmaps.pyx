@@ -96,7 +96,7 @@ cdef inline Slice value_of(const Entry *entry, char *text) noexcept nogil:
     return string_slice(entry, text) if entry != NULL else slice_of(b"", 0)
 
 
-# -- single bits ---------------------------------------------------------------------------------------------
+# -- single bits --------------------------------------------------------------------------------------------
 
 cdef void cmd_getbit(Context *c) noexcept nogil:
     cdef char text[NUMBER_TEXT]
@@ -142,7 +142,7 @@ declare(native(cmd_setbit), "setbit", 4, "write denyoom", keys="1 RW access upda
         args="key offset:integer value:integer")
 
 
-# -- ranges of bits ------------------------------------------------------------------------------------------
+# -- ranges of bits -----------------------------------------------------------------------------------------
 
 cdef bint parse_range_or_reply(Context *c, int first, BitRange *span) noexcept nogil:
     """[start [end [BIT | BYTE]]] from argv[first] on."""
@@ -246,7 +246,7 @@ declare(native(cmd_bitpos), "bitpos", -3, "readonly", keys="1 RO access", group=
         args="key bit:integer [range: start:integer [end-unit-block: end:integer [unit@7.0.0: BYTE | BIT]]]")
 
 
-# -- BITOP ---------------------------------------------------------------------------------------------------
+# -- BITOP --------------------------------------------------------------------------------------------------
 
 cdef bint parse_operation_or_reply(Context *c, BitOperation *operation) noexcept nogil:
     if arg_is(c, 1, b"and", 3):
@@ -327,7 +327,7 @@ declare(native(cmd_bitop), "bitop", -4, "write denyoom", keys="2 OW update; 3..-
         args="(operation: AND | OR | XOR | NOT) destkey:key key...")
 
 
-# -- BITFIELD ------------------------------------------------------------------------------------------------
+# -- BITFIELD -----------------------------------------------------------------------------------------------
 
 cdef bint parse_overflow_or_reply(Context *c, int index, int *overflow) noexcept nogil:
     if arg_is(c, index, b"wrap", 4):

@@ -89,7 +89,7 @@ declare(native(cmd_decrby), "decrby", 3, "write denyoom fast", keys="1 RW access
         args="key decrement:integer")
 
 
-# -- long doubles --------------------------------------------------------------------------------------------
+# -- long doubles -------------------------------------------------------------------------------------------
 
 cdef bint long_double_or_reply(Context *c, Slice text, long double *value) noexcept nogil:
     if parse_long_double(text.data, text.length, value):

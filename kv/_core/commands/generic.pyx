@@ -6,7 +6,6 @@ moving make the entry's header anew, with the other key in it, and leave the val
 """
 from libc.stdint cimport INT32_MAX, INT32_MIN, int64_t
 
-from kv._core.base.hashing cimport hash_bytes
 from kv._core.base.numbers cimport parse_i64
 from kv._core.base.slice cimport slice_equal
 from kv._core.containers.hashtable cimport hashtable_random
@@ -34,7 +33,7 @@ cdef enum:
 cdef const char *SAME = b"ERR source and destination objects are the same"
 
 
-# -- DEL, UNLINK ---------------------------------------------------------------------------------------------
+# -- DEL, UNLINK --------------------------------------------------------------------------------------------
 
 cdef inline void remove_keys(Context *c, bint lazy) noexcept nogil:
     cdef int i
@@ -67,7 +66,7 @@ declare(native(cmd_unlink), "unlink", -2, "write fast", keys="1..-1 RM delete", 
         summary="Deletes keys; the memory of large values is freed in the background.", args="key...")
 
 
-# -- EXISTS, TYPE, TOUCH -------------------------------------------------------------------------------------
+# -- EXISTS, TYPE, TOUCH ------------------------------------------------------------------------------------
 
 cdef inline int64_t count_keys(Context *c, int flags) noexcept nogil:
     cdef int i
@@ -109,7 +108,7 @@ declare(native(cmd_type), "type", 2, "readonly fast", keys="1 RO", group="generi
         complexity="O(1)", summary="Returns the type of the value of a key.", args="key")
 
 
-# -- RENAME, MOVE, COPY --------------------------------------------------------------------------------------
+# -- RENAME, MOVE, COPY -------------------------------------------------------------------------------------
 
 cdef void relocate(Context *c, Key key, Database *to, Key name) noexcept nogil:
     """Take the key out of the session's database and put its value, with its expiry, under a free name."""
@@ -251,7 +250,7 @@ declare(native(cmd_copy), "copy", -3, "write denyoom", keys="1 RO access; 2 OW u
         args="source:key destination:key [DB destination-db:integer] [REPLACE]")
 
 
-# -- whole databases -----------------------------------------------------------------------------------------
+# -- whole databases ----------------------------------------------------------------------------------------
 
 cdef Entry *random_live(Keyspace *keyspace, Database *database) noexcept nogil:
     """A key drawn at random, each with the same chance; the expired ones met on the way are deleted. NULL:

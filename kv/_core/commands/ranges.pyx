@@ -140,7 +140,7 @@ declare(native(cmd_setrange), "setrange", 4, "write denyoom", keys="1 RW update"
         args="key offset:integer value")
 
 
-# -- LCS -----------------------------------------------------------------------------------------------------
+# -- LCS ----------------------------------------------------------------------------------------------------
 
 cdef bint parse_lcs_or_reply(Context *c, LcsOptions *options) noexcept nogil:
     cdef int i = 3

@@ -10,11 +10,9 @@ simple string (OK is one), Verbatim for text, Encoded for what is ready to be se
 raises ReplyError for an error reply, whose text begins with the error's code. Anything else it raises is a
 bug: it is logged, and the client is told "ERR internal error".
 """
-from cpython.ref cimport PyObject
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport uint64_t
 
 from kv._core.base.buffer cimport Buffer, buffer_free
-from kv._core.base.slice cimport Slice
 from kv._core.resp.reply cimport (
     Reply, reply_array, reply_attribute, reply_big_number, reply_bool, reply_bulk, reply_double, reply_error, reply_i64, reply_map,
     reply_null, reply_null_array, reply_push, reply_raw, reply_set, reply_status, reply_verbatim)

@@ -1,8 +1,9 @@
 """The append-only file of a running server.
 
-Three states. OFF. ON: every effect goes to the last increment. WAITING, after CONFIG SET appendonly yes: the files on disk don't hold the
-dataset, so nothing there counts until a first base is written; effects meanwhile go to a temporary increment, which takes its place in
-the manifest together with that base. If the rewrite fails they are dropped, and the next one begins anew.
+Three states. OFF. ON: every effect goes to the last increment. WAITING, after CONFIG SET appendonly yes: the files
+on disk don't hold the dataset, so nothing there counts until a first base is written; effects meanwhile go to a
+temporary increment, which takes its place in the manifest together with that base. If the rewrite fails they are
+dropped, and the next one begins anew.
 
 manifest.py says which files there are, loader.py reads them, writer.py appends, rewrite.py makes a new base.
 """
@@ -128,7 +129,8 @@ class AppendOnly:
             raise LoadStopped
 
     def open_at_start(self) -> None:
-        """Open the last increment; a folder without files begins with a base and an empty increment. Raises LoadError."""
+        """Open the last increment; a folder without files begins with a base and an empty increment. Raises
+        LoadError."""
         self.make_folder()
         before, manifest = self.manifest, self.manifest.copy()
         if not manifest.live():
@@ -276,7 +278,8 @@ class AppendOnly:
         return True
 
     def adopt_base(self, manifest: Manifest) -> bool:
-        """The rewrite's base is in its place: put a manifest in use that begins with it. False, and logged, where that fails."""
+        """The rewrite's base is in its place: put a manifest in use that begins with it. False, and logged, where
+        that fails."""
         increment = ""
         if self.state == WAITING:
             temporary = self.folder.temporary_increment

@@ -1,8 +1,9 @@
 """Reading the files back: base, then increments, into an empty dataset.
 
-A file is read in blocks, which are run whole; what a block's end cuts off is moved to the front of the next. Between blocks clients are
-served, so that they are told LOADING and INFO shows how far it is. The last file may end in the middle of a command, since that is
-what a crash leaves: with aof-load-truncated it is cut there and loading goes well. Everything else that is wrong ends the start.
+A file is read in blocks, which are run whole; what a block's end cuts off is moved to the front of the next.
+Between blocks clients are served, so that they are told LOADING and INFO shows how far it is. The last file may end
+in the middle of a command, since that is what a crash leaves: with aof-load-truncated it is cut there and loading
+goes well. Everything else that is wrong ends the start.
 """
 from __future__ import annotations
 

@@ -4,10 +4,11 @@
     file appendonly.aof.1.incr.aof seq 1 type h
     file appendonly.aof.2.incr.aof seq 2 type i
 
-A base (b) is the dataset as it was when it was last rewritten; increments (i) are what came after it; history (h) is what a newer base
-has replaced and what waits to be deleted. Keys that are not known here (a later version's) are skipped. The manifest is the one
-place that decides: it is changed as a copy, written beside the old one, synced, renamed over it, and only then does the copy become
-the one in use. So after a crash at any moment the old state or the new one is there, whole.
+A base (b) is the dataset as it was when it was last rewritten; increments (i) are what came after it; history (h)
+is what a newer base has replaced and what waits to be deleted. Keys that are not known here (a later version's) are
+skipped. The manifest is the one place that decides: it is changed as a copy, written beside the old one, synced,
+renamed over it, and only then does the copy become the one in use. So after a crash at any moment the old state or
+the new one is there, whole.
 """
 from __future__ import annotations
 
@@ -102,7 +103,7 @@ class Manifest:
         self.increments = kept
 
 
-# -- reading --------------------------------------------------------------------------------------------------------------
+# -- reading ------------------------------------------------------------------------------------------------------
 
 def parse(stem: str, text: bytes) -> Manifest:
     """The manifest of these lines. Raises ManifestError."""
@@ -151,7 +152,7 @@ def leading_number(text: str) -> int:
     return sign * min(int(digits[:end]), INT64_MAX) if end else 0
 
 
-# -- the folder -----------------------------------------------------------------------------------------------------------
+# -- the folder ---------------------------------------------------------------------------------------------------
 
 class Folder:
     """appenddirname: where the files and their manifest are."""

@@ -2,11 +2,12 @@
 
     1  what is pending is written, and a new increment is opened: it will hold everything from here on
     2  a child is forked and writes the dataset as it stands to temp-rewriteaof-bg-<pid>.aof
-    3  when it is done that file is renamed to the next base, the increments before the new one become history, and the manifest
+    3  when it is done that file is renamed to the next base, the increments before the new one become history, and
+    the manifest
        that says so replaces the old one; then history is deleted
 
-Until the manifest is replaced nothing that a start would read has changed, so a failure at any step costs only the work. Rewrites that
-keep failing are retried ever more rarely, since each of them leaves one more small increment.
+Until the manifest is replaced nothing that a start would read has changed, so a failure at any step costs only the
+work. Rewrites that keep failing are retried ever more rarely, since each of them leaves one more small increment.
 """
 from __future__ import annotations
 
@@ -22,11 +23,12 @@ from .writer import unlink_in_background
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from kv._core.engine.engine import Engine
 
     from ..config import Config
     from .appendonly import AppendOnly
-    from .manifest import Manifest
 
 CHUNK = 1 << 20             # bytes gathered before they are written
 SYNC_BYTES = 4 << 20        # aof-rewrite-incremental-fsync: bytes between two syncs
@@ -40,7 +42,7 @@ class RewriteError(Exception):
     """BGREWRITEAOF can't be done now; str() is the error reply."""
 
 
-# -- writing the dataset --------------------------------------------------------------------------------------------------
+# -- writing the dataset ------------------------------------------------------------------------------------------
 
 def write_dataset(engine: Engine, path: str, config: Config) -> None:
     """Write the dataset as commands to a new file and sync it. Raises OSError, and leaves no file then."""
@@ -86,7 +88,7 @@ def private_bytes() -> int:
     return 0
 
 
-# -- in the background ----------------------------------------------------------------------------------------------------
+# -- in the background --------------------------------------------------------------------------------------------
 
 class RetryLimit:
     """After three failures in a row an automatic rewrite waits 1, 2, 4 ... minutes."""
@@ -164,7 +166,7 @@ class Rewrite:
             log("warning", f"Can't rewrite append only file in background: fork: {error.strerror}")
             return False
         assert self.server.children.child is not None
-        self.child = self.server.children.child
+        self.child: Any = self.server.children.child
         log("notice", f"Background append only file rewriting started by pid {self.child.pid}")
         self.scheduled = False
         self.started = time.time()

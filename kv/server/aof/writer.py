@@ -1,15 +1,17 @@
 """Writing and syncing: the end of the append-only file.
 
-What a turn of the loop has changed is one write(2), straight from the engine's buffer. When it is on disk depends on appendfsync:
+What a turn of the loop has changed is one write(2), straight from the engine's buffer. When it is on disk depends
+on appendfsync:
 
     always      fdatasync here, before the replies leave
-    everysec    fdatasync once a second in a thread; while one is under way writing would wait for it inside the kernel, so it is put
-                off for up to two seconds, and then done whether or not the sync has ended
+    everysec    fdatasync once a second in a thread; while one is under way writing would wait for it in the kernel, so it
+                is put off for up to two seconds, and then done whether or not the sync has ended
     no          when the kernel pleases
 
-A write that fails (no space) leaves the file as it was before: a part that was written is cut off again. The bytes wait in `buffer`,
-writes of clients are refused, and each call of flush() tries again. With `always` a failure ends the process: clients of this very
-turn would be told of changes that are not on disk, and the dataset can't be rolled back.
+A write that fails (no space) leaves the file as it was before: a part that was written is cut off again. The bytes
+wait in `buffer`, writes of clients are refused, and each call of flush() tries again. With `always` a failure ends
+the process: clients of this very turn would be told of changes that are not on disk, and the dataset can't be
+rolled back.
 """
 from __future__ import annotations
 
@@ -72,7 +74,8 @@ class Worker:
 
 
 def unlink_in_background(path: str, worker: Worker) -> None:
-    """Take a file's name away now; its blocks are freed when the thread closes it. A file that is not there is no error."""
+    """Take a file's name away now; its blocks are freed when the thread closes it. A file that is not there is no
+    error."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
@@ -82,7 +85,8 @@ def unlink_in_background(path: str, worker: Worker) -> None:
 
 
 class Writer:
-    """The file that is being appended to. `refuse_writes` is told why clients' writes must be refused, None once they need not."""
+    """The file that is being appended to. `refuse_writes` is told why clients' writes must be refused, None once
+    they need not."""
 
     def __init__(self, refuse_writes: Callable[[str | None], object], policy: str = EVERYSEC) -> None:
         self.refuse_writes = refuse_writes
@@ -299,7 +303,8 @@ class Writer:
 
 
 def write_until_error(fd: int, data: bytes | bytearray | memoryview) -> tuple[int, int]:
-    """Write everything, however many calls it takes; the bytes written, and the errno of what stopped it (0: nothing)."""
+    """Write everything, however many calls it takes; the bytes written, and the errno of what stopped it (0:
+    nothing)."""
     written = 0
     view = memoryview(data)
     try:

@@ -5,7 +5,7 @@ import os
 import time
 
 from kv._core.engine.inspect import table_figures
-from kv._core.runtime.call import OK, SYNTAX_ERROR, BigNumber, ReplyError, Status, Verbatim
+from kv._core.runtime.call import OK, BigNumber, ReplyError, Status, Verbatim
 from kv._core.runtime.registry import command
 
 from ..aof import LoadError
@@ -18,9 +18,9 @@ NO_KEY = "ERR no such key"
 
 def core():
     """The compiled half, imported when it is first asked for: the digest needs OpenSSL."""
-    from kv._core.engine import debug
+    import kv._core.engine.debug
 
-    return debug
+    return kv._core.engine.debug
 
 
 def subcommand(name: str, least: int = 0, most: int | None = None):

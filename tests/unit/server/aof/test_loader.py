@@ -4,10 +4,10 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
-
 from kv._core.engine.engine import Engine
 from kv._core.engine.inspect import check
 from kv._core.engine.replay import LocalSession
+
 from kv.server.aof import loader as module
 from kv.server.aof.loader import Loader, LoadError, LoadStopped
 from kv.server.aof.manifest import BASE, INCREMENT, File, Folder, Manifest
