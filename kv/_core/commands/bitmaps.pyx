@@ -112,7 +112,7 @@ cdef void cmd_getbit(Context *c) noexcept nogil:
 
 
 declare(native(cmd_getbit), "getbit", 3, "readonly fast", keys="1 RO access", group="bitmap", since="2.2.0",
-        complexity="O(1)", summary="Returns a bit of a string.")
+        complexity="O(1)", summary="Returns a bit of a string.", args="key offset:integer")
 
 
 cdef void cmd_setbit(Context *c) noexcept nogil:
@@ -138,7 +138,8 @@ cdef void cmd_setbit(Context *c) noexcept nogil:
 
 
 declare(native(cmd_setbit), "setbit", 4, "write denyoom", keys="1 RW access update", group="bitmap",
-        since="2.2.0", complexity="O(1)", summary="Sets or clears a bit of a string and returns what it was.")
+        since="2.2.0", complexity="O(1)", summary="Sets or clears a bit of a string and returns what it was.",
+        args="key offset:integer value:integer")
 
 
 # -- ranges of bits -----------------------------------------------------------------------------------------
@@ -202,7 +203,9 @@ cdef void cmd_bitcount(Context *c) noexcept nogil:
 
 
 declare(native(cmd_bitcount), "bitcount", -2, "readonly", keys="1 RO access", group="bitmap", since="2.6.0",
-        complexity="O(N)", summary="Counts the bits of a string that are one.")
+        complexity="O(N)", summary="Counts the bits of a string that are one.",
+        history=["7.0.0 Takes BYTE and BIT.", "8.0.0 The end may be left out, which means the last byte."],
+        args="key [range: start:integer [end-unit-block: end:integer [unit@7.0.0: BYTE | BIT]]]")
 
 
 cdef int64_t find_bit(const Entry *entry, const BitRange *span, bint bit) noexcept nogil:
@@ -238,7 +241,9 @@ cdef void cmd_bitpos(Context *c) noexcept nogil:
 
 
 declare(native(cmd_bitpos), "bitpos", -3, "readonly", keys="1 RO access", group="bitmap", since="2.8.7",
-        complexity="O(N)", summary="Finds the first bit of a string that is one, or zero.")
+        complexity="O(N)", summary="Finds the first bit of a string that is one, or zero.",
+        history=["7.0.0 Takes BYTE and BIT."],
+        args="key bit:integer [range: start:integer [end-unit-block: end:integer [unit@7.0.0: BYTE | BIT]]]")
 
 
 # -- BITOP --------------------------------------------------------------------------------------------------
@@ -318,7 +323,8 @@ cdef void cmd_bitop(Context *c) noexcept nogil:
 
 
 declare(native(cmd_bitop), "bitop", -4, "write denyoom", keys="2 OW update; 3..-1 RO access", group="bitmap",
-        since="2.6.0", complexity="O(N)", summary="Combines strings bit by bit and stores the result.")
+        since="2.6.0", complexity="O(N)", summary="Combines strings bit by bit and stores the result.",
+        args="(operation: AND | OR | XOR | NOT) destkey:key key...")
 
 
 # -- BITFIELD -----------------------------------------------------------------------------------------------
@@ -498,9 +504,12 @@ cdef void cmd_bitfield(Context *c) noexcept nogil:
         read_bits(c, count)
 
 
-declare(native(cmd_bitfield), "bitfield", -2, "write denyoom", keys="1 RW access update variable_flags",
-        group="bitmap", since="3.2.0", complexity="O(1)",
-        summary="Reads, sets and adds to integers of any width in a string.")
+declare(native(cmd_bitfield), "bitfield", -2, "write denyoom",
+        keys="1 RW access update variable_flags (GET only reads)", group="bitmap", since="3.2.0",
+        complexity="O(1)", summary="Reads, sets and adds to integers of any width in a string.",
+        args="key [operation: (GET get-block: encoding offset:integer) | (write: [OVERFLOW overflow-block: "
+             "WRAP | SAT | FAIL] (write-operation: (SET set-block: encoding offset:integer value:integer) | "
+             "(INCRBY incrby-block: encoding offset:integer increment:integer)))]...")
 
 
 cdef void cmd_bitfield_ro(Context *c) noexcept nogil:
@@ -516,4 +525,5 @@ cdef void cmd_bitfield_ro(Context *c) noexcept nogil:
 
 
 declare(native(cmd_bitfield_ro), "bitfield_ro", -2, "readonly fast", keys="1 RO access", group="bitmap",
-        since="6.0.0", complexity="O(1)", summary="Reads integers of any width in a string.")
+        since="6.0.0", complexity="O(1)", summary="Reads integers of any width in a string.",
+        args="key [GET get-block: encoding offset:integer]...")

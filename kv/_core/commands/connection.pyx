@@ -22,15 +22,16 @@ cdef void cmd_ping(Context *c) noexcept nogil:
 
 
 declare(native(cmd_ping), "ping", -1, "fast subscribed", group="connection", since="1.0.0", complexity="O(1)",
-        summary="Answers PONG, or the message it is given.")
+        tips="request_policy:all_shards response_policy:all_succeeded",
+        summary="Answers PONG, or the message it is given.", args="[message]")
 
 
 cdef void cmd_echo(Context *c) noexcept nogil:
     reply_bulk(&c.reply, c.argv[1].data, c.argv[1].length)
 
 
-declare(native(cmd_echo), "echo", 2, "loading stale fast", group="connection", since="1.0.0", complexity="O(1)",
-        summary="Answers the message it is given.")
+declare(native(cmd_echo), "echo", 2, "loading stale fast", group="connection", since="1.0.0",
+        complexity="O(1)", summary="Answers the message it is given.", args="message")
 
 
 cdef void cmd_select(Context *c) noexcept nogil:
@@ -44,5 +45,5 @@ cdef void cmd_select(Context *c) noexcept nogil:
     reply_ok(&c.reply)
 
 
-declare(native(cmd_select), "select", 2, "loading stale fast", group="connection", since="1.0.0", complexity="O(1)",
-        summary="Chooses the database of the connection.")
+declare(native(cmd_select), "select", 2, "loading stale fast", group="connection", since="1.0.0",
+        complexity="O(1)", summary="Chooses the database of the connection.", args="index:integer")

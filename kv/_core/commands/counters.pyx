@@ -50,7 +50,7 @@ cdef void cmd_incr(Context *c) noexcept nogil:
 
 declare(native(cmd_incr), "incr", 2, "write denyoom fast", keys="1 RW access update", group="string",
         since="1.0.0", complexity="O(1)",
-        summary="Adds one to the number that a key holds; a key that does not exist counts as 0.")
+        summary="Adds one to the number that a key holds; a key that does not exist counts as 0.", args="key")
 
 
 cdef void cmd_decr(Context *c) noexcept nogil:
@@ -59,7 +59,8 @@ cdef void cmd_decr(Context *c) noexcept nogil:
 
 declare(native(cmd_decr), "decr", 2, "write denyoom fast", keys="1 RW access update", group="string",
         since="1.0.0", complexity="O(1)",
-        summary="Subtracts one from the number that a key holds; a key that does not exist counts as 0.")
+        summary="Subtracts one from the number that a key holds; a key that does not exist counts as 0.",
+        args="key")
 
 
 cdef void cmd_incrby(Context *c) noexcept nogil:
@@ -69,7 +70,8 @@ cdef void cmd_incrby(Context *c) noexcept nogil:
 
 
 declare(native(cmd_incrby), "incrby", 3, "write denyoom fast", keys="1 RW access update", group="string",
-        since="1.0.0", complexity="O(1)", summary="Adds an integer to the number that a key holds.")
+        since="1.0.0", complexity="O(1)", summary="Adds an integer to the number that a key holds.",
+        args="key increment:integer")
 
 
 cdef void cmd_decrby(Context *c) noexcept nogil:
@@ -83,7 +85,8 @@ cdef void cmd_decrby(Context *c) noexcept nogil:
 
 
 declare(native(cmd_decrby), "decrby", 3, "write denyoom fast", keys="1 RW access update", group="string",
-        since="1.0.0", complexity="O(1)", summary="Subtracts an integer from the number that a key holds.")
+        since="1.0.0", complexity="O(1)", summary="Subtracts an integer from the number that a key holds.",
+        args="key decrement:integer")
 
 
 # -- long doubles -------------------------------------------------------------------------------------------
@@ -142,4 +145,4 @@ cdef void cmd_incrbyfloat(Context *c) noexcept nogil:
 
 declare(native(cmd_incrbyfloat), "incrbyfloat", 3, "write denyoom fast", keys="1 RW access update",
         group="string", since="2.6.0", complexity="O(1)",
-        summary="Adds a floating point number to the number that a key holds.")
+        summary="Adds a floating point number to the number that a key holds.", args="key increment:double")

@@ -118,7 +118,9 @@ cdef void cmd_expire(Context *c) noexcept nogil:
 
 
 declare(native(cmd_expire), "expire", -3, "write fast", keys="1 RW update", group="generic", since="1.0.0",
-        complexity="O(1)", summary="Has a key expire after so many seconds.")
+        complexity="O(1)", summary="Has a key expire after so many seconds.",
+        history=["7.0.0 Takes NX, XX, GT and LT."],
+        args="key seconds:integer [condition@7.0.0: NX | XX | GT | LT]")
 
 
 cdef void cmd_pexpire(Context *c) noexcept nogil:
@@ -126,7 +128,9 @@ cdef void cmd_pexpire(Context *c) noexcept nogil:
 
 
 declare(native(cmd_pexpire), "pexpire", -3, "write fast", keys="1 RW update", group="generic", since="2.6.0",
-        complexity="O(1)", summary="Has a key expire after so many milliseconds.")
+        complexity="O(1)", summary="Has a key expire after so many milliseconds.",
+        history=["7.0.0 Takes NX, XX, GT and LT."],
+        args="key milliseconds:integer [condition@7.0.0: NX | XX | GT | LT]")
 
 
 cdef void cmd_expireat(Context *c) noexcept nogil:
@@ -134,7 +138,9 @@ cdef void cmd_expireat(Context *c) noexcept nogil:
 
 
 declare(native(cmd_expireat), "expireat", -3, "write fast", keys="1 RW update", group="generic",
-        since="1.2.0", complexity="O(1)", summary="Has a key expire at a unix time in seconds.")
+        since="1.2.0", complexity="O(1)", summary="Has a key expire at a unix time in seconds.",
+        history=["7.0.0 Takes NX, XX, GT and LT."],
+        args="key unix-time-seconds:unix-time [condition@7.0.0: NX | XX | GT | LT]")
 
 
 cdef void cmd_pexpireat(Context *c) noexcept nogil:
@@ -142,7 +148,9 @@ cdef void cmd_pexpireat(Context *c) noexcept nogil:
 
 
 declare(native(cmd_pexpireat), "pexpireat", -3, "write fast", keys="1 RW update", group="generic",
-        since="2.6.0", complexity="O(1)", summary="Has a key expire at a unix time in milliseconds.")
+        since="2.6.0", complexity="O(1)", summary="Has a key expire at a unix time in milliseconds.",
+        history=["7.0.0 Takes NX, XX, GT and LT."],
+        args="key unix-time-milliseconds:unix-time [condition@7.0.0: NX | XX | GT | LT]")
 
 
 cdef void cmd_persist(Context *c) noexcept nogil:
@@ -156,7 +164,7 @@ cdef void cmd_persist(Context *c) noexcept nogil:
 
 
 declare(native(cmd_persist), "persist", 2, "write fast", keys="1 RW update", group="generic", since="2.2.0",
-        complexity="O(1)", summary="Takes the expiry from a key.")
+        complexity="O(1)", summary="Takes the expiry from a key.", args="key")
 
 
 # -- TTL, PTTL, EXPIRETIME, PEXPIRETIME ---------------------------------------------------------------------
@@ -183,7 +191,8 @@ cdef void cmd_ttl(Context *c) noexcept nogil:
 
 
 declare(native(cmd_ttl), "ttl", 2, "readonly fast", keys="1 RO access", group="generic", since="1.0.0",
-        complexity="O(1)", summary="Returns the seconds until a key expires.")
+        complexity="O(1)", tips="nondeterministic_output", summary="Returns the seconds until a key expires.",
+        history=["2.8.0 Returns -2 where there is no key."], args="key")
 
 
 cdef void cmd_pttl(Context *c) noexcept nogil:
@@ -191,7 +200,9 @@ cdef void cmd_pttl(Context *c) noexcept nogil:
 
 
 declare(native(cmd_pttl), "pttl", 2, "readonly fast", keys="1 RO access", group="generic", since="2.6.0",
-        complexity="O(1)", summary="Returns the milliseconds until a key expires.")
+        complexity="O(1)", tips="nondeterministic_output",
+        summary="Returns the milliseconds until a key expires.",
+        history=["2.8.0 Returns -2 where there is no key."], args="key")
 
 
 cdef void cmd_expiretime(Context *c) noexcept nogil:
@@ -199,7 +210,8 @@ cdef void cmd_expiretime(Context *c) noexcept nogil:
 
 
 declare(native(cmd_expiretime), "expiretime", 2, "readonly fast", keys="1 RO access", group="generic",
-        since="7.0.0", complexity="O(1)", summary="Returns the unix time in seconds at which a key expires.")
+        since="7.0.0", complexity="O(1)", summary="Returns the unix time in seconds at which a key expires.",
+        args="key")
 
 
 cdef void cmd_pexpiretime(Context *c) noexcept nogil:
@@ -208,4 +220,4 @@ cdef void cmd_pexpiretime(Context *c) noexcept nogil:
 
 declare(native(cmd_pexpiretime), "pexpiretime", 2, "readonly fast", keys="1 RO access", group="generic",
         since="7.0.0", complexity="O(1)",
-        summary="Returns the unix time in milliseconds at which a key expires.")
+        summary="Returns the unix time in milliseconds at which a key expires.", args="key")

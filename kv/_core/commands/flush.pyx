@@ -60,7 +60,9 @@ cdef void cmd_flushdb(Context *c) noexcept nogil:
 
 
 declare(native(cmd_flushdb), "flushdb", -1, "write", group="server", since="1.0.0", complexity="O(N)",
-        acl="keyspace dangerous", summary="Deletes all keys of the database.")
+        acl="keyspace dangerous", tips="request_policy:all_shards response_policy:all_succeeded",
+        summary="Deletes all keys of the database.", history=["4.0.0 Takes ASYNC.", "6.2.0 Takes SYNC."],
+        args="[flush-type: ASYNC@4.0.0 | SYNC@6.2.0]")
 
 
 cdef void cmd_flushall(Context *c) noexcept nogil:
@@ -70,4 +72,6 @@ cdef void cmd_flushall(Context *c) noexcept nogil:
 
 
 declare(native(cmd_flushall), "flushall", -1, "write", group="server", since="1.0.0", complexity="O(N)",
-        acl="keyspace dangerous", summary="Deletes all keys of all databases.")
+        acl="keyspace dangerous", tips="request_policy:all_shards response_policy:all_succeeded",
+        summary="Deletes all keys of all databases.", history=["4.0.0 Takes ASYNC.", "6.2.0 Takes SYNC."],
+        args="[flush-type: ASYNC@4.0.0 | SYNC@6.2.0]")

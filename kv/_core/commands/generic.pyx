@@ -54,7 +54,8 @@ cdef void cmd_del(Context *c) noexcept nogil:
 
 
 declare(native(cmd_del), "del", -2, "write", keys="1..-1 RM delete", group="generic", since="1.0.0",
-        complexity="O(N)", summary="Deletes keys.")
+        complexity="O(N)", tips="request_policy:multi_shard response_policy:agg_sum", summary="Deletes keys.",
+        args="key...")
 
 
 cdef void cmd_unlink(Context *c) noexcept nogil:
@@ -62,8 +63,8 @@ cdef void cmd_unlink(Context *c) noexcept nogil:
 
 
 declare(native(cmd_unlink), "unlink", -2, "write fast", keys="1..-1 RM delete", group="generic",
-        since="4.0.0", complexity="O(1)",
-        summary="Deletes keys; the memory of large values is freed in the background.")
+        since="4.0.0", complexity="O(1)", tips="request_policy:multi_shard response_policy:agg_sum",
+        summary="Deletes keys; the memory of large values is freed in the background.", args="key...")
 
 
 # -- EXISTS, TYPE, TOUCH ------------------------------------------------------------------------------------
@@ -81,7 +82,9 @@ cdef void cmd_exists(Context *c) noexcept nogil:
 
 
 declare(native(cmd_exists), "exists", -2, "readonly fast", keys="1..-1 RO", group="generic", since="1.0.0",
-        complexity="O(N)", summary="Counts how many of the given keys exist; a key named twice counts twice.")
+        complexity="O(N)", tips="request_policy:multi_shard response_policy:agg_sum",
+        summary="Counts how many of the given keys exist; a key named twice counts twice.",
+        history=["3.0.3 Takes several keys."], args="key...")
 
 
 cdef void cmd_touch(Context *c) noexcept nogil:
@@ -90,7 +93,8 @@ cdef void cmd_touch(Context *c) noexcept nogil:
 
 
 declare(native(cmd_touch), "touch", -2, "readonly fast", keys="1..-1 RO", group="generic", since="3.2.1",
-        complexity="O(N)", summary="Marks keys as accessed now; counts those that exist.")
+        complexity="O(N)", tips="request_policy:multi_shard response_policy:agg_sum",
+        summary="Marks keys as accessed now; counts those that exist.", args="key...")
 
 
 cdef void cmd_type(Context *c) noexcept nogil:
@@ -102,7 +106,7 @@ cdef void cmd_type(Context *c) noexcept nogil:
 
 
 declare(native(cmd_type), "type", 2, "readonly fast", keys="1 RO", group="generic", since="1.0.0",
-        complexity="O(1)", summary="Returns the type of the value of a key.")
+        complexity="O(1)", summary="Returns the type of the value of a key.", args="key")
 
 
 # -- RENAME, MOVE, COPY -------------------------------------------------------------------------------------
@@ -149,7 +153,7 @@ cdef void cmd_rename(Context *c) noexcept nogil:
 
 declare(native(cmd_rename), "rename", 3, "write", keys="1 RW access delete; 2 OW update", group="generic",
         since="1.0.0", complexity="O(1)",
-        summary="Gives a key another name, in place of any key of that name.")
+        summary="Gives a key another name, in place of any key of that name.", args="key newkey:key")
 
 
 cdef void cmd_renamenx(Context *c) noexcept nogil:
@@ -158,7 +162,8 @@ cdef void cmd_renamenx(Context *c) noexcept nogil:
 
 declare(native(cmd_renamenx), "renamenx", 3, "write fast", keys="1 RW access delete; 2 OW insert",
         group="generic", since="1.0.0", complexity="O(1)",
-        summary="Gives a key another name, unless there is a key of that name.")
+        summary="Gives a key another name, unless there is a key of that name.",
+        history=["3.2.0 The two names may be the same."], args="key newkey:key")
 
 
 cdef bint database_or_reply(Context *c, int index, Database **database) noexcept nogil:
@@ -195,7 +200,8 @@ cdef void cmd_move(Context *c) noexcept nogil:
 
 
 declare(native(cmd_move), "move", 3, "write fast", keys="1 RW access update", group="generic", since="1.0.0",
-        complexity="O(1)", summary="Moves a key to another database, unless that has a key of the same name.")
+        complexity="O(1)", summary="Moves a key to another database, unless that has a key of the same name.",
+        args="key db:integer")
 
 
 cdef bint copy_options_or_reply(Context *c, Database **to, bint *replace) noexcept nogil:
@@ -241,7 +247,8 @@ cdef void cmd_copy(Context *c) noexcept nogil:
 
 declare(native(cmd_copy), "copy", -3, "write denyoom", keys="1 RO access; 2 OW update", group="generic",
         since="6.2.0", complexity="O(N)",
-        summary="Copies a key with its value and expiry to another name or database.")
+        summary="Copies a key with its value and expiry to another name or database.",
+        args="source:key destination:key [DB destination-db:integer] [REPLACE]")
 
 
 # -- whole databases ----------------------------------------------------------------------------------------
@@ -273,6 +280,7 @@ cdef void cmd_randomkey(Context *c) noexcept nogil:
 
 
 declare(native(cmd_randomkey), "randomkey", 1, "readonly", group="generic", since="1.0.0", complexity="O(1)",
+        tips="request_policy:all_shards response_policy:special nondeterministic_output",
         summary="Returns a key of the database at random.")
 
 
@@ -281,7 +289,8 @@ cdef void cmd_dbsize(Context *c) noexcept nogil:
 
 
 declare(native(cmd_dbsize), "dbsize", 1, "readonly fast", group="server", since="1.0.0", complexity="O(1)",
-        acl="keyspace", summary="Returns the number of keys in the database.")
+        acl="keyspace", tips="request_policy:all_shards response_policy:agg_sum",
+        summary="Returns the number of keys in the database.")
 
 
 cdef bint index_or_reply(Context *c, int index, int64_t *number, const char *text) noexcept nogil:
@@ -308,4 +317,5 @@ cdef void cmd_swapdb(Context *c) noexcept nogil:
 
 
 declare(native(cmd_swapdb), "swapdb", 3, "write fast", group="server", since="4.0.0", complexity="O(N)",
-        acl="keyspace dangerous", summary="Exchanges two databases, for all clients at once.")
+        acl="keyspace dangerous", summary="Exchanges two databases, for all clients at once.",
+        args="index1:integer index2:integer")

@@ -48,4 +48,5 @@ cdef void cmd_memory_usage(Context *c) noexcept nogil:
 
 
 declare(native(cmd_memory_usage), "memory|usage", -3, "readonly", keys="2 RO", group="server", since="4.0.0",
-        complexity="O(N)", summary="Returns the bytes that a key and its value take.")
+        complexity="O(N)", summary="Returns the bytes that a key and its value take.",
+        args="key [SAMPLES count:integer]")

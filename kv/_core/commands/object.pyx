@@ -10,8 +10,7 @@ from kv._core.runtime.registry cimport native
 from kv._core.runtime.registry import container, declare
 from kv._core.runtime.state cimport Context
 
-container("object", group="generic", since="2.2.3", acl="-keyspace",
-          summary="Subcommands about how values are kept.")
+container("object", group="generic", since="2.2.3", summary="Subcommands about how values are kept.")
 
 
 cdef Entry *object_or_reply(Context *c) noexcept nogil:
@@ -32,7 +31,8 @@ cdef void cmd_object_encoding(Context *c) noexcept nogil:
 
 
 declare(native(cmd_object_encoding), "object|encoding", 3, "readonly", keys="2 RO", group="generic",
-        since="2.2.3", complexity="O(1)", summary="Returns the name of a value's internal encoding.")
+        since="2.2.3", complexity="O(1)", tips="nondeterministic_output",
+        summary="Returns the name of a value's internal encoding.", args="key")
 
 
 cdef void cmd_object_freq(Context *c) noexcept nogil:
@@ -48,7 +48,8 @@ cdef void cmd_object_freq(Context *c) noexcept nogil:
 
 
 declare(native(cmd_object_freq), "object|freq", 3, "readonly", keys="2 RO", group="generic", since="4.0.0",
-        complexity="O(1)", summary="Returns the counter of accesses that the LFU policies keep of a key.")
+        complexity="O(1)", tips="nondeterministic_output",
+        summary="Returns the counter of accesses that the LFU policies keep of a key.", args="key")
 
 
 cdef void cmd_object_idletime(Context *c) noexcept nogil:
@@ -63,7 +64,8 @@ cdef void cmd_object_idletime(Context *c) noexcept nogil:
 
 
 declare(native(cmd_object_idletime), "object|idletime", 3, "readonly", keys="2 RO", group="generic",
-        since="2.2.3", complexity="O(1)", summary="Returns the seconds since a key was last used.")
+        since="2.2.3", complexity="O(1)", tips="nondeterministic_output",
+        summary="Returns the seconds since a key was last used.", args="key")
 
 
 cdef void cmd_object_refcount(Context *c) noexcept nogil:
@@ -73,7 +75,8 @@ cdef void cmd_object_refcount(Context *c) noexcept nogil:
 
 
 declare(native(cmd_object_refcount), "object|refcount", 3, "readonly", keys="2 RO", group="generic",
-        since="2.2.3", complexity="O(1)", summary="Returns how many users a value has, which is 1.")
+        since="2.2.3", complexity="O(1)", tips="nondeterministic_output",
+        summary="Returns how many users a value has, which is 1.", args="key")
 
 
 cdef const char *HELP[13]

@@ -71,7 +71,7 @@ cdef void cmd_append(Context *c) noexcept nogil:
 
 declare(native(cmd_append), "append", 3, "write denyoom fast", keys="1 RW insert", group="string",
         since="2.0.0", complexity="O(1)",
-        summary="Appends to the string value of a key; a key that does not exist is made.")
+        summary="Appends to the string value of a key; a key that does not exist is made.", args="key value")
 
 
 cdef void cmd_getrange(Context *c) noexcept nogil:
@@ -106,9 +106,11 @@ cdef inline int64_t from_end(int64_t index, int64_t length) noexcept nogil:
 
 
 declare(native(cmd_getrange), "getrange", 4, "readonly", keys="1 RO access", group="string", since="2.4.0",
-        complexity="O(N)", summary="Returns a part of the string value of a key.")
+        complexity="O(N)", summary="Returns a part of the string value of a key.",
+        args="key start:integer end:integer")
 declare(native(cmd_getrange), "substr", 4, "readonly", keys="1 RO access", group="string", since="1.0.0",
-        complexity="O(N)", summary="Returns a part of the string value of a key.")
+        complexity="O(N)", summary="Returns a part of the string value of a key.",
+        deprecated="2.0.0 `GETRANGE`", args="key start:integer end:integer")
 
 
 cdef void cmd_setrange(Context *c) noexcept nogil:
@@ -134,7 +136,8 @@ cdef void cmd_setrange(Context *c) noexcept nogil:
 
 declare(native(cmd_setrange), "setrange", 4, "write denyoom", keys="1 RW update", group="string",
         since="2.2.0", complexity="O(1)",
-        summary="Overwrites a part of the string value of a key; zeros fill a gap before it.")
+        summary="Overwrites a part of the string value of a key; zeros fill a gap before it.",
+        args="key offset:integer value")
 
 
 # -- LCS ----------------------------------------------------------------------------------------------------
@@ -254,6 +257,7 @@ cdef inline bint is_string(const Entry *entry) noexcept nogil:
     return entry == NULL or entry_type(entry) == TYPE_STRING
 
 
-declare(native(cmd_lcs), "lcs", -3, "readonly", keys="1..1 RO access", group="string", since="7.0.0",
+declare(native(cmd_lcs), "lcs", -3, "readonly", keys="1..2 RO access", group="string", since="7.0.0",
         complexity="O(N*M)",
-        summary="Returns the longest common subsequence of two strings, its length or where it stands.")
+        summary="Returns the longest common subsequence of two strings, its length or where it stands.",
+        args="key1:key key2:key#0 [LEN] [IDX] [MINMATCHLEN min-match-len:integer] [WITHMATCHLEN]")

@@ -226,7 +226,9 @@ cdef void cmd_scan(Context *c) noexcept nogil:
 
 
 declare(native(cmd_scan), "scan", -2, "readonly", group="generic", since="2.8.0", complexity="O(1)",
-        summary="Walks over the keys of the database, some of them a call.")
+        tips="nondeterministic_output request_policy:special response_policy:special",
+        summary="Walks over the keys of the database, some of them a call.", history=["6.0.0 Takes TYPE."],
+        args="cursor:integer [MATCH pattern] [COUNT count:integer] [TYPE@6.0.0 type]")
 
 
 # -- KEYS ---------------------------------------------------------------------------------------------------
@@ -257,4 +259,5 @@ cdef void cmd_keys(Context *c) noexcept nogil:
 
 
 declare(native(cmd_keys), "keys", 2, "readonly", group="generic", since="1.0.0", complexity="O(N)",
-        acl="dangerous", summary="Returns all keys whose names match a pattern.")
+        acl="dangerous", tips="request_policy:all_shards nondeterministic_output_order",
+        summary="Returns all keys whose names match a pattern.", args="pattern")

@@ -110,7 +110,7 @@ cdef void cmd_get(Context *c) noexcept nogil:
 
 
 declare(native(cmd_get), "get", 2, "readonly fast", keys="1 RO access", group="string", since="1.0.0",
-        complexity="O(1)", summary="Returns the string value of a key.")
+        complexity="O(1)", summary="Returns the string value of a key.", args="key")
 
 
 cdef void cmd_strlen(Context *c) noexcept nogil:
@@ -120,7 +120,7 @@ cdef void cmd_strlen(Context *c) noexcept nogil:
 
 
 declare(native(cmd_strlen), "strlen", 2, "readonly fast", keys="1 RO", group="string", since="2.2.0",
-        complexity="O(1)", summary="Returns the length of a string value.")
+        complexity="O(1)", summary="Returns the length of a string value.", args="key")
 
 
 cdef void cmd_mget(Context *c) noexcept nogil:
@@ -138,7 +138,8 @@ cdef void cmd_mget(Context *c) noexcept nogil:
 
 
 declare(native(cmd_mget), "mget", -2, "readonly fast", keys="1..-1 RO access", group="string", since="1.0.0",
-        complexity="O(N)", summary="Returns the string values of keys.")
+        complexity="O(N)", tips="request_policy:multi_shard", summary="Returns the string values of keys.",
+        args="key...")
 
 
 # -- SET ----------------------------------------------------------------------------------------------------
@@ -248,8 +249,14 @@ cdef void cmd_set(Context *c) noexcept nogil:
         set_with_options(c, &options)
 
 
-declare(native(cmd_set), "set", -3, "write denyoom", keys="1 RW access update variable_flags", group="string",
-        since="1.0.0", complexity="O(1)", summary="Sets the string value of a key.")
+declare(native(cmd_set), "set", -3, "write denyoom",
+        keys="1 RW access update variable_flags (GET reads the old value)", group="string", since="1.0.0",
+        complexity="O(1)", summary="Sets the string value of a key.",
+        history=["2.6.12 Takes EX, PX, NX and XX.", "6.0.0 Takes KEEPTTL.",
+                 "6.2.0 Takes GET, EXAT and PXAT.", "7.0.0 NX and GET go together.", "8.1.0 Takes IFEQ."],
+        args="key value [condition: NX@2.6.12 | XX@2.6.12 | IFEQ@8.1.0 comparison-value] [GET@6.2.0] "
+             "[expiration: EX@2.6.12 seconds:integer | PX@2.6.12 milliseconds:integer | EXAT@6.2.0 "
+             "unix-time-seconds:unix-time | PXAT@6.2.0 unix-time-milliseconds:unix-time | KEEPTTL@6.0.0]")
 
 
 cdef void cmd_setnx(Context *c) noexcept nogil:
@@ -260,7 +267,8 @@ cdef void cmd_setnx(Context *c) noexcept nogil:
 
 
 declare(native(cmd_setnx), "setnx", 3, "write denyoom fast", keys="1 OW insert", group="string",
-        since="1.0.0", complexity="O(1)", summary="Sets the string value of a key that does not exist.")
+        since="1.0.0", complexity="O(1)", summary="Sets the string value of a key that does not exist.",
+        deprecated="2.6.12 `SET` with the `NX` argument", args="key value")
 
 
 cdef inline void set_expiring(Context *c, int kind) noexcept nogil:
@@ -281,7 +289,8 @@ cdef void cmd_setex(Context *c) noexcept nogil:
 
 
 declare(native(cmd_setex), "setex", 4, "write denyoom", keys="1 OW update", group="string", since="2.0.0",
-        complexity="O(1)", summary="Sets the string value of a key and its time to live in seconds.")
+        complexity="O(1)", summary="Sets the string value of a key and its time to live in seconds.",
+        deprecated="2.6.12 `SET` with the `EX` argument", args="key seconds:integer value")
 
 
 cdef void cmd_psetex(Context *c) noexcept nogil:
@@ -289,7 +298,8 @@ cdef void cmd_psetex(Context *c) noexcept nogil:
 
 
 declare(native(cmd_psetex), "psetex", 4, "write denyoom", keys="1 OW update", group="string", since="2.6.0",
-        complexity="O(1)", summary="Sets the string value of a key and its time to live in milliseconds.")
+        complexity="O(1)", summary="Sets the string value of a key and its time to live in milliseconds.",
+        deprecated="2.6.12 `SET` with the `PX` argument", args="key milliseconds:integer value")
 
 
 # -- GET that changes ---------------------------------------------------------------------------------------
@@ -304,7 +314,8 @@ cdef void cmd_getset(Context *c) noexcept nogil:
 
 
 declare(native(cmd_getset), "getset", 3, "write denyoom fast", keys="1 RW access update", group="string",
-        since="1.0.0", complexity="O(1)", summary="Sets the string value of a key and returns its old one.")
+        since="1.0.0", complexity="O(1)", summary="Sets the string value of a key and returns its old one.",
+        deprecated="6.2.0 `SET` with the `!GET` argument", args="key value")
 
 
 cdef void cmd_getdel(Context *c) noexcept nogil:
@@ -319,7 +330,8 @@ cdef void cmd_getdel(Context *c) noexcept nogil:
 
 
 declare(native(cmd_getdel), "getdel", 2, "write fast", keys="1 RW access delete", group="string",
-        since="6.2.0", complexity="O(1)", summary="Returns the string value of a key and deletes the key.")
+        since="6.2.0", complexity="O(1)", summary="Returns the string value of a key and deletes the key.",
+        args="key")
 
 
 cdef bint parse_getex_or_reply(Context *c, Expiry *option) noexcept nogil:
@@ -370,9 +382,11 @@ cdef void cmd_getex(Context *c) noexcept nogil:
         propagate_key(c, b"PERSIST", 7)
 
 
-declare(native(cmd_getex), "getex", -2, "write fast", keys="1 RW access update", group="string",
-        since="6.2.0", complexity="O(1)",
-        summary="Returns the string value of a key and changes when the key expires.")
+declare(native(cmd_getex), "getex", -2, "write fast", keys="1 RW access update (the expiry changes)",
+        group="string", since="6.2.0", complexity="O(1)",
+        summary="Returns the string value of a key and changes when the key expires.",
+        args="key [expiration: EX seconds:integer | PX milliseconds:integer | EXAT "
+             "unix-time-seconds:unix-time | PXAT unix-time-milliseconds:unix-time | PERSIST]")
 
 
 # -- MSET ---------------------------------------------------------------------------------------------------
@@ -419,7 +433,8 @@ cdef void cmd_mset(Context *c) noexcept nogil:
 
 
 declare(native(cmd_mset), "mset", -3, "write denyoom", keys="1..-1/2 OW update", group="string",
-        since="1.0.1", complexity="O(N)", summary="Sets the string values of keys.")
+        since="1.0.1", complexity="O(N)", tips="request_policy:multi_shard response_policy:all_succeeded",
+        summary="Sets the string values of keys.", args="(data: key value)...")
 
 
 cdef void cmd_msetnx(Context *c) noexcept nogil:
@@ -435,4 +450,5 @@ cdef void cmd_msetnx(Context *c) noexcept nogil:
 
 
 declare(native(cmd_msetnx), "msetnx", -3, "write denyoom", keys="1..-1/2 OW insert", group="string",
-        since="1.0.1", complexity="O(N)", summary="Sets the string values of keys if none of them exists.")
+        since="1.0.1", complexity="O(N)", summary="Sets the string values of keys if none of them exists.",
+        args="(data: key value)...")

@@ -4,16 +4,18 @@
     def lastsave(call):
         return call.server.last_save
 
-The function is given a Call and returns the reply: None for null, int, float, bool, bytes or str for a bulk string,
-list or tuple, dict for a map, set for a set, Status for a simple string (OK is one), Verbatim for text. It raises
-ReplyError for an error reply, whose text begins with the error's code. Anything else it raises is a bug: it is
-logged, and the client is told "ERR internal error".
+The function is given a Call and returns the reply: None for null, int, float, bool, bytes or str for a bulk
+string, list or tuple, dict for a map, set for a set (OrderedSet where the order is to be kept), Status for a
+simple string (OK is one), Verbatim for text, Encoded for what is ready to be sent (`encode` makes it). It
+raises ReplyError for an error reply, whose text begins with the error's code. Anything else it raises is a
+bug: it is logged, and the client is told "ERR internal error".
 """
 from libc.stdint cimport uint64_t
 
+from kv._core.base.buffer cimport Buffer, buffer_free
 from kv._core.resp.reply cimport (
     Reply, reply_array, reply_attribute, reply_big_number, reply_bool, reply_bulk, reply_double, reply_error, reply_i64, reply_map,
-    reply_null, reply_null_array, reply_push, reply_set, reply_status, reply_verbatim)
+    reply_null, reply_null_array, reply_push, reply_raw, reply_set, reply_status, reply_verbatim)
 from kv._core.runtime.effects cimport propagate_as_came
 from kv._core.runtime.registry import set_python_body
 from kv._core.runtime.state cimport SESSION_CLOSE_AFTER_REPLY, SESSION_LOCAL, SESSION_LOOPBACK, SESSION_UNIX, Context
@@ -33,6 +35,14 @@ class Verbatim(str):
 
 class BigNumber(int):
     """An integer of any size."""
+
+
+class OrderedSet(tuple):
+    """A set whose elements are sent in the order given, and may be lists or maps."""
+
+
+class Encoded(bytes):
+    """A reply, or consecutive ones, as they are sent in the client's RESP version."""
 
 
 class _NullArray:
@@ -168,6 +178,8 @@ cdef int reply_object(Reply *reply, object value) except -1:
     cdef bytes text
     if value is None:
         reply_null(reply)
+    elif isinstance(value, Encoded):
+        reply_raw(reply, <const char *> <bytes> value, len(value))
     elif isinstance(value, bytes):
         reply_bulk(reply, <const char *> <bytes> value, len(value))
     elif isinstance(value, bool):
@@ -185,6 +197,10 @@ cdef int reply_object(Reply *reply, object value) except -1:
         reply_map(reply, len(value))
         for key, item in value.items():
             reply_object(reply, key)
+            reply_object(reply, item)
+    elif isinstance(value, OrderedSet):
+        reply_set(reply, len(value))
+        for item in value:
             reply_object(reply, item)
     elif isinstance(value, (list, tuple)):
         reply_array(reply, len(value))
@@ -213,6 +229,20 @@ cdef int reply_text(Reply *reply, object value) except -1:
     else:
         reply_bulk(reply, text, len(text))
     return 0
+
+
+def encode(object value, int resp):
+    """A reply as it is sent in a RESP version, for replies that are asked for often and do not change."""
+    cdef Buffer out
+    cdef Reply reply
+    out.data = NULL
+    out.length = out.capacity = 0
+    reply.out, reply.version, reply.errors = &out, resp, 0
+    try:
+        reply_object(&reply, value)
+        return Encoded(out.data[:out.length])
+    finally:
+        buffer_free(&out)
 
 
 def report_bug(str command):

@@ -12,7 +12,10 @@ and a command written in Python with a decorator that takes the same words:
 
 From this line come the arity check, the gates (flags), COMMAND INFO, DOCS and GETKEYS, the ACL categories and
 kv-cli's hints. A subcommand is "container|name". The forms of `keys` and `args` are described in
-kv/_core/runtime/syntax.py. A declaration that does not make sense raises ValueError, which stops the start-up.
+kv/_core/runtime/syntax.py; `acl` adds categories that group and flags do not imply ("-x" takes one away),
+`tips` are words, `history` is a list of "7.0.0 what changed", `deprecated` is "6.2.0 what to use instead". A
+declaration that does not make sense raises ValueError, which stops the start-up; arguments are only looked at
+closely when somebody asks for them, or a test does.
 
 The registry is the process's: declarations are facts about the program, counters are reset by CONFIG RESETSTAT.
 """
@@ -29,20 +32,21 @@ from kv._core.runtime.state cimport (
     COMMAND_READONLY, COMMAND_SKIP_COMMANDLOG, COMMAND_SKIP_MONITOR, COMMAND_STALE, COMMAND_SUBSCRIBED,
     COMMAND_UNQUEUED, COMMAND_WRITE, Command, command_body)
 
-from kv._core.runtime.syntax import first_key_range, parse_keys
+from kv._core.runtime.syntax import check_arguments, key_range, parse_arguments, parse_keys
 
-FLAGS = {
+FLAGS = {                       # in the order of COMMAND INFO
     "write": COMMAND_WRITE, "readonly": COMMAND_READONLY, "denyoom": COMMAND_DENYOOM, "admin": COMMAND_ADMIN,
     "pubsub": COMMAND_PUBSUB, "noscript": COMMAND_NOSCRIPT, "blocking": COMMAND_BLOCKING,
     "loading": COMMAND_LOADING, "stale": COMMAND_STALE, "skip_monitor": COMMAND_SKIP_MONITOR,
     "skip_commandlog": COMMAND_SKIP_COMMANDLOG, "asking": COMMAND_ASKING, "fast": COMMAND_FAST,
-    "no_auth": COMMAND_NO_AUTH, "may_replicate": COMMAND_MAY_REPLICATE,
+    "no_auth": COMMAND_NO_AUTH, "no_mandatory_keys": COMMAND_NO_MANDATORY_KEYS,
     "no_async_loading": COMMAND_NO_ASYNC_LOADING, "no_multi": COMMAND_NO_MULTI,
     "movablekeys": COMMAND_MOVABLEKEYS, "allow_busy": COMMAND_ALLOW_BUSY,
-    "no_mandatory_keys": COMMAND_NO_MANDATORY_KEYS, "protected": COMMAND_PROTECTED,
-    "subscribed": COMMAND_SUBSCRIBED, "unqueued": COMMAND_UNQUEUED,
+    "may_replicate": COMMAND_MAY_REPLICATE, "protected": COMMAND_PROTECTED,
+    "subscribed": COMMAND_SUBSCRIBED, "unqueued": COMMAND_UNQUEUED, "syscmd": 0,
 }
-HIDDEN_FLAGS = {"may_replicate", "protected", "subscribed", "unqueued"}     # ours, not COMMAND INFO's
+# Not COMMAND INFO's: ours, and the one that only COMMAND DOCS shows.
+HIDDEN_FLAGS = {"may_replicate", "protected", "subscribed", "unqueued", "syscmd"}
 CATEGORIES = ["keyspace", "read", "write", "set", "sortedset", "list", "hash", "string", "bitmap", "hyperloglog", "geo",
               "stream", "pubsub", "admin", "fast", "slow", "blocking", "dangerous", "connection", "transaction",
               "scripting"]
@@ -50,6 +54,8 @@ GROUP_CATEGORIES = {
     "string": "string", "hash": "hash", "list": "list", "set": "set", "sorted-set": "sortedset", "stream": "stream",
     "bitmap": "bitmap", "hyperloglog": "hyperloglog", "geo": "geo", "pubsub": "pubsub", "generic": "keyspace",
     "transactions": "transaction", "scripting": "scripting", "connection": "connection"}
+FLAG_CATEGORIES = {
+    "write": "write", "readonly": "read", "pubsub": "pubsub", "blocking": "blocking", "admin": "admin"}
 
 cdef enum:
     TABLE_SIZE = 1024           # slots of the name table, a power of two, at least twice the names
@@ -63,6 +69,7 @@ cdef size_t table_lengths[TABLE_SIZE]
 
 declarations = {}               # full name -> Declaration
 by_id = []                      # Declaration, in the order of the commands' ids
+named = {}                      # name that clients call a command by -> Declaration: see rename_commands
 
 
 class Declaration:
@@ -70,40 +77,54 @@ class Declaration:
 
     def __init__(self, name, arity, flags, keys, group, since, complexity, summary, args, acl, tips, history, deprecated):
         self.name, self.arity, self.group, self.since = name, arity, group, since
-        self.flags = flags.split()
         self.keys, self.args = keys, args
         self.complexity, self.summary = complexity, summary
-        self.acl, self.tips, self.history, self.deprecated = acl, tips, history, deprecated
+        self.acl, self.tips = acl, tips.split()
+        self.history = [tuple(entry.split(" ", 1)) for entry in history]
+        self.deprecated_since, _, self.replaced_by = deprecated.partition(" ")
         self.subcommands = {}
         self.id = -1
+        self.key_specs = parse_keys(keys)
+        self.key_range, movable = key_range(self.key_specs)
+        self.flags = flags.split() + ["movablekeys"] * movable
+        self.is_container = False
         unknown = set(self.flags) - FLAGS.keys()
         if unknown:
             raise ValueError(f"{name}: unknown flags {unknown}")
         if arity == 0:
             raise ValueError(f"{name}: an arity of 0")
-        self.key_specs = parse_keys(keys)
-        self.key_range = first_key_range(self.key_specs)
-        self.categories = self._categories()
+        check_arguments(args)
 
-    def _categories(self):
-        """ACL categories: of the group, of the flags, and those named in `acl`."""
-        found = set(self.acl.split())
-        if self.group in GROUP_CATEGORIES:
+    @property
+    def shown_flags(self):
+        """The flags of COMMAND INFO, in its order."""
+        return [flag for flag in FLAGS if flag in self.flags and flag not in HIDDEN_FLAGS]
+
+    @property
+    def arguments(self):
+        """The argument tree of COMMAND DOCS; parsed anew each time. ValueError for a bad `args`."""
+        return parse_arguments(self.args)
+
+    @property
+    def categories(self):
+        """ACL categories in the order of CATEGORIES: of the group, of the flags, and those named in `acl`."""
+        found = set()
+        if not self.is_container and self.group in GROUP_CATEGORIES:
             found.add(GROUP_CATEGORIES[self.group])
-        for flag, category in (("write", "write"), ("readonly", "read"), ("pubsub", "pubsub"),
-                               ("blocking", "blocking"), ("admin", "admin")):
-            if flag in self.flags:
-                found.add(category)
-        if "readonly" in self.flags and "scripting" in found:
+        found.update([FLAG_CATEGORIES[flag] for flag in self.flags if flag in FLAG_CATEGORIES])
+        if "scripting" in found:
             found.discard("read")
         if "admin" in found:
             found.add("dangerous")
         found.add("fast" if "fast" in self.flags else "slow")
-        removed = {c[1:] for c in found if c[0] == "-"}
-        unknown = {c.lstrip("-") for c in found} - set(CATEGORIES)
-        if unknown:
-            raise ValueError(f"{self.name}: unknown ACL categories {unknown}")
-        return {c for c in found if c[0] != "-"} - removed
+        for category in self.acl.split():
+            if category.lstrip("-") not in CATEGORIES:
+                raise ValueError(f"{self.name}: no ACL category '{category}'")
+            if category[0] == "-":
+                found.discard(category[1:])
+            else:
+                found.add(category)
+        return [category for category in CATEGORIES if category in found]
 
 
 cdef object native(command_body body):
@@ -140,7 +161,7 @@ cdef Command *new_command(object declaration, size_t body, object handler) excep
 
 
 def declare(size_t body, str name not None, int arity, str flags="", *, handler=None, keys="", group="", since="",
-            complexity="", summary="", args="", acl="", tips="", history="", deprecated=""):
+            complexity="", summary="", args="", acl="", tips="", history=(), deprecated=""):
     """Add a command to the registry (see the module's essay). Raises ValueError for a bad declaration."""
     cdef Command *command
     cdef Command *parent = NULL
@@ -153,6 +174,7 @@ def declare(size_t body, str name not None, int arity, str flags="", *, handler=
             raise ValueError(f"{name}: its container is not declared")
     declaration = Declaration(name, arity, flags, keys, group, since, complexity, summary, args, acl, tips, history,
                               deprecated)
+    declaration.is_container = body == 0
     command = new_command(declaration, body, handler)
     declaration.id = command.id
     declarations[name] = declaration
@@ -164,12 +186,13 @@ def declare(size_t body, str name not None, int arity, str flags="", *, handler=
         parent.child_count += 1
         declarations[container].subcommands[child] = declaration
     else:
+        named[name] = declaration
         table_add(command.name, command.name_length, command)
 
 
 def container(str name not None, **docs):
     """Declare a command that only has subcommands."""
-    declare(0, name, -2, **docs)
+    declare(0, name, -2, complexity="Depends on subcommand.", **docs)
 
 
 def command(str name not None, int arity, str flags="", **docs):
@@ -270,6 +293,8 @@ def rename_commands(dict renames):
         else:
             names[new.lower().encode()] = index
     fill_table(names)
+    named.clear()
+    named.update({name.decode(): by_id[index] for name, index in names.items()})
 
 
 cdef Command *command_at(int index) noexcept nogil:

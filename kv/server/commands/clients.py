@@ -133,13 +133,22 @@ def client_id(call):
     return call.session_id
 
 
-@command("client|info", 2, PLAIN, since="6.2.0", summary="The caller's line of CLIENT LIST.", **CONNECTION)
+@command("client|info", 2, PLAIN, since="6.2.0", tips="nondeterministic_output",
+         summary="The caller's line of CLIENT LIST.", **CONNECTION)
 def client_info(call):
     return Verbatim(line_of(call, me(call)) + "\n")
 
 
-@command("client|list", -2, "admin noscript loading stale", since="2.4.0", summary="A line for each connection.",
-         group="connection", complexity="O(N)")
+@command("client|list", -2, "admin noscript loading stale", group="connection", since="2.4.0",
+         complexity="O(N)", tips="nondeterministic_output", summary="A line for each connection.",
+         history=["2.8.12 Shows id.", "5.0.0 Takes TYPE.", "6.0.0 Shows user.",
+                  "6.2.0 Takes ID; shows argv-mem, tot-mem, laddr and redir.",
+                  "7.0.0 Shows resp, multi-mem, rbs and rbp.", "7.0.3 Shows ssub.",
+                  "8.0.0 TYPE takes primary, which master also means.",
+                  "8.1.0 Takes USER, ADDR, LADDR, SKIPME and MAXAGE."],
+         args="[TYPE@5.0.0 client-type: NORMAL | MASTER | REPLICA | PUBSUB] [ID@6.2.0 client-id:integer...] "
+              "[USER@8.1.0 username] [ADDR@8.1.0 addr<ip:port>] [LADDR@8.1.0 laddr<ip:port>] [SKIPME@8.1.0: "
+              "YES | NO] [MAXAGE@8.1.0 maxage:integer]")
 def client_list(call):
     if len(call.args) == 1:
         raise ReplyError(SYNTAX_ERROR)
@@ -147,8 +156,16 @@ def client_list(call):
     return Verbatim("".join([line_of(call, client) + "\n" for client in clients]))
 
 
-@command("client|kill", -3, "admin noscript loading stale", since="2.4.0", summary="Closes connections.",
-         group="connection", complexity="O(N)")
+@command("client|kill", -3, "admin noscript loading stale", group="connection", since="2.4.0",
+         complexity="O(N)", summary="Closes connections.",
+         history=["2.8.12 Takes filters.", "2.8.12 Takes ID.", "3.2.0 TYPE takes master.",
+                  "5.0.0 TYPE takes replica, which slave also means.", "6.2.0 Takes LADDR.",
+                  "8.0.0 Takes MAXAGE.", "8.0.0 TYPE takes primary, which master also means.",
+                  "8.1.0 ID takes several ids."],
+         args="(filter: old-format<ip:port>@-2.8.12 | (new-format: [ID@2.8.12 client-id:integer...] | "
+              "[TYPE@2.8.12 client-type: NORMAL | MASTER@3.2.0 | PRIMARY@8.0.0 | SLAVE | REPLICA@5.0.0 | "
+              "PUBSUB] | [USER username] | [ADDR addr<ip:port>] | [LADDR@6.2.0 laddr<ip:port>] | [SKIPME: "
+              "YES | NO] | [MAXAGE@8.0.0 maxage:integer])...)")
 def client_kill(call):
     chosen = Filter(call, skip_me=True)
     old_form = len(call.args) == 1
@@ -167,7 +184,9 @@ def client_kill(call):
     return OK
 
 
-@command("client|setname", 3, PLAIN, since="2.6.9", summary="Names the caller's connection.", **CONNECTION)
+@command("client|setname", 3, PLAIN, since="2.6.9",
+         tips="request_policy:all_nodes response_policy:all_succeeded",
+         summary="Names the caller's connection.", args="connection-name", **CONNECTION)
 def client_setname(call):
     check_attribute("Client names", call.args[0])
     me(call).name = call.args[0]
@@ -179,7 +198,10 @@ def client_getname(call):
     return me(call).name or None
 
 
-@command("client|setinfo", 4, PLAIN, since="7.2.0", summary="Says which client library is in use.", **CONNECTION)
+@command("client|setinfo", 4, PLAIN, since="7.2.0",
+         tips="request_policy:all_nodes response_policy:all_succeeded",
+         summary="Says which client library is in use.", args="(attr: LIB-NAME libname | LIB-VER libver)",
+         **CONNECTION)
 def client_setinfo(call):
     option = call.word(0)
     shown = call.args[0].decode("utf-8", "surrogateescape")
@@ -198,21 +220,24 @@ def switch(call) -> bool:
 
 
 @command("client|no-evict", 3, "admin noscript loading stale", since="7.0.0",
-         summary="Keeps the caller from being closed for want of memory.", **CONNECTION)
+         summary="Keeps the caller from being closed for want of memory.", args="(enabled: ON | OFF)",
+         **CONNECTION)
 def client_no_evict(call):
     me(call).set_flag("no-evict", switch(call))
     return OK
 
 
 @command("client|no-touch", 3, PLAIN, since="7.2.0",
-         summary="Has the caller's commands leave the access clock of keys alone.", **CONNECTION)
+         summary="Has the caller's commands leave the access clock of keys alone.",
+         args="(enabled: ON | OFF)", **CONNECTION)
 def client_no_touch(call):
     me(call).set_flag("no-touch", switch(call))
     return OK
 
 
-@command("client|import-source", 3, PLAIN, since="8.1.0", group="connection", complexity="O(1)",
-         summary="Lets the caller see keys whose time has come, while keys are imported.")
+@command("client|import-source", 3, PLAIN, group="connection", since="8.1.0", complexity="O(1)",
+         summary="Lets the caller see keys whose time has come, while keys are imported.",
+         args="(enabled: ON | OFF)")
 def client_import_source(call):
     on = switch(call)
     if on and not call.server.config.import_mode:
@@ -221,7 +246,8 @@ def client_import_source(call):
     return OK
 
 
-@command("client|reply", 3, PLAIN, since="3.2.0", summary="Turns the caller's replies on or off.", **CONNECTION)
+@command("client|reply", 3, PLAIN, since="3.2.0", summary="Turns the caller's replies on or off.",
+         args="(action: ON | OFF | SKIP)", **CONNECTION)
 def client_reply(call):
     word = call.word(0)
     client = me(call)
@@ -237,8 +263,9 @@ def client_reply(call):
     return NO_REPLY
 
 
-@command("client|pause", -3, "admin noscript loading stale", since="3.0.0", summary="Holds commands back for a while.",
-         **CONNECTION)
+@command("client|pause", -3, "admin noscript loading stale", since="3.0.0",
+         summary="Holds commands back for a while.", history=["6.2.0 Takes a mode: WRITE or ALL."],
+         args="timeout:integer [mode@6.2.0: WRITE | ALL]", **CONNECTION)
 def client_pause(call):
     writes_only = False
     if len(call.args) == 2:
@@ -264,8 +291,9 @@ def client_unpause(call):
     return OK
 
 
-@command("client|unblock", -3, "admin noscript loading stale", since="5.0.0", summary="Ends the wait of a blocked client.",
-         group="connection", complexity="O(log N)")
+@command("client|unblock", -3, "admin noscript loading stale", group="connection", since="5.0.0",
+         complexity="O(log N)", summary="Ends the wait of a blocked client.",
+         args="client-id:integer [unblock-type: TIMEOUT | ERROR]")
 def client_unblock(call):
     reason = call.word(1) if len(call.args) > 1 else "timeout"
     if reason not in ("timeout", "error") or len(call.args) > 2:
@@ -273,7 +301,8 @@ def client_unblock(call):
     return call.engine.unblock(call.integer(0), reason == "error")
 
 
-@command("client|capa", -3, PLAIN, since="8.0.0", summary="Says what the client is able to do.", **CONNECTION)
+@command("client|capa", -3, PLAIN, since="8.0.0", summary="Says what the client is able to do.",
+         args="capability...", **CONNECTION)
 def client_capa(call):
     return OK
 

@@ -11,7 +11,8 @@ FLAGS = "admin loading stale"
 DEFAULT_COUNT = 10
 
 container("commandlog", since="8.1.0", group="server", summary="Commands that were slow or large.")
-container("slowlog", since="2.2.12", group="server", summary="Commands that were slow.")
+container("slowlog", group="server", since="2.2.12", summary="Commands that were slow.",
+          deprecated="8.1.0 `COMMANDLOG`")
 
 
 def kind_at(call, index: int) -> str:
@@ -28,34 +29,47 @@ def count_at(call, index: int) -> int:
     return count
 
 
-@command("commandlog|get", 4, FLAGS, group="server", since="8.1.0", complexity="O(N)", summary="Entries of a log.")
+@command("commandlog|get", 4, FLAGS, group="server", since="8.1.0", complexity="O(N)",
+         tips="request_policy:all_nodes nondeterministic_output", summary="Entries of a log.",
+         args="count:integer (type: slow | large-request | large-reply)")
 def commandlog_get(call):
     return call.server.commandlog.get(kind_at(call, 1), count_at(call, 0))
 
 
-@command("commandlog|len", 3, FLAGS, group="server", since="8.1.0", complexity="O(1)", summary="The length of a log.")
+@command("commandlog|len", 3, FLAGS, group="server", since="8.1.0", complexity="O(1)",
+         tips="request_policy:all_nodes response_policy:agg_sum nondeterministic_output",
+         summary="The length of a log.", args="(type: slow | large-request | large-reply)")
 def commandlog_len(call):
     return len(call.server.commandlog.entries[kind_at(call, 0)])
 
 
-@command("commandlog|reset", 3, FLAGS, group="server", since="8.1.0", complexity="O(N)", summary="Empties a log.")
+@command("commandlog|reset", 3, FLAGS, group="server", since="8.1.0", complexity="O(N)",
+         tips="request_policy:all_nodes response_policy:all_succeeded", summary="Empties a log.",
+         args="(type: slow | large-request | large-reply)")
 def commandlog_reset(call):
     call.server.commandlog.entries[kind_at(call, 0)].clear()
     return OK
 
 
-@command("slowlog|get", -2, FLAGS, group="server", since="2.2.12", complexity="O(N)", summary="Entries of the slow log.")
+@command("slowlog|get", -2, FLAGS, group="server", since="2.2.12", complexity="O(N)",
+         tips="request_policy:all_nodes nondeterministic_output", summary="Entries of the slow log.",
+         history=["4.0.0 Shows the client's address and name."],
+         deprecated="8.1.0 `COMMANDLOG GET <count> SLOW`", args="[count:integer]")
 def slowlog_get(call):
     count = count_at(call, 0) if call.args else DEFAULT_COUNT
     return call.server.commandlog.get("slow", count)
 
 
-@command("slowlog|len", 2, FLAGS, group="server", since="2.2.12", complexity="O(1)", summary="The length of the slow log.")
+@command("slowlog|len", 2, FLAGS, group="server", since="2.2.12", complexity="O(1)",
+         tips="request_policy:all_nodes response_policy:agg_sum nondeterministic_output",
+         summary="The length of the slow log.", deprecated="8.1.0 `COMMANDLOG LEN SLOW`")
 def slowlog_len(call):
     return len(call.server.commandlog.entries["slow"])
 
 
-@command("slowlog|reset", 2, FLAGS, group="server", since="2.2.12", complexity="O(N)", summary="Empties the slow log.")
+@command("slowlog|reset", 2, FLAGS, group="server", since="2.2.12", complexity="O(N)",
+         tips="request_policy:all_nodes response_policy:all_succeeded", summary="Empties the slow log.",
+         deprecated="8.1.0 `COMMANDLOG RESET SLOW`")
 def slowlog_reset(call):
     call.server.commandlog.entries["slow"].clear()
     return OK
@@ -65,6 +79,6 @@ ENTRY_LINES = ["    An entry: id, unix time, microseconds or bytes, words, clien
 declare_help("commandlog", "server", "8.1.0", "loading stale", [
     "GET <count> <type>", "    The newest <count> entries (-1: all) of a log: slow, large-request or large-reply.", *ENTRY_LINES,
     "LEN <type>", "    The length of a log.", "RESET <type>", "    Empty a log."])
-declare_help("slowlog", "server", "6.2.0", "loading stale", [
+declare_help("slowlog", "server", "6.2.0", "loading stale", deprecated="8.1.0 `COMMANDLOG HELP`", lines=[
     "GET [<count>]", "    The newest <count> entries (10 unless told, -1: all).", *ENTRY_LINES,
     "LEN", "    The length of the log.", "RESET", "    Empty the log."])

@@ -16,12 +16,16 @@ def text(word: bytes) -> str:
     return word.decode("utf-8", "surrogateescape")
 
 
-@command("config|get", -3, FLAGS, group="server", since="2.0.0", complexity="O(N)", summary="Options and their values.")
+@command("config|get", -3, FLAGS, group="server", since="2.0.0", complexity="O(N)",
+         summary="Options and their values.", history=["7.0.0 Takes several patterns."], args="parameter...")
 def config_get(call):
     return call.server.config.match([text(word) for word in call.args])
 
 
-@command("config|set", -4, FLAGS, group="server", since="2.0.0", complexity="O(N)", summary="Changes options, all or none.")
+@command("config|set", -4, FLAGS, group="server", since="2.0.0", complexity="O(N)",
+         tips="request_policy:all_nodes response_policy:all_succeeded",
+         summary="Changes options, all or none.", history=["7.0.0 Takes several options."],
+         args="(data: parameter value)...")
 def config_set(call):
     words = [text(word) for word in call.args]
     if len(words) % 2:
@@ -35,7 +39,8 @@ def config_set(call):
     return OK
 
 
-@command("config|rewrite", 2, FLAGS, group="server", since="2.8.0", complexity="O(N)",
+@command("config|rewrite", 2, FLAGS, group="server", since="2.8.0", complexity="O(1)",
+         tips="request_policy:all_nodes response_policy:all_succeeded",
          summary="Writes the configuration back to its file.")
 def config_rewrite(call):
     try:
@@ -45,7 +50,8 @@ def config_rewrite(call):
     return OK
 
 
-@command("config|resetstat", 2, FLAGS, group="server", since="2.0.0", complexity="O(1)", summary="Sets the statistics back.")
+@command("config|resetstat", 2, FLAGS, group="server", since="2.0.0", complexity="O(1)",
+         tips="request_policy:all_nodes response_policy:all_succeeded", summary="Sets the statistics back.")
 def config_resetstat(call):
     reset_statistics(call.engine)
     call.server.metrics.reset()

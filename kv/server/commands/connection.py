@@ -30,7 +30,8 @@ def authenticate(call, user: bytes, password: bytes) -> None:
 
 
 @command("auth", -2, "noscript loading stale fast no_auth allow_busy", group="connection", since="1.0.0",
-         complexity="O(N)", summary="Authenticates the connection.")
+         complexity="O(N)", summary="Authenticates the connection.", history=["6.0.0 Takes a username."],
+         args="[username@6.0.0] password")
 def auth(call):
     if len(call.args) > 2:
         raise ReplyError(SYNTAX_ERROR)
@@ -79,7 +80,11 @@ def check_attribute(what: str, value: bytes) -> None:
 
 
 @command("hello", -1, "noscript loading stale fast no_auth allow_busy", group="connection", since="6.0.0",
-         complexity="O(1)", summary="Shakes hands: chooses the RESP version, authenticates, names the connection.")
+         complexity="O(1)",
+         summary="Shakes hands: chooses the RESP version, authenticates, names the connection.",
+         history=["8.1.0 Shows availability_zone where the option is set.",
+                  "6.2.0 The version may be left out."],
+         args="[arguments: protover:integer [AUTH username password] [SETNAME clientname]]")
 def hello(call):
     options = HelloOptions(call)
     client = session(call.engine, call.session_id)
@@ -114,7 +119,8 @@ def reset(call):
 
 
 @command("quit", -1, "noscript loading stale fast no_auth allow_busy subscribed unqueued", group="connection",
-         since="1.0.0", complexity="O(1)", summary="Closes the connection.")
+         since="1.0.0", complexity="O(1)", summary="Closes the connection.",
+         deprecated="7.2.0 just closing the connection")
 def quit_(call):
     call.close_after_reply()
     return OK

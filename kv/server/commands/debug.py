@@ -31,7 +31,7 @@ def subcommand(name: str, least: int = 0, most: int | None = None):
     return decorate
 
 
-@command("debug", -2, "admin noscript loading stale protected", group="server", since="1.0.0",
+@command("debug", -2, "admin noscript loading stale protected syscmd", group="server", since="1.0.0",
          complexity="Depends on subcommand.", summary="For tests and debugging only.")
 def debug(call):
     name = call.word(0)

@@ -5,12 +5,13 @@ from kv._core.runtime.call import Status
 from kv._core.runtime.registry import command
 
 
-def declare_help(container: str, group: str, since: str, flags: str, lines: list[str]) -> None:
-    """Declare `container|help`. Lines: a subcommand with its arguments, or, indented, what it does."""
+def declare_help(container: str, group: str, since: str, flags: str, lines: list[str], **docs: str) -> None:
+    """Declare `container|help`. Lines: a subcommand with its arguments, or, indented, what it does. `docs`:
+    what a declaration may have besides."""
     reply = [Status(f"{container.upper()} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"),
              *[Status(line) for line in lines], Status("HELP"), Status("    Print this help.")]
 
     @command(f"{container}|help", 2, flags, group=group, since=since, complexity="O(1)",
-             summary=f"Lists the subcommands of {container.upper()}.")
+             summary=f"Lists the subcommands of {container.upper()}.", **docs)
     def help_(call):
         return reply

@@ -14,7 +14,9 @@ def ratio(a: float, b: float) -> float:
     return a / b if b else 0.0
 
 
-@command("memory|stats", 2, "", group="server", since="4.0.0", complexity="O(1)", summary="Figures of memory.")
+@command("memory|stats", 2, "", group="server", since="4.0.0", complexity="O(1)",
+         tips="nondeterministic_output request_policy:all_shards response_policy:special",
+         summary="Figures of memory.")
 def memory_stats(call):
     server = call.server
     memory = server.state.memory
@@ -52,13 +54,16 @@ def table_bytes(engine, database: int) -> int:
     return sum(64 * (buckets + children) for buckets, children, _ in table_figures(engine, database))
 
 
-@command("memory|purge", 2, "", group="server", since="4.0.0", complexity="O(N)", summary="Gives unused memory back.")
+@command("memory|purge", 2, "loading", group="server", since="4.0.0", complexity="O(N)",
+         tips="request_policy:all_shards response_policy:all_succeeded", summary="Gives unused memory back.")
 def memory_purge(call):
     purge(call.engine)
     return OK
 
 
-@command("memory|malloc-stats", 2, "", group="server", since="4.0.0", complexity="O(1)", summary="The allocator's figures.")
+@command("memory|malloc-stats", 2, "loading", group="server", since="4.0.0", complexity="O(1)",
+         tips="nondeterministic_output request_policy:all_shards response_policy:special",
+         summary="The allocator's figures.")
 def memory_malloc_stats(call):
     memory = call.server.state.memory
     return Verbatim("___ Begin slab allocator statistics ___\n"
@@ -66,7 +71,9 @@ def memory_malloc_stats(call):
                     f"resident: {memory.allocator_resident}\n--- End slab allocator statistics ---\n")
 
 
-@command("memory|doctor", 2, "", group="server", since="4.0.0", complexity="O(1)", summary="What is wrong with memory.")
+@command("memory|doctor", 2, "", group="server", since="4.0.0", complexity="O(1)",
+         tips="nondeterministic_output request_policy:all_shards response_policy:special",
+         summary="What is wrong with memory.")
 def memory_doctor(call):
     """The checks are Valkey's: peak, fragmentation, clients' buffers."""
     memory = call.server.state.memory

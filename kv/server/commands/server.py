@@ -13,19 +13,22 @@ from ..log import log
 
 
 @command("info", -1, "loading stale", group="server", since="1.0.0", complexity="O(1)", acl="dangerous",
-         summary="Figures of the server, by section.")
+         tips="nondeterministic_output request_policy:all_shards response_policy:special",
+         summary="Figures of the server, by section.", history=["7.0.0 Takes several sections."],
+         args="[section...]")
 def info(call):
     return Verbatim(Info(call.server.state).render([word.decode("latin-1") for word in call.args]))
 
 
 @command("time", 1, "loading stale fast", group="server", since="2.6.0", complexity="O(1)",
-         summary="The unix time of the server, in seconds and microseconds.")
+         tips="nondeterministic_output", summary="The unix time of the server, in seconds and microseconds.")
 def time_(call):
     seconds, us = divmod(time.time_ns() // 1000, 1000000)
     return [str(seconds), str(us)]
 
 
-@command("lastsave", 1, "loading stale fast", group="server", since="1.0.0", complexity="O(1)", acl="admin dangerous",
+@command("lastsave", 1, "loading stale fast", group="server", since="1.0.0", complexity="O(1)",
+         acl="admin dangerous", tips="nondeterministic_output",
          summary="The unix time of the last save to disk.")
 def lastsave(call):
     return call.server.last_save
@@ -47,8 +50,11 @@ def bgrewriteaof(call):
         raise ReplyError(str(error)) from None
 
 
-@command("shutdown", -1, "admin noscript loading stale no_multi allow_busy", group="server", since="1.0.0", complexity="O(N)",
-         summary="Puts the data on disk and ends the server.")
+@command("shutdown", -1, "admin noscript loading stale no_multi allow_busy", group="server", since="1.0.0",
+         complexity="O(N)", summary="Puts the data on disk and ends the server.",
+         history=["7.0.0 Takes NOW, FORCE and ABORT."],
+         args="[abort-selector: (save-selector-block: [save-selector: NOSAVE | SAVE] [NOW@7.0.0] "
+              "[FORCE@7.0.0]) | ABORT@7.0.0]")
 def shutdown(call):
     words = [word.lower() for word in call.args]
     if any(word not in (b"save", b"nosave", b"now", b"force", b"abort") for word in words) or (

@@ -1,0 +1,165 @@
+"""Every command that is declared says what Valkey 8.1.7 says of it; a bad declaration stops the start-up."""
+from __future__ import annotations
+
+import importlib
+import json
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from kv._core.runtime.registry import declarations, declare
+
+import kv._core.commands
+import kv.server.commands
+from kv._core.runtime import registry
+
+DATA = Path(__file__).parents[3] / "data"
+FACTS = json.loads((DATA / "commands.json").read_text())
+OFFLINE = json.loads((Path(kv.server.commands.__file__).parents[2] / "cli" / "commands.json").read_text())
+HIDDEN = ("key_spec_index", "display_text", "deprecated_since")  # of an argument: not in kv-cli's table
+VARYING = "Depends on subcommand."      # of containers; the facts leave it out
+
+for package in (kv._core.commands, kv.server.commands):
+    for module in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
+        importlib.import_module(module.name)
+
+DECLARED = sorted(declarations)
+
+
+def without_notes(specs):
+    return [{member: value for member, value in spec.items() if member != "notes"} for spec in specs]
+
+
+@pytest.mark.parametrize("name", DECLARED)
+def test_a_declaration_is_true(name):
+    one, facts = declarations[name], FACTS[name]
+    assert one.arity == facts["arity"]
+    assert one.shown_flags == facts["flags"]
+    assert list(one.key_range) == facts["keys"]
+    assert ["@" + category for category in one.categories] == facts["acl"]
+    assert one.tips == facts["tips"]
+    assert without_notes(one.key_specs) == facts["key_specs"]
+    assert one.since == facts["since"]
+    assert one.group == facts["group"]
+    assert one.arguments == facts.get("arguments", [])
+    assert one.deprecated_since == facts.get("deprecated_since", "")
+    assert one.replaced_by == facts.get("replaced_by", "")
+    assert ("syscmd" in one.flags) == ("syscmd" in facts.get("doc_flags", []))
+    assert [version for version, _ in one.history] == facts.get("history_since", [])
+
+
+@pytest.mark.parametrize("name", DECLARED)
+def test_a_declaration_is_complete(name):
+    one = declarations[name]
+    assert one.summary.endswith(".") and "\n" not in one.summary
+    assert one.is_container == (bool(one.subcommands) and name != "command")
+    if "complexity" in FACTS[name]:
+        assert one.complexity == FACTS[name]["complexity"]
+    elif one.is_container:
+        assert one.complexity == VARYING
+
+
+@pytest.mark.parametrize("name", DECLARED)
+def test_arguments_name_keys_that_exist(name):
+    def indexes(nodes):
+        for node in nodes:
+            yield node.get("key_spec_index", -1)
+            yield from indexes(node.get("arguments", []))
+
+    one = declarations[name]
+    assert max(indexes(one.arguments), default=-1) < len(one.key_specs)
+
+
+GOOD = {"group": "string", "since": "1.0.0", "summary": "Nothing."}
+
+
+@pytest.mark.parametrize("name, arity, flags, docs", [
+    ("get", 2, "readonly", {}),                                 # declared twice
+    ("bad-Name", 2, "readonly", {}),
+    ("nobody|bad", 2, "readonly", {}),                          # no such container
+    ("bad", 0, "readonly", {}),
+    ("bad", 2, "readonly quick", {}),
+    ("bad", 2, "readonly", {"keys": "one RO"}),
+    ("bad", 2, "readonly", {"keys": "1 RO reads"}),
+    ("bad", 2, "readonly", {"args": "key [count"}),
+    ("bad", 2, "readonly", {"acl": "everybody"}),
+    ("bad", 2, "readonly", {"acl": "-everybody"}),
+])
+def test_a_bad_declaration_is_refused(name, arity, flags, docs):
+    with pytest.raises(ValueError):
+        declare(0, name, arity, flags, **GOOD, **docs)
+    assert name == "get" or name not in declarations
+
+
+def test_bad_arguments_are_told_when_they_are_asked_for():
+    one = registry.Declaration("bad", 2, "readonly", "", "string", "1.0.0", "", "", "[a b]", "", "", (), "")
+    with pytest.raises(ValueError):
+        one.arguments   # noqa: B018
+
+
+def declaration(flags, group="string", acl="", keys=""):
+    return registry.Declaration("one", 2, flags, keys, group, "1.0.0", "", "", "", acl, "", (), "")
+
+
+@pytest.mark.parametrize("flags, group, acl, expected", [
+    ("write fast", "sorted-set", "", "write sortedset fast"),
+    ("readonly", "generic", "", "keyspace read slow"),
+    ("readonly", "scripting", "", "slow scripting"),
+    ("admin", "server", "", "admin slow dangerous"),
+    ("blocking write", "list", "", "write list slow blocking"),
+    ("fast", "connection", "-connection dangerous", "fast dangerous"),
+])
+def test_categories_follow_from_group_and_flags(flags, group, acl, expected):
+    assert declaration(flags, group, acl).categories == expected.split()
+
+
+def test_a_container_is_in_no_category_of_its_group():
+    assert declarations["object"].categories == ["slow"]
+
+
+def test_movable_keys_are_found_out():
+    assert "movablekeys" in declaration("readonly", keys="1# RO access").flags
+    assert "movablekeys" not in declaration("readonly", keys="1..-1 RO access").flags
+
+
+def test_renaming_changes_the_names_that_clients_use():
+    program = """
+import kv._core.commands.strings
+from kv._core.runtime.registry import named, rename_commands
+rename_commands({"GET": "Fetch", "set": ""})
+assert "get" not in named and "set" not in named
+assert named["fetch"].name == "get"
+for wrong in ({"nosuch": "x"}, {"get": "mget"}):
+    try:
+        rename_commands(wrong)
+    except ValueError:
+        pass
+    else:
+        raise SystemExit("renamed")
+rename_commands({})
+assert named["get"].name == "get" and "fetch" not in named
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=DATA.parents[1])
+
+
+def shown(nodes):
+    """An argument tree as kv-cli keeps it: without what does not show."""
+    for node in nodes:
+        kept = {member: value for member, value in node.items() if member not in HIDDEN}
+        if node.get("display_text", node["name"]) != node["name"]:
+            kept["display_text"] = node["display_text"]
+        if "arguments" in node:
+            kept["arguments"] = list(shown(node["arguments"]))
+        yield kept
+
+
+@pytest.mark.parametrize("name", DECLARED)
+def test_the_offline_table_of_kv_cli_agrees(name):
+    entry = {"subcommands": OFFLINE}
+    for part in name.split("|"):
+        entry = entry["subcommands"][part]
+    one = declarations[name]
+    assert (entry["group"], entry["since"]) == (one.group, one.since)
+    assert list(shown(entry.get("arguments", []))) == list(shown(one.arguments))
