@@ -102,7 +102,7 @@ cdef class AofReplay:
             raise AofFault(fault)
         return at
 
-    # -- parsing ----------------------------------------------------------------------------------------------------------
+    # -- parsing ---------------------------------------------------------------------------------------------
 
     cdef Outcome parse_window(self, const char *data, size_t length, size_t *end, size_t *fault,
                               uint64_t most) noexcept nogil:
@@ -204,7 +204,7 @@ cdef class AofReplay:
         words = "".join([f"'{shown(argv[i])}' " for i in range(1, min(request.argc, 16))])
         return f"unknown command '{shown(argv[0])}', with args beginning with: {words[:SHOWN]}"
 
-    # -- running ----------------------------------------------------------------------------------------------------------
+    # -- running ---------------------------------------------------------------------------------------------
 
     cdef void run_window(self) noexcept nogil:
         cdef int start = 0, stop

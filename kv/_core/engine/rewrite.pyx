@@ -92,7 +92,7 @@ cdef void write_string(Buffer *out, const Entry *entry) noexcept nogil:
     write_slice(out, string_slice(entry, text))
 
 
-# -- the form of requests -------------------------------------------------------------------------------------------------
+# -- the form of requests ------------------------------------------------------------------------------------
 
 cdef inline void write_header(Buffer *out, char mark, int64_t number) noexcept nogil:
     cdef char *at = buffer_reserve(out, FORMAT_I64_SIZE + 3)

@@ -1,8 +1,9 @@
 """The append-only file of a running server.
 
-Three states. OFF. ON: every effect goes to the last increment. WAITING, after CONFIG SET appendonly yes: the files on disk don't hold the
-dataset, so nothing there counts until a first base is written; effects meanwhile go to a temporary increment, which takes its place in
-the manifest together with that base. If the rewrite fails they are dropped, and the next one begins anew.
+Three states. OFF. ON: every effect goes to the last increment. WAITING, after CONFIG SET appendonly yes: the
+files on disk don't hold the dataset, so nothing there counts until a first base is written; effects meanwhile
+go to a temporary increment, which takes its place in the manifest together with that base. If the rewrite
+fails they are dropped, and the next one begins anew.
 
 manifest.py says which files there are, loader.py reads them, writer.py appends, rewrite.py makes a new base.
 """
@@ -58,7 +59,7 @@ class AppendOnly:
         """Bytes that could not be written yet."""
         return len(self.writer.buffer)
 
-    # -- at the start -------------------------------------------------------------------------------------------------
+    # -- at the start ----------------------------------------------------------------------------------------
 
     def load_at_start(self) -> None:
         """Read the dataset and open the file that is appended to. Raises LoadError, LoadStopped."""
@@ -84,7 +85,8 @@ class AppendOnly:
                 log("warning", f">>> '{error.line}'\n")
             raise LoadError(error.reason) from None
         except OSError as error:
-            raise LoadError(f"Fatal error: can't open the AOF manifest file {self.folder.path(self.folder.manifest_name)} "
+            raise LoadError(f"Fatal error: can't open the AOF manifest file "
+                            f"{self.folder.path(self.folder.manifest_name)} "
                             f"for reading: {error.strerror}") from None
 
     def upgrade(self) -> None:
@@ -103,13 +105,15 @@ class AppendOnly:
         except OSError as error:
             raise LoadError(f"Error trying to move the old AOF file {name} into dir {self.folder.name}: "
                             f"{error.strerror}") from None
-        log("notice", f"Successfully migrated an old-style AOF file ({name}) into the AOF directory ({self.folder.name}).")
+        log("notice", f"Successfully migrated an old-style AOF file ({name}) into the AOF directory "
+                      f"({self.folder.name}).")
 
     def make_folder(self) -> None:
         try:
             self.folder.make()
         except OSError as error:
-            raise LoadError(f"Can't open or create append-only dir {self.folder.name}: {error.strerror}") from None
+            raise LoadError(f"Can't open or create append-only dir {self.folder.name}: "
+                            f"{error.strerror}") from None
 
     def load_files(self, serve) -> None:
         """Run the files of the manifest. Raises LoadError, LoadStopped."""
@@ -128,7 +132,8 @@ class AppendOnly:
             raise LoadStopped
 
     def open_at_start(self) -> None:
-        """Open the last increment; a folder without files begins with a base and an empty increment. Raises LoadError."""
+        """Open the last increment; a folder without files begins with a base and an empty increment. Raises
+        LoadError."""
         self.make_folder()
         before, manifest = self.manifest, self.manifest.copy()
         if not manifest.live():
@@ -154,7 +159,7 @@ class AppendOnly:
         self.state = ON
         self.engine.propagating = True
 
-    # -- on and off ---------------------------------------------------------------------------------------------------
+    # -- on and off ------------------------------------------------------------------------------------------
 
     def switch(self, on: bool) -> None:
         """CONFIG SET appendonly. Raises ConfigError where it can't be done."""
@@ -168,17 +173,20 @@ class AppendOnly:
     def turn_on(self) -> None:
         self.state = WAITING
         if self.rewriting.running:
-            log("notice", "AOF was enabled but there is already an AOF rewriting in background. Stopping background AOF and "
+            log("notice", "AOF was enabled but there is already an AOF rewriting in background. Stopping "
+                          "background AOF and "
                           "starting a rewrite now.")
             self.rewriting.kill()
         if self.server.children.child is not None:
             self.rewriting.scheduled = True
-            log("notice", "AOF was enabled but there is already another background operation. An AOF background was scheduled "
+            log("notice", "AOF was enabled but there is already another background operation. An AOF "
+                          "background was scheduled "
                           "to start when possible.")
         elif not self.rewriting.start():
             self.abandon_first_rewrite()
             self.state = OFF
-            log("warning", "The server needs to enable the AOF but can't trigger a background AOF rewrite operation. Check the "
+            log("warning", "The server needs to enable the AOF but can't trigger a background AOF rewrite "
+                           "operation. Check the "
                            "above logs for more info about the error.")
             raise ConfigError("Unable to turn on AOF. Check server logs.")
         self.writer.forget_trouble()
@@ -198,11 +206,11 @@ class AppendOnly:
         """CONFIG SET appendfsync."""
         self.writer.policy = self.server.config.appendfsync
 
-    # -- in the loop --------------------------------------------------------------------------------------------------
+    # -- in the loop -----------------------------------------------------------------------------------------
 
     def flush(self, force: bool = False) -> None:
-        """Write the engine's effects; called in every turn that has any, before replies are sent. Forced: even while a
-        sync is under way."""
+        """Write the engine's effects; called in every turn that has any, before replies are sent. Forced:
+        even while a sync is under way."""
         engine, writer = self.engine, self.writer
         waited = writer.buffer
         if writer.fd >= 0 and engine.effects_pending:
@@ -237,14 +245,15 @@ class AppendOnly:
             writer.note_sync_outcome()
         self.rewriting.cron(automatic=self.state == ON)
 
-    # -- rewriting ----------------------------------------------------------------------------------------------------
+    # -- rewriting -------------------------------------------------------------------------------------------
 
     def rewrite(self) -> str:
         """BGREWRITEAOF: start one or schedule it; the status line to answer. Raises RewriteError."""
         return self.rewriting.request()
 
     def begin_increment(self) -> bool:
-        """A rewrite begins: from here on effects go to a new file. False, and logged, where there can't be one."""
+        """A rewrite begins: from here on effects go to a new file. False, and logged, where there can't be
+        one."""
         try:
             self.folder.make()
         except OSError as error:
@@ -254,7 +263,8 @@ class AppendOnly:
             return True
         self.flush(force=True)
         if self.writer.buffer:
-            log("warning", "Can't rewrite append only file in background: what was changed before can't be written")
+            log("warning", "Can't rewrite append only file in background: what was changed before can't be "
+                           "written")
             return False
         manifest = self.manifest.copy()
         waiting = self.state == WAITING
@@ -276,7 +286,8 @@ class AppendOnly:
         return True
 
     def adopt_base(self, manifest: Manifest) -> bool:
-        """The rewrite's base is in its place: put a manifest in use that begins with it. False, and logged, where that fails."""
+        """The rewrite's base is in its place: put a manifest in use that begins with it. False, and logged,
+        where that fails."""
         increment = ""
         if self.state == WAITING:
             temporary = self.folder.temporary_increment
@@ -284,7 +295,8 @@ class AppendOnly:
             try:
                 os.rename(self.folder.path(temporary), self.folder.path(increment))
             except OSError as error:
-                log("warning", f"Error trying to rename the temporary AOF incr file {self.folder.path(temporary)} into "
+                log("warning", f"Error trying to rename the temporary AOF incr file "
+                               f"{self.folder.path(temporary)} into "
                                f"{self.folder.path(increment)}: {error.strerror}")
                 return False
             log("notice", f"Successfully renamed the temporary AOF incr file {temporary} into {increment}")
@@ -330,13 +342,14 @@ class AppendOnly:
         self.folder.write(manifest)
         self.manifest = manifest
 
-    # -- figures ------------------------------------------------------------------------------------------------------
+    # -- figures ---------------------------------------------------------------------------------------------
 
     def figures(self) -> dict:
         """The fields of INFO persistence that are the file's (see info.py)."""
         rewriting = self.rewriting
         return {"aof_enabled": self.state != OFF, "aof_rewrite_in_progress": rewriting.running,
-                "aof_rewrite_scheduled": rewriting.scheduled, "aof_last_rewrite_time_sec": rewriting.last_seconds,
+                "aof_rewrite_scheduled": rewriting.scheduled,
+                "aof_last_rewrite_time_sec": rewriting.last_seconds,
                 "aof_current_rewrite_time_sec": rewriting.current_seconds,
                 "aof_last_bgrewrite_status": rewriting.status, "aof_rewrites": rewriting.count,
                 "aof_rewrites_consecutive_failures": rewriting.failures,
@@ -356,7 +369,7 @@ class AppendOnly:
         self.writer.delayed = 0
         self.rewriting.count = 0
 
-    # -- DEBUG --------------------------------------------------------------------------------------------------------
+    # -- DEBUG -----------------------------------------------------------------------------------------------
 
     def reload(self) -> None:
         """DEBUG LOADAOF: replace the dataset by what is in the files. Raises LoadError."""
@@ -371,7 +384,8 @@ class AppendOnly:
         log("notice", "Append Only File loaded by DEBUG LOADAOF")
 
     def reload_copy(self, save: bool = True, empty: bool = True) -> None:
-        """DEBUG RELOAD: write the dataset to a file and replace it by what is read back. Raises LoadError, OSError."""
+        """DEBUG RELOAD: write the dataset to a file and replace it by what is read back. Raises LoadError,
+        OSError."""
         dirty = self.engine.dirty
         name = f"temp-reload-{os.getpid()}.aof"
         if save:
@@ -383,13 +397,14 @@ class AppendOnly:
         loader.load(copy)
         self.engine.dirty = dirty
 
-    # -- the end ------------------------------------------------------------------------------------------------------
+    # -- the end ---------------------------------------------------------------------------------------------
 
     def close(self, force: bool) -> bool:
         """Before the process ends: write and fsync. False where the dataset would be lost, unless forced."""
         if self.rewriting.running:
             if self.state == WAITING:
-                log("warning", "Writing initial AOF. Exit anyway." if force else "Writing initial AOF, can't exit.")
+                log("warning", "Writing initial AOF. Exit "
+                               "anyway." if force else "Writing initial AOF, can't exit.")
                 if not force:
                     return False
             log("warning", "There is a child rewriting the AOF. Killing it!")

@@ -1,8 +1,9 @@
 """Reading the files back: base, then increments, into an empty dataset.
 
-A file is read in blocks, which are run whole; what a block's end cuts off is moved to the front of the next. Between blocks clients are
-served, so that they are told LOADING and INFO shows how far it is. The last file may end in the middle of a command, since that is
-what a crash leaves: with aof-load-truncated it is cut there and loading goes well. Everything else that is wrong ends the start.
+A file is read in blocks, which are run whole; what a block's end cuts off is moved to the front of the next.
+Between blocks clients are served, so that they are told LOADING and INFO shows how far it is. The last file
+may end in the middle of a command, since that is what a crash leaves: with aof-load-truncated it is cut there
+and loading goes well. Everything else that is wrong ends the start.
 """
 from __future__ import annotations
 
@@ -131,8 +132,10 @@ class FileReplay:
 
     def refuse_rdb(self, beginning: bytearray) -> None:
         if beginning.startswith(RDB_SIGNATURES):
-            raise LoadError(f"The AOF file {self.name} begins with an RDB snapshot, which this release can't read. Have the "
-                            "server that wrote it run BGREWRITEAOF with aof-use-rdb-preamble set to no, and copy the files then.")
+            raise LoadError(f"The AOF file {self.name} begins with an RDB snapshot, which this release can't "
+                            f"read. Have the "
+                            "server that wrote it run BGREWRITEAOF with aof-use-rdb-preamble set to no, and "
+                            "copy the files then.")
 
     def run_block(self) -> None:
         """Run the whole commands of the block and move the rest to its front."""
@@ -181,13 +184,15 @@ class FileReplay:
             self.block = larger
         return True
 
-    # -- what goes wrong ----------------------------------------------------------------------------------------------
+    # -- what goes wrong -------------------------------------------------------------------------------------
 
     def refuse(self, fault: AofFault) -> None:
         if fault.refusal:
-            raise LoadError(f"Error reading the append only file {self.name}, error: {fault.refusal}") from None
+            raise LoadError(f"Error reading the append only file {self.name}, error: "
+                            f"{fault.refusal}") from None
         raise LoadError(
-            f"Bad file format reading the append only file {self.name} at offset {self.offset + fault.offset}: make a backup of "
+            f"Bad file format reading the append only file {self.name} at offset "
+            f"{self.offset + fault.offset}: make a backup of "
             "your AOF file, then use ./valkey-check-aof --fix <filename.manifest>") from None
 
     def warn_of_errors(self) -> None:
@@ -203,8 +208,10 @@ class FileReplay:
             log("warning", f"Revert incomplete MULTI/EXEC transaction in AOF file {self.name}")
         if not self.loader.config.aof_load_truncated:
             raise LoadError(
-                f"Unexpected end of file reading the append only file {self.name}. You can: 1) Make a backup of your AOF file, "
-                "then use ./valkey-check-aof --fix <filename.manifest>. 2) Alternatively you can set the 'aof-load-truncated' "
+                f"Unexpected end of file reading the append only file {self.name}. You can: 1) Make a backup "
+                f"of your AOF file, "
+                "then use ./valkey-check-aof --fix <filename.manifest>. 2) Alternatively you can set the "
+                "'aof-load-truncated' "
                 "configuration option to yes and restart the server.")
         log("warning", f"!!! Warning: short read while loading the AOF file {self.name}!!!")
         log("warning", f"!!! Truncating the AOF {self.name} at offset {self.offset} !!!")
