@@ -113,6 +113,15 @@ def test_what_a_dead_rewrite_left_is_deleted(tmp_path: Path) -> None:
         assert (tmp_path / "temp-other.aof").exists()
 
 
+def test_what_no_manifest_names_is_not_read_nor_appended_to(tmp_path: Path) -> None:
+    inside = make_files(tmp_path, "appendonly.aof", commands("SET a 1"))
+    (inside / "appendonly.aof.1.incr.aof").write_bytes(commands("SET a stale"))
+    for value in (b"1", b"2"):
+        with Server(tmp_path) as server:
+            assert server("GET", "a") == value
+            server("INCR", "a")
+
+
 def refused(folder: Path, line: str, **options) -> None:
     with Server(folder, wait=False, **options) as server:
         assert server.ends() == 1

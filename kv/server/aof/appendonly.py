@@ -122,6 +122,7 @@ class AppendOnly:
             total = self.loader.load(self.manifest)
         finally:
             self.loader = None
+        self.writer.note_size()
         base = self.manifest.base
         self.base_size = self.folder.size(base.name) if base else 0
         self.other_size = total - self.writer.size
@@ -143,10 +144,10 @@ class AppendOnly:
                 write_dataset(self.engine, self.folder.path(base.name), self.server.config)
             except OSError as error:
                 raise LoadError(f"Can't write the AOF base file {base.name}: {error.strerror}") from None
-        verb = "Opening" if manifest.increments else "Creating"
-        file = manifest.increments[-1] if manifest.increments else manifest.new_increment()
+        known = bool(manifest.increments)  # else a file of that name is of no manifest: what a crash left
+        file = manifest.increments[-1] if known else manifest.new_increment()
         try:
-            fd = open_to_append(self.folder.path(file.name))
+            fd = open_to_append(self.folder.path(file.name), truncate=not known)
         except OSError as error:
             raise LoadError(f"Can't open the append-only file {file.name}: {error.strerror}") from None
         if manifest != before and not self.folder.write(manifest):
@@ -155,7 +156,7 @@ class AppendOnly:
         size = os.fstat(fd).st_size
         self.writer.append_to(fd, size)
         self.other_size = max(0, self.other_size - size)
-        log("notice", f"{verb} AOF incr file {file.name} on server start")
+        log("notice", f"{'Opening' if known else 'Creating'} AOF incr file {file.name} on server start")
         self.state = ON
         self.engine.propagating = True
 
@@ -235,8 +236,7 @@ class AppendOnly:
     def cron(self) -> None:
         """fsync that is due, retries after errors, automatic rewrites."""
         writer = self.writer
-        writer.sync_paused = (self.server.config.no_appendfsync_on_rewrite
-                              and self.server.children.child is not None)
+        self.note_child()
         if writer.fd >= 0:
             if writer.buffer or self.engine.effects_pending:
                 self.flush()
@@ -244,6 +244,11 @@ class AppendOnly:
                 writer.sync_if_due()
             writer.note_sync_outcome()
         self.rewriting.cron(automatic=self.state == ON)
+
+    def note_child(self) -> None:
+        """no-appendfsync-on-rewrite: a child lives, or does so no longer."""
+        self.writer.sync_paused = (self.server.config.no_appendfsync_on_rewrite
+                                   and self.server.children.child is not None)
 
     # -- rewriting -------------------------------------------------------------------------------------------
 
@@ -317,6 +322,7 @@ class AppendOnly:
 
     def rewrite_ended(self, killed: bool) -> None:
         """Whether it went well or not. A first rewrite that failed is tried again."""
+        self.note_child()
         if self.state == WAITING and not killed:
             self.abandon_first_rewrite()
             self.rewriting.scheduled = True

@@ -169,6 +169,7 @@ class Rewrite:
         self.child = self.server.children.child
         assert self.child is not None
         log("notice", f"Background append only file rewriting started by pid {self.child.pid}")
+        self.aof.note_child()
         self.scheduled = False
         self.started = time.time()
         return True

@@ -121,6 +121,11 @@ class Writer:
             self.last_sync = time.monotonic()
         self.fd, self.size, self.synced = fd, size, size
 
+    def note_size(self) -> None:
+        """The file may have been cut meanwhile (DEBUG LOADAOF)."""
+        if self.fd >= 0:
+            self.size = self.synced = os.fstat(self.fd).st_size
+
     def close(self) -> None:
         """Sync and close; what could not be written is dropped."""
         if self.fd < 0:
