@@ -36,8 +36,8 @@ def test_a_new_folder(tmp_path: Path) -> None:
         server("SET", "a", "1")
         assert names(tmp_path) == ["appendonly.aof.1.base.aof", "appendonly.aof.1.incr.aof",
                                    "appendonly.aof.manifest"]
-        assert manifest(tmp_path) == ("file appendonly.aof.1.base.aof seq 1 type b\n"
-                                      "file appendonly.aof.1.incr.aof seq 1 type i\n")
+        assert manifest(tmp_path) == ("file appendonly.aof.1.base.aof seq 1 type b\nfile "
+                                      "appendonly.aof.1.incr.aof seq 1 type i\n")
         increment = tmp_path / "appendonlydir" / "appendonly.aof.1.incr.aof"
         assert increment.read_bytes() == commands("SELECT 0", "SET a 1")
         assert "Creating AOF base file appendonly.aof.1.base.aof on server start" in server.log()
@@ -131,9 +131,8 @@ def refused(folder: Path, line: str, **options) -> None:
 def test_a_corrupt_file_is_refused(tmp_path: Path) -> None:
     good = commands("SET a 1")
     make_files(tmp_path, "appendonly.aof", None, good + b"!!!" + good)
-    refused(tmp_path, f"Bad file format reading the append only file appendonly.aof.1.incr.aof at offset "
-                      f"{len(good)}: "
-                      "make a backup of your AOF file, then use ./valkey-check-aof --fix")
+    refused(tmp_path, "Bad file format reading the append only file appendonly.aof.1.incr.aof at offset "
+                      f"{len(good)}: make a backup of your AOF file, then use ./valkey-check-aof --fix")
 
 
 def test_an_unknown_command_is_refused(tmp_path: Path) -> None:
@@ -197,10 +196,10 @@ def test_a_rewrite_replaces_all_files(tmp_path: Path) -> None:
         server.rewritten()
         server.until(lambda: names(tmp_path) == ["appendonly.aof.2.base.aof", "appendonly.aof.2.incr.aof",
                                                  "appendonly.aof.manifest"])
-        assert manifest(tmp_path) == ("file appendonly.aof.2.base.aof seq 2 type b\n"
-                                      "file appendonly.aof.2.incr.aof seq 2 type i\n")
-        for line in ("Background append only file rewriting started by pid "
-                     "", "Background AOF rewrite terminated with success",
+        assert manifest(tmp_path) == ("file appendonly.aof.2.base.aof seq 2 type b\nfile "
+                                      "appendonly.aof.2.incr.aof seq 2 type i\n")
+        for line in ("Background append only file rewriting started by "
+                     "pid ", "Background AOF rewrite terminated with success",
                      "Creating AOF incr file appendonly.aof.2.incr.aof on background rewrite",
                      "Successfully created the temporary AOF base file temp-rewriteaof-bg-",
                      "Background AOF rewrite finished successfully",
@@ -305,8 +304,8 @@ def test_switched_on_and_off(tmp_path: Path) -> None:
         server("CONFIG", "SET", "appendonly", "yes")
         server("SET", "b", "2")
         server.rewritten()
-        assert manifest(tmp_path) == ("file appendonly.aof.1.base.aof seq 1 type b\n"
-                                      "file appendonly.aof.1.incr.aof seq 1 type i\n")
+        assert manifest(tmp_path) == ("file appendonly.aof.1.base.aof seq 1 type b\nfile "
+                                      "appendonly.aof.1.incr.aof seq 1 type i\n")
         server("CONFIG", "SET", "appendonly", "no")
         server("SET", "c", "3")
         server.kill()
@@ -358,8 +357,7 @@ def test_a_folder_that_cant_be_made(tmp_path: Path) -> None:
         assert "Unable to turn on AOF. Check server logs." in server("CONFIG", "SET", "appendonly", "yes")
         assert server("CONFIG", "GET", "appendonly") == [b"appendonly", b"no"]
         assert server("BGREWRITEAOF") == ("ERR Can't execute an AOF background rewriting. Please check the "
-                                          "server logs for "
-                                          "more information.")
+                                          "server logs for more information.")
         assert "Can't open or create append-only dir appendonlydir" in server.log()
 
 

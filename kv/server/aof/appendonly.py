@@ -85,9 +85,9 @@ class AppendOnly:
                 log("warning", f">>> '{error.line}'\n")
             raise LoadError(error.reason) from None
         except OSError as error:
-            raise LoadError(f"Fatal error: can't open the AOF manifest file "
-                            f"{self.folder.path(self.folder.manifest_name)} "
-                            f"for reading: {error.strerror}") from None
+            raise LoadError("Fatal error: can't open the AOF manifest file "
+                            f"{self.folder.path(self.folder.manifest_name)} for reading: "
+                            f"{error.strerror}") from None
 
     def upgrade(self) -> None:
         """A single file of an older server, beside the folder, becomes the first base. Raises LoadError."""
@@ -175,20 +175,17 @@ class AppendOnly:
         self.state = WAITING
         if self.rewriting.running:
             log("notice", "AOF was enabled but there is already an AOF rewriting in background. Stopping "
-                          "background AOF and "
-                          "starting a rewrite now.")
+                          "background AOF and starting a rewrite now.")
             self.rewriting.kill()
         if self.server.children.child is not None:
             self.rewriting.scheduled = True
             log("notice", "AOF was enabled but there is already another background operation. An AOF "
-                          "background was scheduled "
-                          "to start when possible.")
+                          "background was scheduled to start when possible.")
         elif not self.rewriting.start():
             self.abandon_first_rewrite()
             self.state = OFF
             log("warning", "The server needs to enable the AOF but can't trigger a background AOF rewrite "
-                           "operation. Check the "
-                           "above logs for more info about the error.")
+                           "operation. Check the above logs for more info about the error.")
             raise ConfigError("Unable to turn on AOF. Check server logs.")
         self.writer.forget_trouble()
 
@@ -300,9 +297,9 @@ class AppendOnly:
             try:
                 os.rename(self.folder.path(temporary), self.folder.path(increment))
             except OSError as error:
-                log("warning", f"Error trying to rename the temporary AOF incr file "
-                               f"{self.folder.path(temporary)} into "
-                               f"{self.folder.path(increment)}: {error.strerror}")
+                log("warning", "Error trying to rename the temporary AOF incr file "
+                               f"{self.folder.path(temporary)} into {self.folder.path(increment)}: "
+                               f"{error.strerror}")
                 return False
             log("notice", f"Successfully renamed the temporary AOF incr file {temporary} into {increment}")
         manifest.retire_increments(keep_last=self.state != OFF)

@@ -148,8 +148,7 @@ class Rewrite:
             return SCHEDULED
         if not self.start():
             raise RewriteError("ERR Can't execute an AOF background rewriting. Please check the server logs "
-                               "for more "
-                               "information.")
+                               "for more information.")
         return STARTED
 
     def start(self) -> bool:
@@ -220,8 +219,7 @@ class Rewrite:
             os.rename(path, aof.folder.path(base.name))
         except OSError as error:
             log("warning", f"Error trying to rename the temporary AOF base file {path} into "
-                           f"{aof.folder.path(base.name)}: "
-                           f"{error.strerror}")
+                           f"{aof.folder.path(base.name)}: {error.strerror}")
             return False
         log("notice", f"Successfully renamed the temporary AOF base file {path} into {base.name}")
         if not aof.adopt_base(manifest):

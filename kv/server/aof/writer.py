@@ -191,8 +191,7 @@ class Writer:
             return False
         self.delayed += 1
         log("notice", "Asynchronous AOF fsync is taking too long (disk is busy?). Writing the AOF buffer "
-                      "without waiting for "
-                      "fsync to complete, this may slow down the server.")
+                      "without waiting for fsync to complete, this may slow down the server.")
         return True
 
     def append(self, data: bytes | bytearray | memoryview) -> bool:
@@ -242,8 +241,8 @@ class Writer:
         except OSError as error:
             if may_log:
                 log("warning", "Could not remove short write from the append-only file. The server may "
-                               "refuse to load the AOF "
-                               f"the next time it starts.  ftruncate: {error.strerror}")
+                               "refuse to load the AOF the next time it starts.  ftruncate: "
+                               f"{error.strerror}")
             return written
         return 0
 
@@ -265,9 +264,8 @@ class Writer:
             try:
                 os.fdatasync(self.fd)
             except OSError as error:
-                log("warning", f"Can't persist AOF for fsync error when the AOF fsync policy is 'always': "
-                               f"{error.strerror}. "
-                               "Exiting...")
+                log("warning", "Can't persist AOF for fsync error when the AOF fsync policy is 'always': "
+                               f"{error.strerror}. Exiting...")
                 os._exit(1)
             self.synced = self.size
             self.last_sync = time.monotonic()

@@ -107,6 +107,7 @@ def test_only_the_last_file_may_be_truncated(setting: Setting) -> None:
     setting.file(commands("SET a 2"), "i2")
     with pytest.raises(LoadError, match="the truncated file is not the last file"):
         setting.load()
+    assert (setting.folder / "i1").read_bytes() == commands("SET a 1")[:-1]
 
 
 @pytest.mark.parametrize("bad", [
