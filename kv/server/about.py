@@ -1,7 +1,7 @@
 """What kv-server answers to --version, --help and its kin, without a server."""
 from __future__ import annotations
 
-import platform
+import sys
 
 import kv
 
@@ -31,7 +31,7 @@ Every option of kv.conf may be given on the command line, with -- before it.
 def version_line() -> str:
     """The one line of --version; its form is Valkey's, which scripts parse."""
     return (f"KV server v={kv.VALKEY_VERSION} sha=00000000:0 malloc=slab bits=64 build={kv.__version__} "
-            f"python={platform.python_version()}")
+            f"python={sys.version.split()[0]}")
 
 
 def check_system() -> int:

@@ -86,19 +86,7 @@ class Log:
 log = Log()
 
 
-class CoreHandler:
-    """What the compiled core logs (internal errors, with their traceback) goes to the log."""
-
-    level = 0
-
-    def handle(self, record) -> None:
-        for line in record.getMessage().splitlines():
-            log("warning", line)
-
-
-def adopt_core_log() -> None:
-    import logging
-
-    logger = logging.getLogger("kv")
-    logger.propagate = False
-    logger.handlers = [CoreHandler()]  # type: ignore[list-item]
+def log_bug(text: str) -> None:
+    """What the core tells of a bug in a command, line by line."""
+    for line in text.splitlines():
+        log("warning", line)

@@ -15,6 +15,7 @@ import time
 from kv._core.engine.cron import engine_cron
 from kv._core.engine.engine import Engine
 from kv._core.engine.inspect import memory_figures, note_rejected_connection
+from kv._core.runtime.call import set_bug_log
 from kv._core.runtime.registry import rename_commands
 
 from . import process
@@ -23,7 +24,7 @@ from .aof import AppendOnly, LoadError, LoadStopped
 from .children import Children
 from .commandlog import CommandLog
 from .listeners import BindError, Listeners
-from .log import LEVELS, adopt_core_log, log
+from .log import LEVELS, log, log_bug
 from .metrics import Metrics
 from .shutdown import Shutdown
 from .state import ServerState
@@ -206,7 +207,7 @@ class Server:
 def run(config: Config) -> int:
     """The whole life of a server; the exit status."""
     configure_log(config)
-    adopt_core_log()
+    set_bug_log(log_bug)
     if config.daemonize:
         process.daemonize()
     log.pid = os.getpid()

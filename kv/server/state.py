@@ -5,8 +5,8 @@ A section's source is made when it is asked for, so INFO of one section costs on
 from __future__ import annotations
 
 import os
-import platform
 import resource
+import sys
 import time
 from types import SimpleNamespace
 
@@ -25,7 +25,7 @@ class ServerState:
 
     def __init__(self, server: Server) -> None:
         self.server_ = server
-        self.system = " ".join([platform.system(), platform.release(), platform.machine()])
+        self.system = " ".join([os.uname().sysname, os.uname().release, os.uname().machine])
 
     @property
     def server(self):
@@ -35,7 +35,7 @@ class ServerState:
         return SimpleNamespace(
             release_stage="ga", git_sha1="00000000", git_dirty=False, build_id="0", redis_compatible=
             config.extended_redis_compatibility, mode="standalone", os=self.system, arch_bits=ARCH_BITS,
-            monotonic_clock="X86 TSC" if platform.machine() == "x86_64" else "POSIX clock_gettime",
+            monotonic_clock="X86 TSC" if os.uname().machine == "x86_64" else "POSIX clock_gettime",
             multiplexing_api="epoll", gcc_version=compiler_version(), process_id=os.getpid(),
             process_supervised=server.supervised, run_id=server.run_id, tcp_port=config.port,
             server_time_usec=int(now * 1e6), uptime_in_seconds=int(now - server.started), hz=config.hz,
@@ -187,5 +187,5 @@ class ServerState:
 
 def compiler_version() -> str:
     """The compiler that Python itself, and so most likely the core, was built with: "12.2.0"."""
-    words = platform.python_compiler().split()
-    return words[1] if len(words) > 1 else "0.0.0"
+    found = sys.version.partition("[GCC ")[2]
+    return found.split("]")[0].split()[0] if found else "0.0.0"

@@ -1,4 +1,4 @@
-"""A RESP client that hides nothing: replies as Python values that keep RESP's types, and as the bytes they were."""
+"""A RESP client that hides nothing: replies as values that keep RESP's types, or as the bytes they were."""
 from __future__ import annotations
 
 import socket
@@ -18,7 +18,7 @@ class Map(dict):
 
 
 class Client:
-    """One connection in RESP version 2 or 3. `client("GET", key)` is the reply, `client.raw(...)` its bytes."""
+    """One connection in RESP version 2 or 3. `client("GET", key)` is a reply, `client.raw(...)` its bytes."""
 
     def __init__(self, port: int, resp: int = 2):
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=30)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands.client import Client
+from tests.commands.embedded import embedded_engine, kv  # noqa: F401
 
 ROOT = Path(__file__).resolve().parents[2]
 

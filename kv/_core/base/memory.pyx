@@ -12,6 +12,9 @@ last block is freed goes back to a pool, and memory_purge() gives pooled pages b
 
 Threads: one thread owns the allocator, the one that runs the engine. Other threads (lazy free) may only free; their
 blocks are pushed on the page's `remote` list, which the owner takes over when the page runs dry or in memory_purge().
+The list is counted, after each push: where the count says that it holds every block of the page, the page is empty and is
+taken back without walking the list. A flushed database costs the owner a look at each page, not at each block. (The
+count may lag behind the list, and a new life of the page may begin before it has caught up; it is never ahead.)
 
 `memory_used` counts what was really taken: the size class of a small block, glibc's usable size plus its header
 for a large one. A block whose size is a multiple of 64 is aligned to 64.
@@ -60,12 +63,16 @@ cdef extern from *:
         do { *(void **)(block) = seen_; } while (!__atomic_compare_exchange_n((head), &seen_, (block), 1, \\
                                                    __ATOMIC_RELEASE, __ATOMIC_RELAXED)); } while (0)
     #define kv_remote_take(head) __atomic_exchange_n((head), NULL, __ATOMIC_ACQUIRE)
+    #define kv_remote_count(counter, n) __atomic_fetch_add((counter), (n), __ATOMIC_RELEASE)
+    #define kv_remote_counted(counter) __atomic_load_n((counter), __ATOMIC_ACQUIRE)
     #define kv_atomic_add(counter, n) __atomic_fetch_add((counter), (n), __ATOMIC_RELAXED)
     #define kv_atomic_load(counter) __atomic_load_n((counter), __ATOMIC_RELAXED)
     """
     int kv_is_guest
     void kv_remote_push(void **head, void *block) noexcept nogil
     void *kv_remote_take(void **head) noexcept nogil
+    void kv_remote_count(uint32_t *counter, uint32_t n) noexcept nogil
+    uint32_t kv_remote_counted(uint32_t *counter) noexcept nogil
     void kv_atomic_add(size_t *counter, size_t n) noexcept nogil
     size_t kv_atomic_load(size_t *counter) noexcept nogil
 
@@ -91,6 +98,7 @@ cdef struct Page:
     uint32_t capacity               # blocks that fit
     uint32_t carved                 # blocks handed out at least once since the page was taken
     uint32_t block_size             # bytes of one block
+    uint32_t remote_count           # blocks in `remote`, at most; atomic
     Page *next                      # neighbours in the class's partial list, or in the pool
     Page *previous
     uint16_t size_class             # index of the class
@@ -229,16 +237,26 @@ cdef void page_release(Page *page) noexcept nogil:
 
 cdef bint take_remote(Page *page) noexcept nogil:
     """Move what other threads freed to the page's own list; true if there was any."""
-    cdef void *block = kv_remote_take(&page.remote)
+    cdef void *block
     cdef void *following
+    cdef uint32_t taken = 0
+    if page.used and kv_remote_counted(&page.remote_count) == page.used:
+        kv_remote_take(&page.remote)
+        kv_remote_count(&page.remote_count, 0 - page.used)
+        page.blocks = NULL
+        page.used = page.carved = 0
+        return True
+    block = kv_remote_take(&page.remote)
     if block == NULL:
         return False
     while block != NULL:
         following = (<void **> block)[0]
         (<void **> block)[0] = page.blocks
         page.blocks = block
-        page.used -= 1
+        taken += 1
         block = following
+    page.used -= taken
+    kv_remote_count(&page.remote_count, 0 - taken)
     return True
 
 
@@ -351,6 +369,7 @@ cdef void free_from_guest(void *block) noexcept nogil:
     page = page_of(block)
     kv_atomic_add(&remote_bytes, page.block_size)
     kv_remote_push(&page.remote, block)
+    kv_remote_count(&page.remote_count, 1)
 
 
 cdef size_t memory_size(const void *block) noexcept nogil:

@@ -1,7 +1,7 @@
 """Bitmap commands: strings seen as bits, the highest of the first byte being bit 0.
 
-The work on bits is objects/bits; here are ranges, limits and replies. BITFIELD reads its operations twice, first to find every mistake
-and how long the string must be, then to run them, so it needs no memory for them.
+The work on bits is objects/bits; here are ranges, limits and replies. BITFIELD reads its operations twice,
+first to find every mistake and how long the string must be, then to run them, so it needs no memory for them.
 """
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 
@@ -12,14 +12,16 @@ from kv._core.base.slice cimport Slice, slice_of
 from kv._core.keyspace.keyspace cimport (
     EVENT_GENERIC, EVENT_STRING, keyspace_add, keyspace_overwrite, keyspace_put)
 from kv._core.objects.bits cimport (
-    BITS_AND, BITS_FAIL, BITS_NOT, BITS_OR, BITS_SAT, BITS_WRAP, BITS_XOR, BitOperation, BitOverflow, bits_add_signed,
-    bits_add_unsigned, bits_combine, bits_count, bits_find, bits_get_signed, bits_get_unsigned, bits_set)
+    BITS_AND, BITS_FAIL, BITS_NOT, BITS_OR, BITS_SAT, BITS_WRAP, BITS_XOR, BitOperation, BitOverflow,
+    bits_add_signed, bits_add_unsigned, bits_combine, bits_count, bits_find, bits_get_signed,
+    bits_get_unsigned, bits_set)
 from kv._core.objects.entry cimport ENCODING_RAW, ENTRY_MODIFIED, TYPE_STRING, Entry, entry_encoding
-from kv._core.objects.string cimport NUMBER_TEXT, string_length, string_new_text, string_slice, string_writable
+from kv._core.objects.string cimport (
+    NUMBER_TEXT, string_length, string_new_text, string_slice, string_writable)
 from kv._core.resp.reply cimport reply_array, reply_i64, reply_null
 from kv._core.runtime.context cimport (
-    arg_i64_or_reply, arg_is, changed, check_type, context_key, delete_found, error, must_obey, read_key, syntax_error,
-    write_key)
+    arg_i64_or_reply, arg_is, changed, check_type, context_key, delete_found, error, must_obey, read_key,
+    syntax_error, write_key)
 from kv._core.runtime.registry cimport native
 from kv._core.runtime.registry import declare
 from kv._core.runtime.state cimport Context
@@ -94,7 +96,7 @@ cdef inline Slice value_of(const Entry *entry, char *text) noexcept nogil:
     return string_slice(entry, text) if entry != NULL else slice_of(b"", 0)
 
 
-# -- single bits ----------------------------------------------------------------------------------------------------------
+# -- single bits ---------------------------------------------------------------------------------------------
 
 cdef void cmd_getbit(Context *c) noexcept nogil:
     cdef char text[NUMBER_TEXT]
@@ -135,11 +137,11 @@ cdef void cmd_setbit(Context *c) noexcept nogil:
     reply_i64(&c.reply, held)
 
 
-declare(native(cmd_setbit), "setbit", 4, "write denyoom", keys="1 RW access update", group="bitmap", since="2.2.0",
-        complexity="O(1)", summary="Sets or clears a bit of a string and returns what it was.")
+declare(native(cmd_setbit), "setbit", 4, "write denyoom", keys="1 RW access update", group="bitmap",
+        since="2.2.0", complexity="O(1)", summary="Sets or clears a bit of a string and returns what it was.")
 
 
-# -- ranges of bits -------------------------------------------------------------------------------------------------------
+# -- ranges of bits ------------------------------------------------------------------------------------------
 
 cdef bint parse_range_or_reply(Context *c, int first, BitRange *span) noexcept nogil:
     """[start [end [BIT | BYTE]]] from argv[first] on."""
@@ -183,6 +185,7 @@ cdef void cmd_bitcount(Context *c) noexcept nogil:
     cdef char text[NUMBER_TEXT]
     cdef uint64_t start, end
     cdef int64_t count = 0
+    cdef bint backward
     cdef BitRange span
     cdef Slice value
     cdef Entry *entry
@@ -192,7 +195,8 @@ cdef void cmd_bitcount(Context *c) noexcept nogil:
     if not check_type(c, entry, TYPE_STRING):
         return
     value = value_of(entry, text)
-    if not (span.start < 0 and span.end < 0 and span.start > span.end) and resolve_range(&span, value.length, &start, &end):
+    backward = span.start < 0 and span.end < 0 and span.start > span.end
+    if not backward and resolve_range(&span, value.length, &start, &end):
         count = bits_count(<const uint8_t *> value.data, start, end)
     reply_i64(&c.reply, count)
 
@@ -202,7 +206,8 @@ declare(native(cmd_bitcount), "bitcount", -2, "readonly", keys="1 RO access", gr
 
 
 cdef int64_t find_bit(const Entry *entry, const BitRange *span, bint bit) noexcept nogil:
-    """The first such bit, or -1. Without an end the string goes on with zeros for ever, and so does a missing one."""
+    """The first such bit, or -1. Without an end the string goes on with zeros for ever, and so does a missing
+    one."""
     cdef char text[NUMBER_TEXT]
     cdef uint64_t start, end
     cdef int64_t found
@@ -236,7 +241,7 @@ declare(native(cmd_bitpos), "bitpos", -3, "readonly", keys="1 RO access", group=
         complexity="O(N)", summary="Finds the first bit of a string that is one, or zero.")
 
 
-# -- BITOP ----------------------------------------------------------------------------------------------------------------
+# -- BITOP ---------------------------------------------------------------------------------------------------
 
 cdef bint parse_operation_or_reply(Context *c, BitOperation *operation) noexcept nogil:
     if arg_is(c, 1, b"and", 3):
@@ -263,7 +268,8 @@ cdef bint open_sources_or_reply(Context *c, Sources *sources) noexcept nogil:
     cdef Slice value
     cdef Entry *entry
     sources.count, sources.longest = c.argc - 3, 0
-    sources.items = <Source *> memory_alloc(sources.count * (sizeof(Source) + sizeof(uint8_t *) + sizeof(size_t)))
+    sources.items = <Source *> memory_alloc(
+        sources.count * (sizeof(Source) + sizeof(uint8_t *) + sizeof(size_t)))
     sources.data = <const uint8_t **> (sources.items + sources.count)
     sources.lengths = <size_t *> (sources.data + sources.count)
     for i in range(sources.count):
@@ -301,7 +307,8 @@ cdef void cmd_bitop(Context *c) noexcept nogil:
         return
     if sources.longest:
         result = blob_new(sources.longest)
-        bits_combine(operation, <uint8_t *> result.data, result.length, sources.data, sources.lengths, sources.count)
+        bits_combine(operation, <uint8_t *> result.data, result.length, sources.data, sources.lengths,
+                     sources.count)
         store_bits(c, result)
     elif write_key(c, 2) != NULL:
         delete_found(c, context_key(c, 2))
@@ -314,7 +321,7 @@ declare(native(cmd_bitop), "bitop", -4, "write denyoom", keys="2 OW update; 3..-
         since="2.6.0", complexity="O(N)", summary="Combines strings bit by bit and stores the result.")
 
 
-# -- BITFIELD -------------------------------------------------------------------------------------------------------------
+# -- BITFIELD ------------------------------------------------------------------------------------------------
 
 cdef bint parse_overflow_or_reply(Context *c, int index, int *overflow) noexcept nogil:
     if arg_is(c, index, b"wrap", 4):
@@ -338,7 +345,8 @@ cdef bint parse_width_or_reply(Context *c, int index, Field *field) noexcept nog
         if parse_i64(text.data + 1, text.length - 1, &width) and 1 <= width <= 63 + field.is_signed:
             field.width = <int> width
             return True
-    error(c, b"ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is.")
+    error(c, b"ERR Invalid bitfield type. "
+             b"Use something like i16 u8. Note that u64 is not supported but i64 is.")
     return False
 
 
@@ -355,8 +363,8 @@ cdef int kind_at(Context *c, int at) noexcept nogil:
 
 
 cdef int next_field(Context *c, int *at, Field *field) noexcept nogil:
-    """The operation at argv[at], under field.overflow or what an OVERFLOW before it says; `at` moves behind it. 1 for one, 0 for the
-    end, -1 for a mistake, of which the client is told."""
+    """The operation at argv[at], under field.overflow or what an OVERFLOW before it says; `at` moves behind
+    it. 1 for one, 0 for the end, -1 for a mistake, of which the client is told."""
     while at[0] + 1 < c.argc and arg_is(c, at[0], b"overflow", 8):
         if not parse_overflow_or_reply(c, at[0] + 1, &field.overflow):
             return -1
@@ -367,7 +375,9 @@ cdef int next_field(Context *c, int *at, Field *field) noexcept nogil:
     if field.kind < 0:
         syntax_error(c)
         return -1
-    if not parse_width_or_reply(c, at[0] + 1, field) or not bit_offset_or_reply(c, at[0] + 2, field.width, &field.offset):
+    if not parse_width_or_reply(c, at[0] + 1, field):
+        return -1
+    if not bit_offset_or_reply(c, at[0] + 2, field.width, &field.offset):
         return -1
     if field.kind != FIELD_GET and not arg_i64_or_reply(c, at[0] + 3, &field.operand):
         return -1
@@ -376,7 +386,8 @@ cdef int next_field(Context *c, int *at, Field *field) noexcept nogil:
 
 
 cdef int read_fields_or_reply(Context *c, bint *writes, uint64_t *last_bit) noexcept nogil:
-    """How many operations there are, -1 for a mistake; whether any writes, and the last bit that is written."""
+    """How many operations there are, -1 for a mistake; whether any writes, and the last bit that is
+    written."""
     cdef Field field
     cdef int at = 2
     cdef int count = 0
@@ -420,8 +431,8 @@ cdef bint write_unsigned(Context *c, uint8_t *data, size_t length, const Field *
     cdef uint64_t old = bits_get_unsigned(data, length, field.offset, field.width)
     cdef bint adds = field.kind == FIELD_INCRBY
     cdef uint64_t value
-    if not bits_add_unsigned(old if adds else <uint64_t> field.operand, field.operand if adds else 0, field.width,
-                             <BitOverflow> field.overflow, &value):
+    if not bits_add_unsigned(old if adds else <uint64_t> field.operand, field.operand if adds else 0,
+                             field.width, <BitOverflow> field.overflow, &value):
         reply_null(&c.reply)
         return False
     bits_set(data, field.offset, field.width, value)
@@ -487,8 +498,9 @@ cdef void cmd_bitfield(Context *c) noexcept nogil:
         read_bits(c, count)
 
 
-declare(native(cmd_bitfield), "bitfield", -2, "write denyoom", keys="1 RW access update variable_flags", group="bitmap",
-        since="3.2.0", complexity="O(1)", summary="Reads, sets and adds to integers of any width in a string.")
+declare(native(cmd_bitfield), "bitfield", -2, "write denyoom", keys="1 RW access update variable_flags",
+        group="bitmap", since="3.2.0", complexity="O(1)",
+        summary="Reads, sets and adds to integers of any width in a string.")
 
 
 cdef void cmd_bitfield_ro(Context *c) noexcept nogil:
@@ -503,5 +515,5 @@ cdef void cmd_bitfield_ro(Context *c) noexcept nogil:
         read_bits(c, count)
 
 
-declare(native(cmd_bitfield_ro), "bitfield_ro", -2, "readonly fast", keys="1 RO access", group="bitmap", since="6.0.0",
-        complexity="O(1)", summary="Reads integers of any width in a string.")
+declare(native(cmd_bitfield_ro), "bitfield_ro", -2, "readonly fast", keys="1 RO access", group="bitmap",
+        since="6.0.0", complexity="O(1)", summary="Reads integers of any width in a string.")

@@ -48,16 +48,18 @@ cdef void cmd_incr(Context *c) noexcept nogil:
     increment(c, 1)
 
 
-declare(native(cmd_incr), "incr", 2, "write denyoom fast", keys="1 RW access update", group="string", since="1.0.0",
-        complexity="O(1)", summary="Adds one to the number that a key holds; a key that does not exist counts as 0.")
+declare(native(cmd_incr), "incr", 2, "write denyoom fast", keys="1 RW access update", group="string",
+        since="1.0.0", complexity="O(1)",
+        summary="Adds one to the number that a key holds; a key that does not exist counts as 0.")
 
 
 cdef void cmd_decr(Context *c) noexcept nogil:
     increment(c, -1)
 
 
-declare(native(cmd_decr), "decr", 2, "write denyoom fast", keys="1 RW access update", group="string", since="1.0.0",
-        complexity="O(1)", summary="Subtracts one from the number that a key holds; a key that does not exist counts as 0.")
+declare(native(cmd_decr), "decr", 2, "write denyoom fast", keys="1 RW access update", group="string",
+        since="1.0.0", complexity="O(1)",
+        summary="Subtracts one from the number that a key holds; a key that does not exist counts as 0.")
 
 
 cdef void cmd_incrby(Context *c) noexcept nogil:
@@ -66,8 +68,8 @@ cdef void cmd_incrby(Context *c) noexcept nogil:
         increment(c, by)
 
 
-declare(native(cmd_incrby), "incrby", 3, "write denyoom fast", keys="1 RW access update", group="string", since="1.0.0",
-        complexity="O(1)", summary="Adds an integer to the number that a key holds.")
+declare(native(cmd_incrby), "incrby", 3, "write denyoom fast", keys="1 RW access update", group="string",
+        since="1.0.0", complexity="O(1)", summary="Adds an integer to the number that a key holds.")
 
 
 cdef void cmd_decrby(Context *c) noexcept nogil:
@@ -80,11 +82,11 @@ cdef void cmd_decrby(Context *c) noexcept nogil:
         increment(c, -by)
 
 
-declare(native(cmd_decrby), "decrby", 3, "write denyoom fast", keys="1 RW access update", group="string", since="1.0.0",
-        complexity="O(1)", summary="Subtracts an integer from the number that a key holds.")
+declare(native(cmd_decrby), "decrby", 3, "write denyoom fast", keys="1 RW access update", group="string",
+        since="1.0.0", complexity="O(1)", summary="Subtracts an integer from the number that a key holds.")
 
 
-# -- long doubles ---------------------------------------------------------------------------------------------------------
+# -- long doubles --------------------------------------------------------------------------------------------
 
 cdef bint long_double_or_reply(Context *c, Slice text, long double *value) noexcept nogil:
     if parse_long_double(text.data, text.length, value):
@@ -138,5 +140,6 @@ cdef void cmd_incrbyfloat(Context *c) noexcept nogil:
     reply_bulk(&c.reply, sum.data, sum.length)
 
 
-declare(native(cmd_incrbyfloat), "incrbyfloat", 3, "write denyoom fast", keys="1 RW access update", group="string",
-        since="2.6.0", complexity="O(1)", summary="Adds a floating point number to the number that a key holds.")
+declare(native(cmd_incrbyfloat), "incrbyfloat", 3, "write denyoom fast", keys="1 RW access update",
+        group="string", since="2.6.0", complexity="O(1)",
+        summary="Adds a floating point number to the number that a key holds.")

@@ -1,20 +1,21 @@
 """Commands on the expiry of keys.
 
-An expiry is kept as unix time in ms, and so it goes to the AOF and replicas: what they replay later must not start the time
-anew. A time that has passed already deletes the key at once, unless somebody else decides when keys go (a primary, or the AOF that
-is being read): then it is set as it is.
+An expiry is kept as unix time in ms, and so it goes to the AOF and replicas: what they replay later must not
+start the time anew. A time that has passed already deletes the key at once, unless somebody else decides when
+keys go (a primary, or the AOF that is being read): then it is set as it is.
 """
 from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t
-from libc.string cimport strlen
 
 from kv._core.base.slice cimport slice_of
 from kv._core.keyspace.keyspace cimport (
-    EVENT_EXPIRED, EVENT_GENERIC, LOOKUP_NO_TOUCH, keyspace_lookup, keyspace_remove, keyspace_set_expiry)
+    EVENT_GENERIC, LOOKUP_NO_TOUCH, keyspace_lookup, keyspace_set_expiry)
 from kv._core.objects.entry cimport Entry, entry_expiry
 from kv._core.resp.reply cimport reply_i64
 from kv._core.runtime.context cimport (
     arg_i64_or_reply, arg_is, changed, context_key, error, error_about, write_key)
-from kv._core.runtime.effects cimport effects_begin, effects_number, effects_slice, effects_wanted, effects_word
+from kv._core.runtime.effects cimport (
+    effects_begin, effects_number, effects_slice, effects_wanted, effects_word)
+from kv._core.runtime.expiry cimport delete_passed, expiry_passed
 from kv._core.runtime.registry cimport native
 from kv._core.runtime.registry import declare
 from kv._core.runtime.state cimport Context
@@ -26,7 +27,7 @@ cdef enum Condition:
     IF_EARLIER = 8          # LT
 
 
-# -- EXPIRE, PEXPIRE, EXPIREAT, PEXPIREAT -----------------------------------------------------------------------------------
+# -- EXPIRE, PEXPIRE, EXPIREAT, PEXPIREAT --------------------------------------------------------------------
 
 cdef bint conditions_or_reply(Context *c, int *conditions) noexcept nogil:
     cdef int i
@@ -52,13 +53,16 @@ cdef bint conditions_or_reply(Context *c, int *conditions) noexcept nogil:
     return True
 
 
-cdef bint expiry_or_reply(Context *c, int index, int64_t base_ms, int64_t unit_ms, int64_t *expiry) noexcept nogil:
-    """The unix time in ms that an argument, counted from `base_ms` in units, stands for; what lies before 1970 is 0."""
+cdef bint expiry_or_reply(Context *c, int index, int64_t base_ms, int64_t unit_ms,
+                          int64_t *expiry) noexcept nogil:
+    """The unix time in ms that an argument, counted from `base_ms` in units, stands for; what lies before
+    1970 is 0."""
     cdef int64_t time
     if not arg_i64_or_reply(c, index, &time):
         return False
     if not INT64_MIN // unit_ms <= time <= INT64_MAX // unit_ms or time * unit_ms > INT64_MAX - base_ms:
-        error_about(c, b"ERR invalid expire time in '", slice_of(c.command.name, c.command.name_length), b"' command")
+        error_about(c, b"ERR invalid expire time in '", slice_of(c.command.name, c.command.name_length),
+                    b"' command")
         return False
     time = time * unit_ms + base_ms
     expiry[0] = time if time > 0 else 0
@@ -74,27 +78,6 @@ cdef inline bint conditions_hold(int conditions, int64_t old, int64_t new) noexc
     if conditions & IF_LATER and (old == -1 or new <= old):
         return False
     return not (conditions & IF_EARLIER and old != -1 and new >= old)
-
-
-cdef inline bint has_passed(Context *c, int64_t expiry) noexcept nogil:
-    return expiry <= c.keyspace.now_ms and not c.keyspace.expiry_paused and not c.keyspace.reads_only_hide
-
-
-cdef void expire_now(Context *c) noexcept nogil:
-    """Delete the key that was just found, as one whose time has come."""
-    cdef bint lazy = c.keyspace.lazy_expire
-    keyspace_remove(c.keyspace, c.database, context_key(c, 1), lazy)
-    c.keyspace.expired += 1
-    changed(c, 1, EVENT_EXPIRED, b"expired")
-    c.propagated = True
-    if not effects_wanted(c.runtime):
-        return
-    effects_begin(c.runtime, c.database.id, 2)
-    if lazy:
-        effects_word(c.runtime, b"UNLINK", 6)
-    else:
-        effects_word(c.runtime, b"DEL", 3)
-    effects_slice(c.runtime, c.argv[1])
 
 
 cdef void propagate_expiry(Context *c, int64_t expiry) noexcept nogil:
@@ -121,8 +104,8 @@ cdef inline void expire(Context *c, int64_t base_ms, int64_t unit_ms) noexcept n
     if entry == NULL or (conditions and not conditions_hold(conditions, entry_expiry(entry), expiry)):
         reply_i64(&c.reply, 0)
         return
-    if has_passed(c, expiry):
-        expire_now(c)
+    if expiry_passed(c, expiry):
+        delete_passed(c, 1)
     else:
         keyspace_set_expiry(c.keyspace, c.database, entry, expiry)
         changed(c, 1, EVENT_GENERIC, b"expire")
@@ -150,16 +133,16 @@ cdef void cmd_expireat(Context *c) noexcept nogil:
     expire(c, 0, 1000)
 
 
-declare(native(cmd_expireat), "expireat", -3, "write fast", keys="1 RW update", group="generic", since="1.2.0",
-        complexity="O(1)", summary="Has a key expire at a unix time in seconds.")
+declare(native(cmd_expireat), "expireat", -3, "write fast", keys="1 RW update", group="generic",
+        since="1.2.0", complexity="O(1)", summary="Has a key expire at a unix time in seconds.")
 
 
 cdef void cmd_pexpireat(Context *c) noexcept nogil:
     expire(c, 0, 1)
 
 
-declare(native(cmd_pexpireat), "pexpireat", -3, "write fast", keys="1 RW update", group="generic", since="2.6.0",
-        complexity="O(1)", summary="Has a key expire at a unix time in milliseconds.")
+declare(native(cmd_pexpireat), "pexpireat", -3, "write fast", keys="1 RW update", group="generic",
+        since="2.6.0", complexity="O(1)", summary="Has a key expire at a unix time in milliseconds.")
 
 
 cdef void cmd_persist(Context *c) noexcept nogil:
@@ -176,7 +159,7 @@ declare(native(cmd_persist), "persist", 2, "write fast", keys="1 RW update", gro
         complexity="O(1)", summary="Takes the expiry from a key.")
 
 
-# -- TTL, PTTL, EXPIRETIME, PEXPIRETIME -------------------------------------------------------------------------------------
+# -- TTL, PTTL, EXPIRETIME, PEXPIRETIME ----------------------------------------------------------------------
 
 cdef inline void reply_expiry(Context *c, int64_t base_ms, bint seconds) noexcept nogil:
     """The expiry of the key, less `base_ms`; -1: it has none, -2: there is no such key."""
@@ -215,13 +198,14 @@ cdef void cmd_expiretime(Context *c) noexcept nogil:
     reply_expiry(c, 0, True)
 
 
-declare(native(cmd_expiretime), "expiretime", 2, "readonly fast", keys="1 RO access", group="generic", since="7.0.0",
-        complexity="O(1)", summary="Returns the unix time in seconds at which a key expires.")
+declare(native(cmd_expiretime), "expiretime", 2, "readonly fast", keys="1 RO access", group="generic",
+        since="7.0.0", complexity="O(1)", summary="Returns the unix time in seconds at which a key expires.")
 
 
 cdef void cmd_pexpiretime(Context *c) noexcept nogil:
     reply_expiry(c, 0, False)
 
 
-declare(native(cmd_pexpiretime), "pexpiretime", 2, "readonly fast", keys="1 RO access", group="generic", since="7.0.0",
-        complexity="O(1)", summary="Returns the unix time in milliseconds at which a key expires.")
+declare(native(cmd_pexpiretime), "pexpiretime", 2, "readonly fast", keys="1 RO access", group="generic",
+        since="7.0.0", complexity="O(1)",
+        summary="Returns the unix time in milliseconds at which a key expires.")

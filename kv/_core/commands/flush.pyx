@@ -1,7 +1,8 @@
 """FLUSHDB and FLUSHALL.
 
-Both go to the AOF and replicas even where there was nothing to delete: a replica may hold what its primary does not. SYNC frees before
-the reply, and gives the memory back to the system; ASYNC swaps the tables for empty ones and lets another thread free them.
+Both go to the AOF and replicas even where there was nothing to delete: a replica may hold what its primary
+does not. SYNC frees before the reply, and gives the memory back to the system; ASYNC swaps the tables for
+empty ones and lets another thread free them.
 """
 from libc.stdint cimport uint64_t
 

@@ -1,7 +1,8 @@
-"""Commands on keys of any type: delete, look, rename, copy, move, pick at random; and SWAPDB, which moves them all.
+"""Commands on keys of any type: delete, look, rename, copy, move, pick at random; and SWAPDB, which moves
+them all.
 
-A value is never looked into here: what differs from type to type is asked of objects/value. Renaming and moving make the entry's
-header anew, with the other key in it, and leave the value where it is.
+A value is never looked into here: what differs from type to type is asked of objects/value. Renaming and
+moving make the entry's header anew, with the other key in it, and leave the value where it is.
 """
 from libc.stdint cimport INT32_MAX, INT32_MIN, int64_t
 
@@ -11,7 +12,8 @@ from kv._core.base.slice cimport slice_equal
 from kv._core.containers.hashtable cimport hashtable_random
 from kv._core.keyspace.keyspace cimport (
     EVENT_GENERIC, LOOKUP_NO_TOUCH, LOOKUP_WRITE, Database, Key, Keyspace, database_swap, keyspace_add,
-    keyspace_changed, keyspace_detach, keyspace_drop_expired, keyspace_expired, keyspace_find, keyspace_lookup,
+    keyspace_changed, keyspace_detach, keyspace_drop_expired, keyspace_expired, keyspace_find,
+    keyspace_lookup,
     keyspace_remove)
 from kv._core.objects.entry cimport Entry, entry_free_header, entry_key, entry_type, entry_with_key, type_name
 from kv._core.objects.value cimport value_copy
@@ -32,7 +34,7 @@ cdef enum:
 cdef const char *SAME = b"ERR source and destination objects are the same"
 
 
-# -- DEL, UNLINK ----------------------------------------------------------------------------------------------------------
+# -- DEL, UNLINK ---------------------------------------------------------------------------------------------
 
 cdef inline void remove_keys(Context *c, bint lazy) noexcept nogil:
     cdef int i
@@ -59,11 +61,12 @@ cdef void cmd_unlink(Context *c) noexcept nogil:
     remove_keys(c, True)
 
 
-declare(native(cmd_unlink), "unlink", -2, "write fast", keys="1..-1 RM delete", group="generic", since="4.0.0",
-        complexity="O(1)", summary="Deletes keys; the memory of large values is freed in the background.")
+declare(native(cmd_unlink), "unlink", -2, "write fast", keys="1..-1 RM delete", group="generic",
+        since="4.0.0", complexity="O(1)",
+        summary="Deletes keys; the memory of large values is freed in the background.")
 
 
-# -- EXISTS, TYPE, TOUCH --------------------------------------------------------------------------------------------------
+# -- EXISTS, TYPE, TOUCH -------------------------------------------------------------------------------------
 
 cdef inline int64_t count_keys(Context *c, int flags) noexcept nogil:
     cdef int i
@@ -102,7 +105,7 @@ declare(native(cmd_type), "type", 2, "readonly fast", keys="1 RO", group="generi
         complexity="O(1)", summary="Returns the type of the value of a key.")
 
 
-# -- RENAME, MOVE, COPY ---------------------------------------------------------------------------------------------------
+# -- RENAME, MOVE, COPY --------------------------------------------------------------------------------------
 
 cdef void relocate(Context *c, Key key, Database *to, Key name) noexcept nogil:
     """Take the key out of the session's database and put its value, with its expiry, under a free name."""
@@ -145,15 +148,17 @@ cdef void cmd_rename(Context *c) noexcept nogil:
 
 
 declare(native(cmd_rename), "rename", 3, "write", keys="1 RW access delete; 2 OW update", group="generic",
-        since="1.0.0", complexity="O(1)", summary="Gives a key another name, in place of any key of that name.")
+        since="1.0.0", complexity="O(1)",
+        summary="Gives a key another name, in place of any key of that name.")
 
 
 cdef void cmd_renamenx(Context *c) noexcept nogil:
     rename(c, True)
 
 
-declare(native(cmd_renamenx), "renamenx", 3, "write fast", keys="1 RW access delete; 2 OW insert", group="generic",
-        since="1.0.0", complexity="O(1)", summary="Gives a key another name, unless there is a key of that name.")
+declare(native(cmd_renamenx), "renamenx", 3, "write fast", keys="1 RW access delete; 2 OW insert",
+        group="generic", since="1.0.0", complexity="O(1)",
+        summary="Gives a key another name, unless there is a key of that name.")
 
 
 cdef bint database_or_reply(Context *c, int index, Database **database) noexcept nogil:
@@ -234,14 +239,16 @@ cdef void cmd_copy(Context *c) noexcept nogil:
     reply_i64(&c.reply, 1)
 
 
-declare(native(cmd_copy), "copy", -3, "write denyoom", keys="1 RO access; 2 OW update", group="generic", since="6.2.0",
-        complexity="O(N)", summary="Copies a key with its value and expiry to another name or database.")
+declare(native(cmd_copy), "copy", -3, "write denyoom", keys="1 RO access; 2 OW update", group="generic",
+        since="6.2.0", complexity="O(N)",
+        summary="Copies a key with its value and expiry to another name or database.")
 
 
-# -- whole databases ------------------------------------------------------------------------------------------------------
+# -- whole databases -----------------------------------------------------------------------------------------
 
 cdef Entry *random_live(Keyspace *keyspace, Database *database) noexcept nogil:
-    """A key drawn at random, each with the same chance; the expired ones met on the way are deleted. NULL: none left."""
+    """A key drawn at random, each with the same chance; the expired ones met on the way are deleted. NULL:
+    none left."""
     cdef Entry *entry
     cdef int tries = 0
     while True:
@@ -258,7 +265,7 @@ cdef Entry *random_live(Keyspace *keyspace, Database *database) noexcept nogil:
 
 cdef void cmd_randomkey(Context *c) noexcept nogil:
     cdef Entry *entry = random_live(c.keyspace, c.database)
-    effects_open_unit(c.runtime)                # each expired key went on its own account: no MULTI around them
+    effects_open_unit(c.runtime)        # each expired key went on its own account: no MULTI around them
     if entry == NULL:
         reply_null(&c.reply)
     else:

@@ -1,4 +1,5 @@
-"""MEMORY USAGE. The container's other subcommands, which are about the server and not about a key, are written in Python."""
+"""MEMORY USAGE. The container's other subcommands, which are about the server and not about a key, are
+written in Python."""
 from libc.stdint cimport INT64_MAX, int64_t
 
 from kv._core.keyspace.keyspace cimport keyspace_find

@@ -10,12 +10,14 @@ from kv._core.runtime.registry cimport native
 from kv._core.runtime.registry import container, declare
 from kv._core.runtime.state cimport Context
 
-container("object", group="generic", since="2.2.3", acl="-keyspace", summary="Subcommands about how values are kept.")
+container("object", group="generic", since="2.2.3", acl="-keyspace",
+          summary="Subcommands about how values are kept.")
 
 
 cdef Entry *object_or_reply(Context *c) noexcept nogil:
     """The entry of the key, untouched; null is answered where there is none."""
-    cdef Entry *entry = keyspace_lookup(c.keyspace, c.database, context_key(c, 2), LOOKUP_NO_TOUCH | LOOKUP_NO_NOTIFY)
+    cdef Entry *entry = keyspace_lookup(c.keyspace, c.database, context_key(c, 2),
+                                        LOOKUP_NO_TOUCH | LOOKUP_NO_NOTIFY)
     if entry == NULL:
         reply_null(&c.reply)
     return entry
@@ -29,8 +31,8 @@ cdef void cmd_object_encoding(Context *c) noexcept nogil:
         reply_bulk(&c.reply, name, strlen(name))
 
 
-declare(native(cmd_object_encoding), "object|encoding", 3, "readonly", keys="2 RO", group="generic", since="2.2.3",
-        complexity="O(1)", summary="Returns the name of a value's internal encoding.")
+declare(native(cmd_object_encoding), "object|encoding", 3, "readonly", keys="2 RO", group="generic",
+        since="2.2.3", complexity="O(1)", summary="Returns the name of a value's internal encoding.")
 
 
 cdef void cmd_object_freq(Context *c) noexcept nogil:
@@ -40,8 +42,9 @@ cdef void cmd_object_freq(Context *c) noexcept nogil:
     if c.keyspace.policy & POLICY_LFU:
         reply_i64(&c.reply, keyspace_lfu(c.keyspace, entry))
     else:
-        error(c, b"ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when "
-                 b"switching between policies at runtime LRU and LFU data will take some time to adjust.")
+        error(c, b"ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note "
+                 b"that when switching between policies at runtime LRU and LFU data will take some time to "
+                 b"adjust.")
 
 
 declare(native(cmd_object_freq), "object|freq", 3, "readonly", keys="2 RO", group="generic", since="4.0.0",
@@ -53,14 +56,14 @@ cdef void cmd_object_idletime(Context *c) noexcept nogil:
     if entry == NULL:
         return
     if c.keyspace.policy & POLICY_LFU:
-        error(c, b"ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching "
-                 b"between policies at runtime LRU and LFU data will take some time to adjust.")
+        error(c, b"ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when "
+                 b"switching between policies at runtime LRU and LFU data will take some time to adjust.")
     else:
         reply_i64(&c.reply, keyspace_idle_seconds(c.keyspace, entry))
 
 
-declare(native(cmd_object_idletime), "object|idletime", 3, "readonly", keys="2 RO", group="generic", since="2.2.3",
-        complexity="O(1)", summary="Returns the seconds since a key was last used.")
+declare(native(cmd_object_idletime), "object|idletime", 3, "readonly", keys="2 RO", group="generic",
+        since="2.2.3", complexity="O(1)", summary="Returns the seconds since a key was last used.")
 
 
 cdef void cmd_object_refcount(Context *c) noexcept nogil:
@@ -69,8 +72,8 @@ cdef void cmd_object_refcount(Context *c) noexcept nogil:
         reply_i64(&c.reply, 1)
 
 
-declare(native(cmd_object_refcount), "object|refcount", 3, "readonly", keys="2 RO", group="generic", since="2.2.3",
-        complexity="O(1)", summary="Returns how many users a value has, which is 1.")
+declare(native(cmd_object_refcount), "object|refcount", 3, "readonly", keys="2 RO", group="generic",
+        since="2.2.3", complexity="O(1)", summary="Returns how many users a value has, which is 1.")
 
 
 cdef const char *HELP[13]
@@ -98,5 +101,5 @@ cdef void cmd_object_help(Context *c) noexcept nogil:
     reply_status(&c.reply, b"    Print this help.", 20)
 
 
-declare(native(cmd_object_help), "object|help", 2, "loading stale", group="generic", since="6.2.0", complexity="O(1)",
-        summary="Lists the subcommands of OBJECT.")
+declare(native(cmd_object_help), "object|help", 2, "loading stale", group="generic", since="6.2.0",
+        complexity="O(1)", summary="Lists the subcommands of OBJECT.")

@@ -7,14 +7,15 @@ from kv._core.base.slice cimport Slice, slice_of
 from kv._core.keyspace.keyspace cimport EVENT_STRING, keyspace_add, keyspace_put
 from kv._core.objects.entry cimport TYPE_STRING, Entry, entry_type
 from kv._core.objects.lcs cimport (
-    LCS_OK, LCS_TOO_LARGE, LCS_TOO_LONG, Lcs, LcsRange, LcsStatus, lcs_close, lcs_length, lcs_next_range, lcs_open,
-    lcs_rewind, lcs_string)
-from kv._core.objects.string cimport NUMBER_TEXT, string_length, string_new, string_new_text, string_slice, string_writable
+    LCS_OK, LCS_TOO_LARGE, LCS_TOO_LONG, Lcs, LcsRange, LcsStatus, lcs_close, lcs_length, lcs_next_range,
+    lcs_open, lcs_rewind, lcs_string)
+from kv._core.objects.string cimport (
+    NUMBER_TEXT, string_length, string_new, string_new_text, string_slice, string_writable)
 from kv._core.resp.parser cimport BIG_BULK
 from kv._core.resp.reply cimport reply_array, reply_bulk, reply_header, reply_i64, reply_map
 from kv._core.runtime.context cimport (
-    arg_i64_or_reply, arg_is, arg_range_or_reply, changed, check_type, context_key, error, must_obey, read_key,
-    syntax_error, take_blob, write_key)
+    arg_i64_or_reply, arg_is, arg_range_or_reply, changed, check_type, context_key, error, must_obey,
+    read_key, syntax_error, take_blob, write_key)
 from kv._core.runtime.registry cimport native
 from kv._core.runtime.registry import declare
 from kv._core.runtime.state cimport Context
@@ -36,7 +37,8 @@ cdef bint check_length(Context *c, size_t length, size_t more) noexcept nogil:
 
 
 cdef char *open_string(Context *c, Entry *entry, size_t length) noexcept nogil:
-    """The bytes of the key that was just looked up, grown to this length with zeros; a key that is not there is made."""
+    """The bytes of the key that was just looked up, grown to this length with zeros; a key that is not there
+    is made."""
     cdef char *data
     cdef Entry *made
     if entry == NULL:
@@ -67,8 +69,9 @@ cdef void cmd_append(Context *c) noexcept nogil:
     reply_i64(&c.reply, held + more.length)
 
 
-declare(native(cmd_append), "append", 3, "write denyoom fast", keys="1 RW insert", group="string", since="2.0.0",
-        complexity="O(1)", summary="Appends to the string value of a key; a key that does not exist is made.")
+declare(native(cmd_append), "append", 3, "write denyoom fast", keys="1 RW insert", group="string",
+        since="2.0.0", complexity="O(1)",
+        summary="Appends to the string value of a key; a key that does not exist is made.")
 
 
 cdef void cmd_getrange(Context *c) noexcept nogil:
@@ -129,11 +132,12 @@ cdef void cmd_setrange(Context *c) noexcept nogil:
     reply_i64(&c.reply, length)
 
 
-declare(native(cmd_setrange), "setrange", 4, "write denyoom", keys="1 RW update", group="string", since="2.2.0",
-        complexity="O(1)", summary="Overwrites a part of the string value of a key; zeros fill a gap before it.")
+declare(native(cmd_setrange), "setrange", 4, "write denyoom", keys="1 RW update", group="string",
+        since="2.2.0", complexity="O(1)",
+        summary="Overwrites a part of the string value of a key; zeros fill a gap before it.")
 
 
-# -- LCS ------------------------------------------------------------------------------------------------------------------
+# -- LCS -----------------------------------------------------------------------------------------------------
 
 cdef bint parse_lcs_or_reply(Context *c, LcsOptions *options) noexcept nogil:
     cdef int i = 3
@@ -251,4 +255,5 @@ cdef inline bint is_string(const Entry *entry) noexcept nogil:
 
 
 declare(native(cmd_lcs), "lcs", -3, "readonly", keys="1..1 RO access", group="string", since="7.0.0",
-        complexity="O(N*M)", summary="Returns the longest common subsequence of two strings, its length or where it stands.")
+        complexity="O(N*M)",
+        summary="Returns the longest common subsequence of two strings, its length or where it stands.")

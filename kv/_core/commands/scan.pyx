@@ -1,12 +1,13 @@
 """KEYS and SCAN, and what SCAN's relatives for hashes, sets and sorted sets share with it.
 
-A call of SCAN walks buckets until it has visited COUNT elements (whether or not the filters let them through: COUNT bounds the work,
-not the reply), or ten times COUNT buckets, most of which must then have been empty. The cursor is the table's own (see
-containers/hashtable), so every key that is there from the first call to the last is returned at least once.
+A call of SCAN walks buckets until it has visited COUNT elements (whether or not the filters let them through:
+COUNT bounds the work, not the reply), or ten times COUNT buckets, most of which must then have been empty.
+The cursor is the table's own (see containers/hashtable), so every key that is there from the first call to
+the last is returned at least once.
 
-Keys are kept by address while walking and answered at the end, when their number is known. Nothing is deleted while walking: expired
-keys that pass the filters are noted, and deleted before the reply. The addresses of the others stay good, since rehashing moves
-slots and not entries.
+Keys are kept by address while walking and answered at the end, when their number is known. Nothing is deleted
+while walking: expired keys that pass the filters are noted, and deleted before the reply. The addresses of
+the others stay good, since rehashing moves slots and not entries.
 """
 from libc.stdint cimport INT64_MAX, UINT64_MAX, int64_t, uint64_t
 from libc.string cimport memset
@@ -36,7 +37,7 @@ cdef enum:
     FOUND_AT_FIRST = 128        # most elements that room is made for in advance
 
 
-# -- cursor and options -------------------------------------------------------------------------------------------------
+# -- cursor and options --------------------------------------------------------------------------------------
 
 cdef inline bint is_space(char byte) noexcept nogil:
     return byte == c' ' or c'\t' <= byte <= c'\r'
@@ -95,8 +96,8 @@ cdef bint type_or_reply(Context *c, int index, int *type) noexcept nogil:
 
 
 cdef bint scan_options_or_reply(Context *c, int first, int type, Scan *scan) noexcept nogil:
-    """The options from an argument on; `type` is that of the value that is scanned, ANY_TYPE for a database. Where they
-    are good the caller ends with scan_free."""
+    """The options from an argument on; `type` is that of the value that is scanned, ANY_TYPE for a database.
+    Where they are good the caller ends with scan_free."""
     cdef int i = first
     memset(scan, 0, sizeof(Scan))
     scan.count, scan.type = DEFAULT_COUNT, ANY_TYPE
@@ -139,7 +140,7 @@ cdef bint names_only_or_reply(Context *c, int index, int type) noexcept nogil:
     return False
 
 
-# -- the walk -----------------------------------------------------------------------------------------------------------
+# -- the walk ------------------------------------------------------------------------------------------------
 
 cdef bint scan_matches(const Scan *scan, const char *name, size_t length) noexcept nogil:
     """Whether a name passes MATCH."""
@@ -148,10 +149,13 @@ cdef bint scan_matches(const Scan *scan, const char *name, size_t length) noexce
 
 cdef uint64_t scan_walk(Scan *scan, Hashtable *table, uint64_t cursor, scan_visitor visit,
                         void *argument) noexcept nogil:
-    """Visit buckets from the cursor on, as COUNT allows; the next cursor. The visitor counts each element in `sampled`."""
-    cdef int64_t buckets = scan.count if scan.count < INT64_MAX // BUCKETS_AN_ELEMENT else INT64_MAX // BUCKETS_AN_ELEMENT
-    buckets *= BUCKETS_AN_ELEMENT
-    buffer_reserve(&scan.found, sizeof(void *) * (scan.count if scan.count < FOUND_AT_FIRST else FOUND_AT_FIRST))
+    """Visit buckets from the cursor on, as COUNT allows; the next cursor. The visitor counts each element in
+    `sampled`."""
+    cdef int64_t buckets = INT64_MAX
+    cdef size_t room = scan.count if scan.count < FOUND_AT_FIRST else FOUND_AT_FIRST
+    if scan.count < INT64_MAX // BUCKETS_AN_ELEMENT:
+        buckets = scan.count * BUCKETS_AN_ELEMENT
+    buffer_reserve(&scan.found, sizeof(void *) * room)
     while True:
         cursor = hashtable_scan(table, cursor, visit, argument)
         if cursor == 0 or buckets == 0 or scan.sampled >= scan.count:
@@ -164,7 +168,7 @@ cdef void scan_free(Scan *scan) noexcept nogil:
     buffer_free(&scan.expired)
 
 
-# -- SCAN ---------------------------------------------------------------------------------------------------------------
+# -- SCAN ----------------------------------------------------------------------------------------------------
 
 cdef struct KeyScan:
     Scan scan
@@ -225,13 +229,15 @@ declare(native(cmd_scan), "scan", -2, "readonly", group="generic", since="2.8.0"
         summary="Walks over the keys of the database, some of them a call.")
 
 
-# -- KEYS ---------------------------------------------------------------------------------------------------------------
+# -- KEYS ----------------------------------------------------------------------------------------------------
 
 cdef void visit_live_key(void *argument, void *element, bint marked) noexcept nogil:
     cdef KeyScan *keys = <KeyScan *> argument
     cdef Entry *entry = <Entry *> element
     cdef Slice name = entry_key(entry)
-    if scan_matches(&keys.scan, name.data, name.length) and not (marked and keyspace_expired(keys.keyspace, entry)):
+    if marked and keyspace_expired(keys.keyspace, entry):
+        return
+    if scan_matches(&keys.scan, name.data, name.length):
         scan_keep(&keys.scan.found, entry)
 
 
@@ -250,5 +256,5 @@ cdef void cmd_keys(Context *c) noexcept nogil:
     scan_free(&keys.scan)
 
 
-declare(native(cmd_keys), "keys", 2, "readonly", group="generic", since="1.0.0", complexity="O(N)", acl="dangerous",
-        summary="Returns all keys whose names match a pattern.")
+declare(native(cmd_keys), "keys", 2, "readonly", group="generic", since="1.0.0", complexity="O(N)",
+        acl="dangerous", summary="Returns all keys whose names match a pattern.")

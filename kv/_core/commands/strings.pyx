@@ -2,8 +2,8 @@
 
 Parts of strings are in ranges.pyx, numbers in counters.pyx, bits in bitmaps.pyx.
 
-What is told to the AOF and replicas does not depend on their clock, nor on what their keys hold: a SET with an expiry becomes SET
-PXAT, GETSET becomes SET, GETDEL becomes DEL, GETEX what it did to the expiry.
+What is told to the AOF and replicas does not depend on their clock, nor on what their keys hold: a SET with
+an expiry becomes SET PXAT, GETSET becomes SET, GETDEL becomes DEL, GETEX what it did to the expiry.
 """
 from libc.stdint cimport int64_t
 
@@ -19,9 +19,10 @@ from kv._core.objects.string cimport (
 from kv._core.resp.parser cimport BIG_BULK
 from kv._core.resp.reply cimport reply_array, reply_bulk, reply_i64, reply_null, reply_ok
 from kv._core.runtime.context cimport (
-    KEYS_AHEAD, arg_is, changed, check_type, context_key, error, keys_ahead, notify, read_key, syntax_error, take_blob,
-    touch_flag, write_key)
-from kv._core.runtime.effects cimport effects_begin, effects_number, effects_slice, effects_wanted, effects_word
+    KEYS_AHEAD, arg_is, changed, check_type, context_key, error, keys_ahead, notify, read_key, syntax_error,
+    take_blob, touch_flag, write_key)
+from kv._core.runtime.effects cimport (
+    effects_begin, effects_number, effects_slice, effects_wanted, effects_word)
 from kv._core.runtime.expiry cimport (
     EXPIRY_EX, EXPIRY_KEEP, EXPIRY_NONE, EXPIRY_PERSIST, EXPIRY_PX, EXPIRY_PXAT, Expiry, delete_passed,
     expiry_option, expiry_passed, expiry_time_or_reply)
@@ -53,7 +54,8 @@ cdef inline void reply_value(Context *c, const Entry *entry) noexcept nogil:
     reply_bulk(&c.reply, value.data, value.length)
 
 
-cdef inline void store(Context *c, Key key, Entry *entry, Slice value, int64_t expiry, Blob *taken) noexcept nogil:
+cdef inline void store(Context *c, Key key, Entry *entry, Slice value, int64_t expiry,
+                       Blob *taken) noexcept nogil:
     """Set the key that was just looked up, and has this entry or none."""
     cdef Entry *made
     if entry == NULL:
@@ -99,7 +101,7 @@ cdef void propagate_key(Context *c, const char *command, size_t length) noexcept
         effects_slice(c.runtime, c.argv[1])
 
 
-# -- reading --------------------------------------------------------------------------------------------------------------
+# -- reading -------------------------------------------------------------------------------------------------
 
 cdef void cmd_get(Context *c) noexcept nogil:
     cdef Entry *entry = read_key(c, 1)
@@ -107,8 +109,8 @@ cdef void cmd_get(Context *c) noexcept nogil:
         reply_value(c, entry)
 
 
-declare(native(cmd_get), "get", 2, "readonly fast", keys="1 RO access", group="string", since="1.0.0", complexity="O(1)",
-        summary="Returns the string value of a key.")
+declare(native(cmd_get), "get", 2, "readonly fast", keys="1 RO access", group="string", since="1.0.0",
+        complexity="O(1)", summary="Returns the string value of a key.")
 
 
 cdef void cmd_strlen(Context *c) noexcept nogil:
@@ -117,8 +119,8 @@ cdef void cmd_strlen(Context *c) noexcept nogil:
         reply_i64(&c.reply, string_length(entry) if entry != NULL else 0)
 
 
-declare(native(cmd_strlen), "strlen", 2, "readonly fast", keys="1 RO", group="string", since="2.2.0", complexity="O(1)",
-        summary="Returns the length of a string value.")
+declare(native(cmd_strlen), "strlen", 2, "readonly fast", keys="1 RO", group="string", since="2.2.0",
+        complexity="O(1)", summary="Returns the length of a string value.")
 
 
 cdef void cmd_mget(Context *c) noexcept nogil:
@@ -139,7 +141,7 @@ declare(native(cmd_mget), "mget", -2, "readonly fast", keys="1..-1 RO access", g
         complexity="O(N)", summary="Returns the string values of keys.")
 
 
-# -- SET ------------------------------------------------------------------------------------------------------------------
+# -- SET -----------------------------------------------------------------------------------------------------
 
 cdef bint parse_condition(Context *c, int *at, SetOptions *options) noexcept nogil:
     """Whether argv[at] is NX, XX or IFEQ and goes with what stands before; `at` moves to its last word."""
@@ -202,7 +204,8 @@ cdef inline bint is_get_word(Context *c, const SetOptions *options, int i) noexc
     return i >= 3 and i != options.comparison and arg_is(c, i, b"get", 3)
 
 
-cdef void set_and_propagate(Context *c, const SetOptions *options, Entry *entry, int64_t expiry) noexcept nogil:
+cdef void set_and_propagate(Context *c, const SetOptions *options, Entry *entry,
+                            int64_t expiry) noexcept nogil:
     if options.expiry.kind == EXPIRY_KEEP and entry != NULL:
         expiry = entry_expiry(entry)
     store_argument(c, entry, 2, expiry)
@@ -256,8 +259,8 @@ cdef void cmd_setnx(Context *c) noexcept nogil:
     reply_i64(&c.reply, entry == NULL)
 
 
-declare(native(cmd_setnx), "setnx", 3, "write denyoom fast", keys="1 OW insert", group="string", since="1.0.0",
-        complexity="O(1)", summary="Sets the string value of a key that does not exist.")
+declare(native(cmd_setnx), "setnx", 3, "write denyoom fast", keys="1 OW insert", group="string",
+        since="1.0.0", complexity="O(1)", summary="Sets the string value of a key that does not exist.")
 
 
 cdef inline void set_expiring(Context *c, int kind) noexcept nogil:
@@ -289,7 +292,7 @@ declare(native(cmd_psetex), "psetex", 4, "write denyoom", keys="1 OW update", gr
         complexity="O(1)", summary="Sets the string value of a key and its time to live in milliseconds.")
 
 
-# -- GET that changes -----------------------------------------------------------------------------------------------------
+# -- GET that changes ----------------------------------------------------------------------------------------
 
 cdef void cmd_getset(Context *c) noexcept nogil:
     cdef Entry *entry = read_key(c, 1)
@@ -300,8 +303,8 @@ cdef void cmd_getset(Context *c) noexcept nogil:
     propagate_set(c, 2, -1)
 
 
-declare(native(cmd_getset), "getset", 3, "write denyoom fast", keys="1 RW access update", group="string", since="1.0.0",
-        complexity="O(1)", summary="Sets the string value of a key and returns its old one.")
+declare(native(cmd_getset), "getset", 3, "write denyoom fast", keys="1 RW access update", group="string",
+        since="1.0.0", complexity="O(1)", summary="Sets the string value of a key and returns its old one.")
 
 
 cdef void cmd_getdel(Context *c) noexcept nogil:
@@ -315,8 +318,8 @@ cdef void cmd_getdel(Context *c) noexcept nogil:
         propagate_key(c, b"DEL", 3)
 
 
-declare(native(cmd_getdel), "getdel", 2, "write fast", keys="1 RW access delete", group="string", since="6.2.0",
-        complexity="O(1)", summary="Returns the string value of a key and deletes the key.")
+declare(native(cmd_getdel), "getdel", 2, "write fast", keys="1 RW access delete", group="string",
+        since="6.2.0", complexity="O(1)", summary="Returns the string value of a key and deletes the key.")
 
 
 cdef bint parse_getex_or_reply(Context *c, Expiry *option) noexcept nogil:
@@ -351,7 +354,9 @@ cdef void cmd_getex(Context *c) noexcept nogil:
     if entry == NULL:
         reply_null(&c.reply)
         return
-    if not check_type(c, entry, TYPE_STRING) or (option.index and not expiry_time_or_reply(c, &option, &expiry)):
+    if not check_type(c, entry, TYPE_STRING):
+        return
+    if option.index and not expiry_time_or_reply(c, &option, &expiry):
         return
     reply_value(c, entry)
     if option.index:
@@ -365,15 +370,17 @@ cdef void cmd_getex(Context *c) noexcept nogil:
         propagate_key(c, b"PERSIST", 7)
 
 
-declare(native(cmd_getex), "getex", -2, "write fast", keys="1 RW access update", group="string", since="6.2.0",
-        complexity="O(1)", summary="Returns the string value of a key and changes when the key expires.")
+declare(native(cmd_getex), "getex", -2, "write fast", keys="1 RW access update", group="string",
+        since="6.2.0", complexity="O(1)",
+        summary="Returns the string value of a key and changes when the key expires.")
 
 
-# -- MSET -----------------------------------------------------------------------------------------------------------------
+# -- MSET ----------------------------------------------------------------------------------------------------
 
 cdef Blob *take_last(Context *c, int index) noexcept nogil:
-    """The block of the value behind the key at argv[index], unless the key is set again later: the block would be freed with the
-    first value, while the request, which is still to be propagated, points into it."""
+    """The block of the value behind the key at argv[index], unless the key is set again later: the block
+    would be freed with the first value, while the request, which is still to be propagated, points into
+    it."""
     cdef int i
     for i in range(index + 2, c.argc, 2):
         if slice_equal(c.argv[i], c.argv[index]):
@@ -411,8 +418,8 @@ cdef void cmd_mset(Context *c) noexcept nogil:
         reply_ok(&c.reply)
 
 
-declare(native(cmd_mset), "mset", -3, "write denyoom", keys="1..-1/2 OW update", group="string", since="1.0.1",
-        complexity="O(N)", summary="Sets the string values of keys.")
+declare(native(cmd_mset), "mset", -3, "write denyoom", keys="1..-1/2 OW update", group="string",
+        since="1.0.1", complexity="O(N)", summary="Sets the string values of keys.")
 
 
 cdef void cmd_msetnx(Context *c) noexcept nogil:
@@ -427,5 +434,5 @@ cdef void cmd_msetnx(Context *c) noexcept nogil:
     reply_i64(&c.reply, 1)
 
 
-declare(native(cmd_msetnx), "msetnx", -3, "write denyoom", keys="1..-1/2 OW insert", group="string", since="1.0.1",
-        complexity="O(N)", summary="Sets the string values of keys if none of them exists.")
+declare(native(cmd_msetnx), "msetnx", -3, "write denyoom", keys="1..-1/2 OW insert", group="string",
+        since="1.0.1", complexity="O(N)", summary="Sets the string values of keys if none of them exists.")

@@ -46,9 +46,7 @@ from kv._core.runtime.state cimport (
     SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_IN_DOOMED, SESSION_LOCAL, SESSION_LOOPBACK, SESSION_MONITOR,
     SESSION_PENDING_INPUT, SESSION_POSTPONED, SESSION_READY, SESSION_UNIX, SESSION_WANTS_WRITE, Command, Context, Runtime, Session)
 
-import logging
 import os
-import weakref
 
 # the commands: importing a module declares what is in it
 import kv._core.runtime.call

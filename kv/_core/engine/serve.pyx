@@ -210,6 +210,7 @@ cdef inline void add_request(Parser *parser, Arguments *into, const char *data, 
     request.raw = NULL if parser.inlined or parser.bigs != NULL else data + at[0]
     request.raw_length = parser.position
     at[0] += parser.position
+    parser.held = False
     request.end = at[0]
     count[0] += 1
 
@@ -236,14 +237,10 @@ cdef void keep_partial(Session *session) noexcept nogil:
 
 
 cdef void finish_owned(Session *session) noexcept nogil:
-    """The request that owned memory has run. Where one argument was big the next may be too: room for it is made, which
-    costs nothing until it is used."""
-    cdef size_t room = 0
+    """The request that owned memory has run."""
     cdef int i
     for i in range(session.parser.big_count):
-        room += session.parser.bigs[i].length
-    if room > session.input.capacity - session.input.length:
-        buffer_reserve(&session.input, room)
+        session.input_wanted += session.parser.bigs[i].length
     parser_finish(&session.parser)
     session.partial.count = 0
     if session.partial.items != NULL:
@@ -293,6 +290,8 @@ cdef void serve_pending(Runtime *runtime, Session *session) noexcept nogil:
     left = session.input.length - session.input_at
     if left == 0:
         session.input.length = 0        # the memory stays for a while: engine/cron shrinks it
+        buffer_reserve(&session.input, session.input_wanted)
+        session.input_wanted = 0
     elif session.input_at > left or session.input_at > KEEP_INPUT:
         memmove(session.input.data, session.input.data + session.input_at, left)
         session.input.length = left

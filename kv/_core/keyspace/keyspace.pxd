@@ -95,7 +95,8 @@ cdef Entry *keyspace_find(Keyspace *keyspace, Database *database, Key key) noexc
 cdef Entry *keyspace_lookup(Keyspace *keyspace, Database *database, Key key, int flags) noexcept nogil
 cdef void keyspace_add(Keyspace *keyspace, Database *database, Key key, Entry *entry) noexcept nogil
 cdef void keyspace_put(Keyspace *keyspace, Database *database, Entry *entry) noexcept nogil
-cdef void keyspace_overwrite(Keyspace *keyspace, Database *database, Entry *entry, Entry *made, bint lazy) noexcept nogil
+cdef void keyspace_overwrite(Keyspace *keyspace, Database *database, Entry *entry, Entry *made,
+                             bint lazy) noexcept nogil
 cdef void keyspace_remove(Keyspace *keyspace, Database *database, Key key, bint lazy) noexcept nogil
 cdef Entry *keyspace_detach(Keyspace *keyspace, Database *database, Key key) noexcept nogil
 cdef Entry *keyspace_set_expiry(Keyspace *keyspace, Database *database, Entry *entry, int64_t expiry) noexcept nogil

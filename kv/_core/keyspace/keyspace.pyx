@@ -167,7 +167,8 @@ cdef void dispose(Keyspace *keyspace, Entry *entry, bint lazy) noexcept nogil:
         entry_free(entry)
 
 
-cdef void keyspace_overwrite(Keyspace *keyspace, Database *database, Entry *entry, Entry *made, bint lazy) noexcept nogil:
+cdef void keyspace_overwrite(Keyspace *keyspace, Database *database, Entry *entry, Entry *made,
+                             bint lazy) noexcept nogil:
     """The entry that was just found is replaced by another one of the same key, and freed."""
     entry_set_access(made, entry_access(entry))
     keyspace_put(keyspace, database, made)

@@ -128,11 +128,17 @@ cdef const char *type_name(int type) noexcept nogil:
     return b"unknown"
 
 
+cdef inline bint is_embstr(const Entry *entry) noexcept nogil:
+    """Whether Valkey 8.1 would embed the string: its object of 16 bytes, the expiry, and key and value with 7 bytes of headers
+    and terminators take 64 bytes at most."""
+    return 16 + (8 if entry.flags & ENTRY_EXPIRES else 0) + entry_key(entry).length + entry.value_length + 7 <= 64
+
+
 cdef const char *entry_encoding_name(const Entry *entry) noexcept nogil:
     """The word that OBJECT ENCODING answers."""
     cdef int encoding = entry_encoding(entry)
     if encoding == ENCODING_EMBEDDED:
-        return b"embstr" if entry.value_length <= 44 and not entry.flags & ENTRY_MODIFIED else b"raw"
+        return b"raw" if entry.flags & ENTRY_MODIFIED or not is_embstr(entry) else b"embstr"
     if encoding == ENCODING_RAW:
         return b"raw"
     if encoding == ENCODING_INT:

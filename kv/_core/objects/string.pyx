@@ -100,7 +100,8 @@ cdef inline bint assign_bytes(Entry *entry, Slice value, Blob *taken) noexcept n
 
 cdef bint fits_class(Entry *entry, size_t length) noexcept nogil:
     """Whether the entry with so many bytes embedded would be just as large."""
-    cdef size_t size = entry_size_for(entry_key(entry).length, ENCODING_EMBEDDED, entry.flags & ENTRY_EXPIRES != 0, length)
+    cdef bint expires = entry.flags & ENTRY_EXPIRES != 0
+    cdef size_t size = entry_size_for(entry_key(entry).length, ENCODING_EMBEDDED, expires, length)
     return size <= LARGEST_ENTRY and memory_class_size(size) == memory_size(entry)
 
 

@@ -1,7 +1,8 @@
 """What can be asked of a value of any type: a copy, its size, what it costs to free.
 
-Each function is one switch on the encoding, and the only place where its question meets all types: COPY, MEMORY USAGE, lazy
-freeing and eviction need not know which types there are. A type that is added gets its line in each switch.
+Each function is one switch on the encoding, and the only place where its question meets all types: COPY,
+MEMORY USAGE, lazy freeing and eviction need not know which types there are. A type that is added gets its
+line in each switch.
 """
 from libc.stdint cimport int64_t
 
@@ -14,7 +15,8 @@ from kv._core.objects.string cimport string_copy
 
 
 cdef Entry *value_copy(const Entry *entry, Slice key) noexcept nogil:
-    """A new entry of another name with the same value, encoding and expiry, sharing nothing with the old one."""
+    """A new entry of another name with the same value, encoding and expiry, sharing nothing with the old
+    one."""
     cdef int encoding = entry_encoding(entry)
     if encoding <= ENCODING_RAW:
         return string_copy(entry, key)
@@ -23,7 +25,8 @@ cdef Entry *value_copy(const Entry *entry, Slice key) noexcept nogil:
 
 
 cdef size_t value_memory(const Entry *entry, int64_t samples) noexcept nogil:
-    """Bytes of the key and its value. Elements of large values are sampled: `samples` of them stand for all."""
+    """Bytes of the key and its value. Elements of large values are sampled: `samples` of them stand for
+    all."""
     cdef int encoding = entry_encoding(entry)
     if encoding == ENCODING_EMBEDDED or encoding == ENCODING_INT:
         return entry_size(entry)

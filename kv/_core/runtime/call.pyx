@@ -20,9 +20,6 @@ from kv._core.runtime.effects cimport propagate_as_came
 from kv._core.runtime.registry import set_python_body
 from kv._core.runtime.state cimport SESSION_CLOSE_AFTER_REPLY, SESSION_LOCAL, SESSION_LOOPBACK, SESSION_UNIX, Context
 
-import logging
-import traceback
-
 
 class ReplyError(Exception):
     """An error reply: the text, its code first ("ERR syntax error")."""
@@ -220,6 +217,25 @@ cdef int reply_text(Reply *reply, object value) except -1:
     return 0
 
 
+def report_bug(str command):
+    """Log the exception that is being handled; a server puts its own log in place (`bug_log`)."""
+    import traceback
+
+    bug_log(f"internal error in {command}:\n{traceback.format_exc()}")
+
+
+def bug_log(str text):
+    import sys
+
+    sys.stderr.write(text)
+
+
+def set_bug_log(log):
+    """Where bugs in commands written in Python are told of: a function of one text."""
+    global bug_log
+    bug_log = log
+
+
 cdef void run_python(Context *c) noexcept nogil:
     """The body of every command that is written in Python."""
     with gil:
@@ -239,7 +255,7 @@ cdef void run_handler(Context *c) noexcept:
         text = str(error).encode("utf-8", "surrogateescape")
         reply_error(&c.reply, text, len(text))
     except Exception:
-        logging.getLogger("kv").error("internal error in %s:\n%s", c.command.name.decode(), traceback.format_exc())
+        report_bug(c.command.name.decode())
         c.reply.out.length = start
         reply_error(&c.reply, b"ERR internal error", 18)
     finally:

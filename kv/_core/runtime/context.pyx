@@ -12,9 +12,9 @@ from kv._core.base.buffer cimport Buffer, buffer_append, buffer_free
 from kv._core.base.numbers cimport parse_i64
 from kv._core.base.platform cimport likely
 from kv._core.base.slice cimport Slice
+from kv._core.containers.hashtable cimport hashtable_prefetch_bucket, hashtable_prefetch_element
 from kv._core.keyspace.keyspace cimport (
     LOOKUP_NO_STATS, LOOKUP_NO_TOUCH, LOOKUP_WRITE, Key, key_of, keyspace_changed, keyspace_lookup, keyspace_remove)
-from kv._core.containers.hashtable cimport hashtable_prefetch_bucket, hashtable_prefetch_element
 from kv._core.objects.entry cimport Entry, entry_type
 from kv._core.resp.parser cimport Big
 from kv._core.resp.reply cimport reply_error
@@ -50,8 +50,8 @@ cdef Entry *write_key(Context *c, int index) noexcept nogil:
 
 
 cdef int keys_ahead(Context *c, int first, int step, Key *keys) noexcept nogil:
-    """Hash up to KEYS_AHEAD keys from argv[first] on and fetch their entries into the cache, so that the waits for memory overlap;
-    how many there were."""
+    """Hash up to KEYS_AHEAD keys from argv[first] on and fetch their entries into the cache, so that the waits for
+    memory overlap; how many there were."""
     cdef int count = 0
     cdef int i
     while count < KEYS_AHEAD and first + count * step < c.argc:
@@ -65,8 +65,8 @@ cdef int keys_ahead(Context *c, int first, int step, Key *keys) noexcept nogil:
 
 
 cdef Blob *take_blob(Context *c, int index) noexcept nogil:
-    """The block of its own that an argument was received into, now the caller's; NULL where it has none. The argument's bytes
-    stay readable as long as the caller keeps the block."""
+    """The block of its own that an argument was received into, now the caller's; NULL where it has none. The
+    argument's bytes stay readable as long as the caller keeps the block."""
     cdef int i
     cdef Big *big
     cdef Blob *blob

@@ -1,7 +1,8 @@
 """Expiry times as commands are given them.
 
-A time must be positive, and what overflows 64 bits of milliseconds is refused. Times that come out are unix times in ms. One that has
-passed already deletes the key, which is not to be stored first only to expire later.
+A time must be positive, and what overflows 64 bits of milliseconds is refused. Times that come out are unix
+times in ms. One that has passed already deletes the key, which is not to be stored first only to expire
+later.
 """
 from libc.stdint cimport INT64_MAX, int64_t
 
@@ -40,8 +41,8 @@ cdef int kind_of(Slice word) noexcept nogil:
 
 
 cdef bint expiry_option(Context *c, int *at, Expiry *expiry, int special) noexcept nogil:
-    """Whether an option about the expiry stands at argv[at] and goes with those before it; `at` moves to its last word. Of KEEPTTL
-    and PERSIST the command takes `special`."""
+    """Whether an option about the expiry stands at argv[at] and goes with those before it; `at` moves to its
+    last word. Of KEEPTTL and PERSIST the command takes `special`."""
     cdef int kind = kind_of(c.argv[at[0]])
     if kind == EXPIRY_NONE or (expiry.kind != EXPIRY_NONE and expiry.kind != kind):
         return False
@@ -80,13 +81,14 @@ cdef bint expiry_time_or_reply(Context *c, const Expiry *expiry, int64_t *time_m
 
 
 cdef bint expiry_passed(const Context *c, int64_t time_ms) noexcept nogil:
-    """Whether a key that is given this expiry goes at once. Not where somebody else decides what has expired: while the dataset is
-    read, and on a replica."""
+    """Whether a key that is given this expiry goes at once. Not where somebody else decides what has expired:
+    while the dataset is read, and on a replica."""
     return time_ms <= c.keyspace.now_ms and not c.keyspace.expiry_paused and not c.keyspace.reads_only_hide
 
 
 cdef void delete_passed(Context *c, int index) noexcept nogil:
-    """Delete the key at an argument, whose entry was just looked up, since the expiry it was given has passed."""
+    """Delete the key at an argument, whose entry was just looked up, since the expiry it was given has
+    passed."""
     keyspace_remove(c.keyspace, c.database, context_key(c, index), c.keyspace.lazy_expire)
     c.keyspace.expired += 1
     changed(c, index, EVENT_EXPIRED, b"expired")

@@ -1,12 +1,15 @@
-"""Freeing in another thread what would take long to free: a large value (UNLINK), a whole database (FLUSHALL ASYNC).
+"""Freeing in another thread what would take long to free: a large value (UNLINK), a whole database (FLUSHALL
+ASYNC).
 
-One thread, started when it first has something to do, takes jobs from a queue. What it is given belongs to it alone: an entry that
-is in no table any more, or a table that is nobody's database any more. So nothing but the queue needs a lock; the blocks it
-frees go back to the allocator's owner by the allocator's own way for strangers (base/memory).
+One thread, started when it first has something to do, takes jobs from a queue. What it is given belongs to it
+alone: an entry that is in no table any more, or a table that is nobody's database any more. So nothing but
+the queue needs a lock; the blocks it frees go back to the allocator's owner by the allocator's own way for
+strangers (base/memory).
 
-What about fork? The child has no such thread, and if the parent's held the lock in that moment nobody would ever release it in the child.
-So the lock is taken before every fork, which puts the queue in order, and made anew in the child, which starts with an
-empty queue and, if it ever needs one, a thread of its own. What was queued stays allocated in the child until it ends.
+What about fork? The child has no such thread, and if the parent's held the lock in that moment nobody would
+ever release it in the child. So the lock is taken before every fork, which puts the queue in order, and made
+anew in the child, which starts with an empty queue and, if it ever needs one, a thread of its own. What was
+queued stays allocated in the child until it ends.
 
 At exit the thread finishes the job it is at and is joined; what is still queued goes with the process.
 """
@@ -26,7 +29,8 @@ cdef extern from "<pthread.h>" nogil:
         pass
     ctypedef struct pthread_cond_t:
         pass
-    int pthread_create(pthread_t *thread, void *attributes, void *(*start)(void *) noexcept nogil, void *argument)
+    int pthread_create(pthread_t *thread, void *attributes, void *(*start)(void *) noexcept nogil,
+                       void *argument)
     int pthread_join(pthread_t thread, void **result)
     int pthread_mutex_init(pthread_mutex_t *mutex, void *attributes)
     int pthread_mutex_lock(pthread_mutex_t *mutex)
@@ -34,7 +38,8 @@ cdef extern from "<pthread.h>" nogil:
     int pthread_cond_init(pthread_cond_t *condition, void *attributes)
     int pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex)
     int pthread_cond_broadcast(pthread_cond_t *condition)
-    int pthread_atfork(void (*prepare)() noexcept nogil, void (*parent)() noexcept nogil, void (*child)() noexcept nogil)
+    int pthread_atfork(void (*prepare)() noexcept nogil, void (*parent)() noexcept nogil,
+                       void (*child)() noexcept nogil)
 
 cdef extern from "<signal.h>" nogil:
     ctypedef struct sigset_t:
@@ -66,11 +71,12 @@ cdef bint running = False       # the thread is there
 cdef bint stopping = False      # the process is about to end
 cdef Job *first = NULL          # the queue, oldest first
 cdef Job *last = NULL
+cdef uint64_t unfinished = 0    # jobs queued or being done
 cdef uint64_t pending = 0       # keys queued or being freed; atomic
 cdef uint64_t freed = 0         # keys freed by the thread; atomic
 
 
-# -- giving work --------------------------------------------------------------------------------------------------------
+# -- giving work ---------------------------------------------------------------------------------------------
 
 cdef void lazyfree_entry(Entry *entry) noexcept nogil:
     """Free an entry with its value; the caller has taken it out of its table."""
@@ -80,7 +86,8 @@ cdef void lazyfree_entry(Entry *entry) noexcept nogil:
 
 
 cdef void lazyfree_table(Hashtable *table) noexcept nogil:
-    """Free a table's elements and buckets; the struct's content is taken over, and the struct itself left alone."""
+    """Free a table's elements and buckets; the struct's content is taken over, and the struct itself left
+    alone."""
     cdef Job *job = job_new(table.count)
     job.table = table[0]
     submit(job)
@@ -97,7 +104,7 @@ cdef Job *job_new(uint64_t objects) noexcept nogil:
 
 cdef void submit(Job *job) noexcept nogil:
     """Queue a job; where there can be no thread it is done here and now."""
-    global first, last
+    global first, last, unfinished
     cdef bint queued
     pthread_mutex_lock(&lock)
     queued = not stopping and (running or start())
@@ -107,6 +114,7 @@ cdef void submit(Job *job) noexcept nogil:
         else:
             last.next = job
         last = job
+        unfinished += 1
         pthread_cond_broadcast(&changed)
     pthread_mutex_unlock(&lock)
     if not queued:
@@ -124,10 +132,10 @@ cdef bint start() noexcept nogil:
     return running
 
 
-# -- the thread ---------------------------------------------------------------------------------------------------------
+# -- the thread ----------------------------------------------------------------------------------------------
 
 cdef void *work(void *argument) noexcept nogil:
-    global first
+    global first, unfinished
     cdef Job *job
     memory_enter_thread()
     pthread_mutex_lock(&lock)
@@ -140,6 +148,7 @@ cdef void *work(void *argument) noexcept nogil:
         pthread_mutex_unlock(&lock)
         perform(job)
         pthread_mutex_lock(&lock)
+        unfinished -= 1
         pthread_cond_broadcast(&changed)
     pthread_mutex_unlock(&lock)
     return NULL
@@ -156,7 +165,7 @@ cdef void perform(Job *job) noexcept nogil:
     kv_counter_add(&pending, 0 - objects)
 
 
-# -- figures, waiting, the end --------------------------------------------------------------------------------------------
+# -- figures, waiting, the end -------------------------------------------------------------------------------
 
 cdef uint64_t lazyfree_pending_objects() noexcept nogil:
     """Keys that wait to be freed or are being freed."""
@@ -175,7 +184,7 @@ cdef void lazyfree_reset_statistics() noexcept nogil:
 cdef void lazyfree_wait() noexcept nogil:
     """Wait until everything that was queued is freed."""
     pthread_mutex_lock(&lock)
-    while running and kv_counter_load(&pending):
+    while running and unfinished:
         pthread_cond_wait(&changed, &lock)
     pthread_mutex_unlock(&lock)
 
@@ -202,10 +211,11 @@ cdef void after_fork_in_parent() noexcept nogil:
 
 cdef void after_fork_in_child() noexcept nogil:
     """No thread, no queue, and a lock that nobody holds."""
-    global running, first, last
+    global running, first, last, unfinished
     make_lock()
     running = False
     first = last = NULL
+    unfinished = 0
     kv_counter_set(&pending, 0)
 
 

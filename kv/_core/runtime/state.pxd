@@ -102,6 +102,7 @@ cdef struct Session:
     Parser parser               # the request that is being received
     Arguments partial           # its arguments so far, when it takes more than one read
     Buffer input                # bytes received and not consumed
+    size_t input_wanted         # room to make: after a big argument the next may be big too
     size_t input_at             # how many of them are consumed
     size_t arena_start          # this turn's replies in the runtime's arena
     size_t arena_length

@@ -1,6 +1,7 @@
 """Python faces of the containers, for the tests; see testing/base for why.
 
-A Table holds items of its own make, a key and a number, so that a test can tell which of two items with the same key it got back.
+A Table holds items of its own make, a key and a number, so that a test can tell which of two items with the
+same key it got back.
 """
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memcpy
@@ -9,9 +10,12 @@ from kv._core.base.hashing cimport hash_bytes
 from kv._core.base.memory cimport memory_alloc, memory_free
 from kv._core.base.random cimport Random, random_seed
 from kv._core.containers.hashtable cimport (
-    Hashtable, HashtableType, Position, hashtable_check, hashtable_clear, hashtable_find, hashtable_fit, hashtable_init,
-    hashtable_insert, hashtable_locate, hashtable_overhead, hashtable_pause, hashtable_random, hashtable_rehash,
-    hashtable_rehashing, hashtable_remove, hashtable_replace, hashtable_reserve, hashtable_resume, hashtable_sample,
+    Hashtable, HashtableType, Position, hashtable_check, hashtable_clear, hashtable_find, hashtable_fit,
+    hashtable_init,
+    hashtable_insert, hashtable_locate, hashtable_overhead, hashtable_pause, hashtable_random,
+    hashtable_rehash,
+    hashtable_rehashing, hashtable_remove, hashtable_replace, hashtable_reserve, hashtable_resume,
+    hashtable_sample,
     hashtable_scan, position_element)
 
 cdef enum:
@@ -107,7 +111,8 @@ cdef class Table:
         return True
 
     def located(self, bytes key not None):
-        """Whether hashtable_locate finds the item by its address, and not another address with the same hash."""
+        """Whether hashtable_locate finds the item by its address, and not another address with the same
+        hash."""
         cdef Position position = self.find_position(key)
         cdef void *element = position_element(position)
         cdef Position again = hashtable_locate(&self.table, element, hash_of(key))
@@ -121,7 +126,8 @@ cdef class Table:
         return cursor, found
 
     def scan_removing(self, uint64_t cursor, victims):
-        """Scan a bucket of the paused table, removing those of its items whose keys are victims: (next cursor, removed)."""
+        """Scan a bucket of the paused table, removing those of its items whose keys are victims: (next
+        cursor, removed)."""
         self.victims, self.removed = victims, []
         cursor = hashtable_scan(&self.table, cursor, visit_removing, <void *> self)
         return cursor, self.removed

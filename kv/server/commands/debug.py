@@ -4,7 +4,6 @@ from __future__ import annotations
 import os
 import time
 
-from kv._core.engine import debug as core
 from kv._core.engine.inspect import table_figures
 from kv._core.runtime.call import OK, SYNTAX_ERROR, BigNumber, ReplyError, Status, Verbatim
 from kv._core.runtime.registry import command
@@ -13,8 +12,15 @@ from ..aof import LoadError
 from ..config import ConfigError
 from ..log import log
 
-SUBCOMMANDS = {}
+SUBCOMMANDS: dict[str, tuple] = {}
 NO_KEY = "ERR no such key"
+
+
+def core():
+    """The compiled half, imported when it is first asked for: the digest needs OpenSSL."""
+    from kv._core.engine import debug
+
+    return debug
 
 
 def subcommand(name: str, least: int = 0, most: int | None = None):
@@ -58,13 +64,13 @@ def debug_populate(call, count, prefix=b"key", size=b"0"):
     count, size = call.integer(1), int(size)
     if count < 0 or size < 0:
         raise ReplyError("ERR value is out of range, must be positive")
-    core.populate(call.engine, call.database, count, prefix, size)
+    core().populate(call.engine, call.database, count, prefix, size)
     return OK
 
 
 @subcommand("object", 1, 2)
 def debug_object(call, key, fast=b""):
-    line = core.object_line(call.engine, call.database, key, fast.lower() == b"fast")
+    line = core().object_line(call.engine, call.database, key, fast.lower() == b"fast")
     if line is None:
         raise ReplyError(NO_KEY)
     return Status(line)
@@ -72,7 +78,7 @@ def debug_object(call, key, fast=b""):
 
 @subcommand("sdslen", 1)
 def debug_sdslen(call, key):
-    sizes = core.string_sizes(call.engine, call.database, key)
+    sizes = core().string_sizes(call.engine, call.database, key)
     if sizes is None:
         raise ReplyError(NO_KEY)
     if sizes is False:
@@ -84,12 +90,12 @@ def debug_sdslen(call, key):
 
 @subcommand("digest", 0)
 def debug_digest(call):
-    return Status(core.digest(call.engine))
+    return Status(core().digest(call.engine))
 
 
 @subcommand("digest-value", 0, 1 << 20)
 def debug_digest_value(call, *keys):
-    return [Status(core.digest_value(call.engine, call.database, key)) for key in keys]
+    return [Status(core().digest_value(call.engine, call.database, key)) for key in keys]
 
 
 @subcommand("config-rewrite-force-all", 0)

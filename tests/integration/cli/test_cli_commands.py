@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import product
 
 import pytest
-from cli_programs import ScriptedServer, Server, environment, free_port, redis_server, run
+from tests.integration.cli.cli_programs import ScriptedServer, Server, environment, free_port, redis_server, run
 
 DATA = [
     ("SET", "s", 'tab\tnl\nq"b\\'),

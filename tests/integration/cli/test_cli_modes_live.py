@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cli_programs import CLI, Server, environment, piped_client, redis_server, run
+from tests.integration.cli.cli_programs import CLI, Server, environment, piped_client, redis_server, run
 
 from kv.cli.resp import encode
 

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from cli_programs import CLI, ScriptedServer, environment, run
+from tests.integration.cli.cli_programs import CLI, ScriptedServer, environment, run
 
 CPU_LIMIT_S = 0.060
 

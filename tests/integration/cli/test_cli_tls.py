@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cli_programs import Server, free_port, piped_client, redis_server, run
+from tests.integration.cli.cli_programs import Server, free_port, piped_client, redis_server, run
 
 from kv.cli.resp import encode
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-
 from kv._core.base.hashing import hash_seed
+
 from kv._core.testing.containers import Table
 
 hash_seed(b"hashtable, tests")      # modules are imported before any test runs: no table has hashed yet
@@ -268,13 +268,13 @@ def test_a_scan_that_the_table_grows_under_misses_nothing(avoid):
     table = filled(3000)
     table.avoid_resize = avoid
     seen = Counter()
-    cursor, number = 0, 3000
+    cursor, count = 0, 3000
     while True:
         cursor, found = table.scan(cursor)
         seen.update(key for key, _, _ in found)
-        for number in range(number, number + 40):
+        for number in range(count, count + 40):
             table.insert(key_of(number), number)
-        number += 1
+        count += 40
         if cursor == 0:
             break
     assert all(seen[key_of(n)] >= 1 for n in range(3000))

@@ -1,0 +1,185 @@
+"""Starting and stopping: the command line, the configuration, signals, sockets, limits."""
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import redis
+
+from tests.integration.running import ROOT, free_port
+
+PYTHON = [sys.executable, "-m", "kv.server"]
+
+
+def run(*words: str, **options) -> subprocess.CompletedProcess:
+    return subprocess.run([*PYTHON, *words], capture_output=True, text=True, timeout=30,
+                          env={**os.environ, "PYTHONPATH": str(ROOT)}, **options)
+
+
+def test_version_and_help() -> None:
+    assert "v=8.1.7" in run("--version").stdout
+    assert "Usage: kv-server" in run("--help").stdout
+
+
+def test_a_bad_line_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "kv.conf"
+    path.write_text("port 7000\nmaxmemory lots\n")
+    done = run(str(path))
+    assert done.returncode == 1
+    assert "at line 2" in done.stderr and "'maxmemory lots'" in done.stderr
+
+
+def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = run("--port", str(port), "--bind", "127.0.0.1", "--dir", str(tmp_path))
+    assert done.returncode == 1
+    assert f"Could not create server TCP listening socket 127.0.0.1:{port}: bind: Address already in use" in done.stdout
+
+
+def test_a_missing_directory_is_named() -> None:
+    done = run("--dir", "/no/such/directory", "--port", "0")
+    assert done.returncode == 1 and "/no/such/directory" in done.stdout + done.stderr
+
+
+def test_configuration_from_standard_input(tmp_path: Path) -> None:
+    port = free_port()
+    process = subprocess.Popen([*PYTHON, "-"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                               env={**os.environ, "PYTHONPATH": str(ROOT)})
+    process.stdin.write(f"port {port}\nbind 127.0.0.1\nsave ''\ndir {tmp_path}\nmaxmemory 100mb\n".encode())
+    process.stdin.close()
+    client = redis.Redis("127.0.0.1", port)
+    for _ in range(500):
+        try:
+            assert client.config_get("maxmemory") == {"maxmemory": "104857600"}
+            break
+        except redis.ConnectionError:
+            time.sleep(0.01)
+    process.terminate()
+    assert process.wait(10) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signals_end_it_cleanly(start_server, number: int) -> None:
+    server = start_server()
+    server.client().set("a", 1)
+    assert server.stop(number) == 0
+    text = server.text()
+    assert f"Received {signal.Signals(number).name} scheduling shutdown" in text
+    assert "ready to exit" in text
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGPIPE])
+def test_other_signals_are_ignored(start_server, number: int) -> None:
+    server = start_server()
+    server.process.send_signal(number)
+    time.sleep(0.1)
+    assert server.client().ping()
+
+
+def test_shutdown_command(start_server) -> None:
+    server = start_server()
+    server.client().shutdown(nosave=True)
+    assert server.process.wait(10) == 0
+
+
+def test_renamed_and_disabled_commands(start_server) -> None:
+    server = start_server(config='rename-command FLUSHDB ""\nrename-command FLUSHALL ""\nrename-command CONFIG "secret-config"\n')
+    client = server.client()
+    for name in ("FLUSHALL", "FLUSHDB", "CONFIG"):
+        with pytest.raises(redis.ResponseError, match="unknown command"):
+            client.execute_command(name)
+    assert str(server.port).encode() in str(client.execute_command("secret-config", "GET", "port")).encode()
+
+
+def test_a_rename_that_makes_no_sense_stops_the_start(tmp_path: Path) -> None:
+    path = tmp_path / "kv.conf"
+    path.write_text("rename-command NOSUCH x\n")
+    done = run(str(path), "--port", str(free_port()), "--dir", str(tmp_path))
+    assert done.returncode == 1 and "No such command" in done.stdout + done.stderr
+
+
+def test_unix_socket(start_server, tmp_path: Path) -> None:
+    path = tmp_path / "kv.sock"
+    server = start_server("--unixsocket", str(path), "--unixsocketperm", "700")
+    client = redis.Redis(unix_socket_path=str(path))
+    assert client.ping()
+    assert path.stat().st_mode & 0o777 == 0o700
+    assert client.client_list()[0]["addr"] == f"{path}:0"
+    server.stop()
+    assert not path.exists()
+
+
+def test_protected_mode_lets_only_loopback_in(start_server) -> None:
+    server = start_server("--bind", "0.0.0.0", "--protected-mode", "yes")
+    assert server.client().ping()
+    own = socket.gethostbyname(socket.gethostname())
+    if own.startswith("127."):
+        pytest.skip("this machine has no address but loopback")
+    with socket.create_connection((own, server.port), 5) as stranger:
+        assert stranger.recv(1000).startswith(b"-DENIED Running in protected mode")
+
+
+def test_idle_clients_are_closed(start_server) -> None:
+    server = start_server("--timeout", "1")
+    sock = server.raw(10)
+    assert sock.recv(10) == b""
+
+
+def test_pidfile_and_daemon(tmp_path: Path) -> None:
+    port, pidfile = free_port(), tmp_path / "kv.pid"
+    done = run("--port", str(port), "--bind", "127.0.0.1", "--dir", str(tmp_path), "--daemonize", "yes", "--pidfile",
+               str(pidfile), "--logfile", str(tmp_path / "log"), "--save", "")
+    assert done.returncode == 0
+    client = redis.Redis("127.0.0.1", port)
+    for _ in range(500):
+        try:
+            assert client.info("server")["process_id"] == int(pidfile.read_text())
+            break
+        except (redis.ConnectionError, FileNotFoundError):
+            time.sleep(0.01)
+    client.shutdown(nosave=True)
+    for _ in range(500):
+        if not pidfile.exists():
+            break
+        time.sleep(0.01)
+    assert not pidfile.exists()
+    assert "Ready to accept connections" in (tmp_path / "log").read_text()
+
+
+def test_many_addresses_and_an_optional_one(start_server) -> None:
+    server = start_server("--bind", "127.0.0.1", "-::1", "-192.0.2.1")
+    assert server.client().ping()
+
+
+def test_port_and_maxclients_change_while_running(start_server) -> None:
+    server = start_server()
+    other = free_port()
+    client = server.client()
+    client.config_set("port", other)
+    assert redis.Redis("127.0.0.1", other).ping()
+    with pytest.raises(OSError):
+        server.raw()
+    with pytest.raises(redis.ResponseError):
+        client.config_set("maxclients", "0")
+
+
+def test_supervised_systemd_is_told(tmp_path: Path) -> None:
+    path, port = tmp_path / "notify", free_port()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+        notify.bind(str(path))
+        notify.settimeout(20)
+        process = subprocess.Popen([*PYTHON, "--port", str(port), "--supervised", "systemd", "--dir", str(tmp_path), "--save",
+                                    ""], stdout=subprocess.DEVNULL,
+                                   env={**os.environ, "PYTHONPATH": str(ROOT), "NOTIFY_SOCKET": str(path)})
+        assert b"READY=1" in notify.recv(1000)
+        process.terminate()
+        process.wait(10)

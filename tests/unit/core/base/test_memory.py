@@ -1,0 +1,235 @@
+"""The allocator: what it hands out, what it counts, what it gives back."""
+import random
+import threading
+
+import pytest
+
+from kv._core.testing import memory
+
+PAGE = 1 << 16
+SMALL = [1, 7, 8, 9, 24, 40, 64, 100, 255, 256, 257, 300, 512, 513, 1000, 1024, 1025, 2000, 2048, 2049, 4000,
+         4096]
+LARGE = [4097, 5000, 8192, 65536, 1 << 20]
+
+slabs_only = pytest.mark.skipif(memory.SANITIZED, reason="under a sanitizer every block is malloc's own")
+
+
+def free_elsewhere(blocks):
+    """Free blocks from a thread that does not own the allocator."""
+    def run():
+        memory.enter_thread()
+        memory.free_all(blocks)
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread
+
+
+@pytest.mark.parametrize("size", [0, *SMALL, *LARGE])
+def test_a_block_is_large_enough_aligned_and_counted(size):
+    before = memory.used()
+    block = memory.alloc(size)
+    assert memory.size(block) >= size
+    assert block % 8 == 0
+    assert memory.used() - before >= memory.size(block)
+    assert memory.used() - before <= memory.size(block) + 8
+    memory.fill(block, 0xa5, memory.size(block))
+    memory.free(block)
+    assert memory.used() == before
+
+
+@pytest.mark.parametrize("size", [64, 128, 192, 512, 1024, 4096, 8192, 1 << 17])
+def test_multiples_of_a_cache_line_are_aligned_to_it(size):
+    blocks = [memory.alloc(size) for _ in range(100)]
+    assert all(block % 64 == 0 for block in blocks)
+    for block in blocks:
+        memory.free(block)
+
+
+@slabs_only
+@pytest.mark.parametrize("size", SMALL)
+def test_no_small_block_wastes_more_than_an_eighth(size):
+    held = memory.class_size(size)
+    assert size <= held <= max(size + 7, size * 9 / 8)
+    block = memory.alloc(size)
+    assert memory.size(block) == held
+    memory.free(block)
+
+
+def test_calloc_clears_what_was_used_before():
+    blocks = [memory.alloc(200) for _ in range(50)]
+    for block in blocks:
+        memory.fill(block, 0xff, 200)
+        memory.free(block)
+    for _ in range(50):
+        assert memory.content(memory.calloc(200), 200) == bytes(200)
+
+
+def test_freeing_nothing_is_allowed():
+    before = memory.used()
+    memory.free(0)
+    assert memory.used() == before
+
+
+@pytest.mark.parametrize("old", [1, 24, 100, 256, 1000, 4096, 4097, 100000])
+@pytest.mark.parametrize("new", [1, 24, 30, 256, 1024, 4096, 5000, 8192, 200000])
+def test_realloc_keeps_the_content_and_the_count(old, new):
+    before = memory.used()
+    block = memory.alloc(old)
+    kept = bytes(number % 251 for number in range(min(old, new)))
+    for at, byte in enumerate(kept[:300]):
+        memory.fill(block + at, byte, 1)
+    moved = memory.realloc(block, new)
+    assert memory.size(moved) >= new
+    assert memory.content(moved, len(kept[:300])) == kept[:300]
+    assert new % 64 or moved % 64 == 0
+    memory.free(moved)
+    assert memory.used() == before
+
+
+def test_realloc_of_nothing_allocates():
+    block = memory.realloc(0, 50)
+    assert memory.size(block) >= 50
+    memory.free(block)
+
+
+@slabs_only
+def test_realloc_within_its_class_stays_in_place():
+    block = memory.alloc(41)
+    assert memory.realloc(block, 48) == block
+    memory.free(block)
+
+
+def test_blocks_do_not_overlap():
+    """Many blocks of all sizes, each with its own content, freed and taken again at random."""
+    dice = random.Random(7)
+    before = memory.used()
+    live = {}
+    for step in range(20000):
+        if live and dice.random() < 0.45:
+            block = next(iter(live)) if dice.random() < 0.5 else next(reversed(live))
+            length, byte = live.pop(block)
+            assert memory.content(block, length) == bytes([byte]) * length
+            memory.free(block)
+        else:
+            length = dice.choice(SMALL) if dice.random() < 0.98 else dice.choice(LARGE)
+            block = memory.alloc(length)
+            assert block not in live
+            memory.fill(block, step % 256, length)
+            live[block] = (length, step % 256)
+    for block, (length, byte) in live.items():
+        assert memory.content(block, length) == bytes([byte]) * length
+        memory.free(block)
+    assert memory.used() == before
+
+
+@slabs_only
+def test_emptied_pages_serve_other_sizes_and_go_back_to_the_system():
+    before = memory.slab_bytes()
+    blocks = [memory.alloc(48) for _ in range(200000)]
+    peak = memory.slab_bytes()
+    assert peak - before >= 200000 * 48 - PAGE
+    for block in blocks:
+        memory.free(block)
+    assert memory.slab_bytes() <= before + PAGE
+    others = [memory.alloc(1000) for _ in range(5000)]
+    assert memory.slab_bytes() < peak
+    for block in others:
+        memory.free(block)
+    assert memory.purge() > 100 * PAGE
+    assert memory.purge() == 0
+
+
+@slabs_only
+def test_a_purged_page_is_good_again():
+    blocks = [memory.alloc(512) for _ in range(20000)]
+    for block in blocks:
+        memory.free(block)
+    memory.purge()
+    blocks = [memory.alloc(512) for _ in range(20000)]
+    for number, block in enumerate(blocks):
+        memory.fill(block, number % 256, 512)
+    assert all(memory.content(block, 512) == bytes([number % 256]) * 512 for number,
+               block in enumerate(blocks))
+    for block in blocks:
+        memory.free(block)
+
+
+@pytest.mark.parametrize("size", [24, 500, 4096, 10000])
+def test_frees_from_another_thread_are_counted_at_once(size):
+    before = memory.used()
+    blocks = [memory.alloc(size) for _ in range(3000)]
+    assert memory.used() > before
+    free_elsewhere(blocks).join()
+    assert memory.used() == before
+
+
+@slabs_only
+@pytest.mark.parametrize("keep", [0, 1, 2, 50])
+def test_frees_from_another_thread_are_taken_over(keep):
+    """Whether pages are freed whole (keep 0) or in part, alone or by both threads."""
+    before = memory.slab_bytes()
+    blocks = [memory.alloc(120) for _ in range(60000)]
+    peak = memory.slab_bytes()
+    kept = blocks[::keep] if keep else []
+    for block in kept:
+        memory.fill(block, 0x3c, 120)
+    gone = sorted(set(blocks) - set(kept))
+    for block in gone[::3]:
+        memory.free(block)
+    free_elsewhere([block for number, block in enumerate(gone) if number % 3]).join()
+    memory.purge()
+    if not keep:
+        assert memory.slab_bytes() <= before + 2 * PAGE
+    again = [memory.alloc(120) for _ in range(len(gone))]
+    assert memory.slab_bytes() <= peak + PAGE
+    assert not set(again) & set(kept)
+    assert len(set(again)) == len(again)
+    for block in again:
+        memory.fill(block, 0xc3, 120)
+    assert all(memory.content(block, 120) == b"\x3c" * 120 for block in kept)
+    for block in again + kept:
+        memory.free(block)
+    assert memory.slab_bytes() <= before + 2 * PAGE
+
+
+@slabs_only
+def test_a_full_page_whose_blocks_another_thread_frees_is_used_without_a_purge():
+    """The page that its class allocates from takes such blocks over when it runs dry."""
+    memory.purge()
+    blocks = [memory.alloc(4096) for _ in range(16)]
+    free_elsewhere(blocks).join()
+    before = memory.slab_bytes()
+    again = [memory.alloc(4096) for _ in range(16)]
+    assert memory.slab_bytes() <= before + PAGE
+    for block in again:
+        memory.free(block)
+
+
+def test_both_threads_at_once():
+    """The owner allocates, fills and frees while others free: nothing is handed out twice."""
+    before = memory.used()
+    threads = []
+    live = []
+    for round_ in range(40):
+        fresh = [memory.alloc(40 + 8 * (round_ % 5)) for _ in range(3000)]
+        for block in fresh:
+            memory.fill(block, round_, 40)
+        live.append((round_, fresh))
+        if len(live) > 3:
+            mark, blocks = live.pop(0)
+            assert all(memory.content(block, 40) == bytes([mark]) * 40 for block in blocks)
+            threads.append(free_elsewhere(blocks[::2]))
+            for block in blocks[1::2]:
+                memory.free(block)
+        if round_ % 7 == 0:
+            memory.purge()
+    for thread in threads:
+        thread.join()
+    flat = [block for _, blocks in live for block in blocks]
+    assert len(set(flat)) == len(flat)
+    for mark, blocks in live:
+        assert all(memory.content(block, 40) == bytes([mark]) * 40 for block in blocks)
+        for block in blocks:
+            memory.free(block)
+    assert memory.used() == before
+    memory.purge()
