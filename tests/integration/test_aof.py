@@ -276,7 +276,13 @@ def test_history_may_be_kept(tmp_path: Path) -> None:
         assert "file appendonly.aof.1.incr.aof seq 1 type h\n" in manifest(tmp_path)
         assert "appendonly.aof.1.incr.aof" in names(tmp_path)
         server.kill()
-    with Server(tmp_path) as server:        # the next start deletes it
+        before = {path: path.read_bytes() for path in (tmp_path / "appendonlydir").iterdir()}
+    with Server(tmp_path, aof_disable_auto_gc="yes") as server:
+        server("CONFIG", "SET", "aof-disable-auto-gc", "no")
+        assert "appendonly.aof.1.incr.aof" not in names(tmp_path) and " type h" not in manifest(tmp_path)
+    for path, data in before.items():
+        path.write_bytes(data)
+    with Server(tmp_path) as server:        # a start deletes it too
         assert "appendonly.aof.1.incr.aof" not in names(tmp_path) and " type h" not in manifest(tmp_path)
         assert server("GET", "a") == b"1"
 
@@ -372,7 +378,10 @@ def test_debug_loadaof_and_reload(tmp_path: Path) -> None:
         for words in (["LOADAOF"], ["RELOAD"], ["RELOAD", "NOFLUSH", "MERGE"]):
             assert server("DEBUG", *words) == "OK"
             assert server("DEBUG", "DIGEST") == digest and server("DBSIZE") == 501
+            assert server.info()["rdb_changes_since_last_save"] == "0"
         assert [path.stat().st_size for path in (tmp_path / "appendonlydir").glob("*.aof")] == before
+        assert not list(tmp_path.glob("temp-*"))
+        assert str(server("DEBUG", "RELOAD", "NOSAVE")).startswith("ERR ") and server("DBSIZE") == 501
         assert server("INCR", "key:1") == 2
         server.kill()
     with Server(tmp_path) as server:

@@ -378,27 +378,27 @@ class AppendOnly:
         """DEBUG LOADAOF: replace the dataset by what is in the files. Raises LoadError."""
         if self.state != OFF:
             self.flush(force=True)
-        dirty = self.engine.dirty
         empty_dataset(self.engine)
         self.read_manifest()
         self.delete_history()
         self.load_files(do_nothing)
-        self.engine.dirty = dirty  # else DEBUG itself would count as a change, and be propagated
+        self.engine.dirty = 0
         log("notice", "Append Only File loaded by DEBUG LOADAOF")
 
-    def reload_copy(self, save: bool = True, empty: bool = True) -> None:
+    def reload_copy(self, empty: bool = True) -> None:
         """DEBUG RELOAD: write the dataset to a file and replace it by what is read back. Raises LoadError,
         OSError."""
-        dirty = self.engine.dirty
         name = f"temp-reload-{os.getpid()}.aof"
-        if save:
-            write_dataset(self.engine, name, self.server.config)
-        copy = Manifest(name, File(name, 1, BASE))
-        loader = Loader(self.engine, self.server.config, Folder(".", name), do_nothing)
-        if empty:
-            empty_dataset(self.engine)
-        loader.load(copy)
-        self.engine.dirty = dirty
+        write_dataset(self.engine, name, self.server.config)
+        try:
+            if empty:
+                empty_dataset(self.engine)
+            copy = Manifest(name, File(name, 1, BASE))
+            Loader(self.engine, self.server.config, Folder(".", name), do_nothing).load(copy)
+        finally:
+            os.unlink(name)
+        self.engine.dirty = 0
+        log("warning", "DB reloaded by DEBUG RELOAD")
 
     # -- the end ---------------------------------------------------------------------------------------------
 
