@@ -1,7 +1,8 @@
 """From options to the running server: what takes effect when, and what is refused.
 
-Options that the compiled core must know are handed to Engine.configure under the name of their attribute; the others are read
-where they are used. Hooks run at the start (apply_all) and after each CONFIG SET that changes one of their options.
+Options that the compiled core must know are handed to Engine.configure under the name of their attribute; the
+others are read where they are used. Hooks run at the start (apply_all) and after each CONFIG SET that changes one
+of their options.
 """
 from __future__ import annotations
 
@@ -34,7 +35,7 @@ def bind_hooks(server: Server) -> None:
     """Have CONFIG SET act on the running server."""
     on_change = server.config.on_change
     for name in CORE_OPTIONS:
-        on_change([name], lambda config, name=name: core(server, name))
+        on_change([name], core_hook(server, name))
     on_change(["maxmemory"], lambda config: warn_of_low_maxmemory(server))
     on_change(["requirepass"], lambda config: password(server))
     on_change(["client-output-buffer-limit"], lambda config: output_limits(server))
@@ -64,6 +65,10 @@ def apply_all(server: Server) -> None:
         log("warning", f"Unable to write oom_score_adj: {error.strerror}")
     if server.config.set_proc_title:
         process.set_title("kv-server")
+
+
+def core_hook(server: Server, name: str):
+    return lambda config: core(server, name)
 
 
 def core(server: Server, name: str) -> None:

@@ -1,7 +1,8 @@
 """Forked children: one at a time, with a pipe back, reaped from the cron.
 
-A child sees the dataset as it was when it was forked, and writes it out (the AOF's rewrite). It never returns into the loop, keeps no
-socket, and tells its progress through the pipe. While it lives tables are not resized, so that pages stay shared.
+A child sees the dataset as it was when it was forked, and writes it out (the AOF's rewrite). It never returns into
+the loop, keeps no socket, and tells its progress through the pipe. While it lives tables are not resized, so that
+pages stay shared.
 """
 from __future__ import annotations
 
@@ -34,9 +35,11 @@ class Child:
 class Children:
     """At most one child at a time."""
 
+    child: Child | None
+
     def __init__(self, server: Server) -> None:
         self.server = server
-        self.child: Child | None = None
+        self.child = None
         self.fork_us = 0  # how long the last fork took
         self.forks = 0
 
@@ -107,7 +110,7 @@ class Children:
 
     def kill(self) -> None:
         """End the child now; its done() is told of the signal."""
-        child = self.child
+        child: Child | None = self.child
         if child is None:
             return
         os.kill(child.pid, signal.SIGKILL)

@@ -1,7 +1,7 @@
 """Listening sockets: TCP on several addresses, and a unix socket.
 
-An address that begins with "-" is optional: a host without IPv6 still starts. Port 0 means no TCP. Binding happens before anything else
-of the start, so that a port in use is one clear line and nothing is touched.
+An address that begins with "-" is optional: a host without IPv6 still starts. Port 0 means no TCP. Binding happens
+before anything else of the start, so that a port in use is one clear line and nothing is touched.
 """
 from __future__ import annotations
 

@@ -2,14 +2,18 @@
 
     12345:M 23 Nov 2026 10:00:00.123 * Ready to accept connections tcp
 
-The file is opened for each line, so that log rotation may move it away at any time. Before the configuration is known lines go to
-standard output.
+The file is opened for each line, so that log rotation may move it away at any time. Before the configuration is
+known lines go to standard output.
 """
 from __future__ import annotations
 
 import os
 import sys
 import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 LEVELS = {"debug": 0, "verbose": 1, "notice": 2, "warning": 3, "nothing": 4}
 MARKS = ".-*#"
@@ -29,7 +33,7 @@ class Log:
         self.pid = os.getpid()
         self.role = "M"  # of this process; a forked child is C
         self.discard = False  # daemonized without a file: nowhere to go
-        self.syslog = None  # the module, once enabled
+        self.syslog: Any = None  # the module, once enabled
 
     def __call__(self, level: str, message: str) -> None:
         """Write a line of a level (debug, verbose, notice, warning)."""

@@ -52,5 +52,4 @@ class Metrics:
         self.cycles.note(figures["turns"], now)
 
     def reset(self) -> None:
-        for rate in (self.commands, self.input, self.output, self.cycles):
-            rate.__init__()
+        self.commands, self.input, self.output, self.cycles = Rate(), Rate(), Rate(), Rate()

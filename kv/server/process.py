@@ -1,4 +1,5 @@
-"""The process around the server: daemonizing, the pid file, the supervisor, memory and scheduling settings of the system."""
+"""The process around the server: daemonizing, the pid file, the supervisor, memory and scheduling settings of the
+system."""
 from __future__ import annotations
 
 import os

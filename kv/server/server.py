@@ -1,8 +1,9 @@
 """The server: an engine, its listeners, and the loop around them.
 
-One turn of the loop: the engine waits for sockets and runs what ready clients sent; then the effects go to the AOF; then the replies
-leave. Everything else is a descriptor that Python watches (listeners, the signal pipe, a child's pipe) or a timer of the cron. The
-request path is not here: it is compiled (kv._core). What is here may be read and changed without knowing it.
+One turn of the loop: the engine waits for sockets and runs what ready clients sent; then the effects go to the AOF;
+then the replies leave. Everything else is a descriptor that Python watches (listeners, the signal pipe, a child's
+pipe) or a timer of the cron. The request path is not here: it is compiled (kv._core). What is here may be read and
+changed without knowing it.
 """
 from __future__ import annotations
 
@@ -18,9 +19,12 @@ from kv._core.engine.inspect import memory_figures, note_rejected_connection
 from kv._core.runtime.call import set_bug_log
 from kv._core.runtime.registry import rename_commands
 
-from . import process
-from .apply import apply_all, bind_hooks
+from . import (
+    commands,  # noqa: F401  declares the commands that are written in Python
+    process,
+)
 from .aof import AppendOnly, LoadError, LoadStopped
+from .apply import apply_all, bind_hooks
 from .children import Children
 from .commandlog import CommandLog
 from .listeners import BindError, Listeners
@@ -28,7 +32,6 @@ from .log import LEVELS, log, log_bug
 from .metrics import Metrics
 from .shutdown import Shutdown
 from .state import ServerState
-from . import commands  # noqa: F401  declares the commands that are written in Python
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,7 +1,8 @@
 """Stopping: by signal or by SHUTDOWN, with the data on disk.
 
-SIGTERM and SIGINT only wake the loop, through a pipe; the stop itself happens in the loop, between turns. A second signal, or SHUTDOWN
-NOW, stops at once. A stop that would lose data (the last write of the AOF fails) is refused, unless it is forced.
+SIGTERM and SIGINT only wake the loop, through a pipe; the stop itself happens in the loop, between turns. A second
+signal, or SHUTDOWN NOW, stops at once. A stop that would lose data (the last write of the AOF fails) is refused,
+unless it is forced.
 """
 from __future__ import annotations
 

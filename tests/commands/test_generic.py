@@ -20,7 +20,7 @@ def fill(kv, **keys):
     kv.effects()
 
 
-# -- DEL, UNLINK ---------------------------------------------------------------------------------------------
+# -- DEL, UNLINK --------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("command", ["DEL", "UNLINK"])
 class TestDel:
@@ -72,7 +72,7 @@ def test_del_frees_the_memory(kv):
     assert kv.used_memory() < before + 20000
 
 
-# -- EXISTS, TYPE, TOUCH -------------------------------------------------------------------------------------
+# -- EXISTS, TYPE, TOUCH ------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("command", ["EXISTS", "TOUCH"])
 def test_counts_a_key_as_often_as_it_is_named(kv, command):
@@ -105,7 +105,7 @@ def test_looking_is_no_use_but_touch_is(kv):
     assert kv("OBJECT", "IDLETIME", "a") == 0
 
 
-# -- RENAME, RENAMENX ----------------------------------------------------------------------------------------
+# -- RENAME, RENAMENX ---------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize(("command", "done"), [("RENAME", OK), ("RENAMENX", 1)])
 class TestRename:
@@ -179,7 +179,7 @@ def test_rename_to_itself(kv):
     assert kv.effects() == []
 
 
-# -- COPY, MOVE ----------------------------------------------------------------------------------------------
+# -- COPY, MOVE ---------------------------------------------------------------------------------------------
 
 class TestCopy:
     @every_value
@@ -287,7 +287,7 @@ class TestMove:
         assert kv("MOVE", *words) == Failure(text)
 
 
-# -- RANDOMKEY, DBSIZE, SWAPDB -------------------------------------------------------------------------------
+# -- RANDOMKEY, DBSIZE, SWAPDB ------------------------------------------------------------------------------
 
 def test_randomkey_draws_every_key(kv):
     assert kv("RANDOMKEY") is None
@@ -350,7 +350,7 @@ def test_swapdb_mistakes(kv, words, text):
     assert kv("SWAPDB", *words) == Failure(text)
 
 
-# -- FLUSHDB, FLUSHALL ---------------------------------------------------------------------------------------
+# -- FLUSHDB, FLUSHALL --------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("how", [[], ["sync"], ["ASYNC"]])
 class TestFlush:
@@ -432,7 +432,7 @@ def test_flush_mistakes(kv, command, words):
     assert kv("DBSIZE") == 1
 
 
-# -- OBJECT, MEMORY USAGE ------------------------------------------------------------------------------------
+# -- OBJECT, MEMORY USAGE -----------------------------------------------------------------------------------
 
 @every_value
 def test_object_encoding(kv, make):

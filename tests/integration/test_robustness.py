@@ -1,4 +1,5 @@
-"""What strangers do to a server: many connections, endless pipelines, not reading, garbage. It stays up, bounded, and answers others."""
+"""What strangers do to a server: many connections, endless pipelines, not reading, garbage. It stays up, bounded,
+and answers others."""
 from __future__ import annotations
 
 import os

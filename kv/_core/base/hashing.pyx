@@ -1,10 +1,10 @@
-"""Keyed hashing, SipHash-1-2 (Aumasson and Bernstein, https://www.aumasson.jp/siphash/siphash.pdf, with fewer rounds, as
-Valkey uses it too).
+"""Keyed hashing, SipHash-1-2 (Aumasson and Bernstein, https://www.aumasson.jp/siphash/siphash.pdf, with fewer
+rounds, as Valkey uses it too).
 
 Why keyed? A client chooses keys and members; with a known function it could choose them all into one bucket.
 The key is drawn when the process starts; hash_seed() sets it, so that a test can replay a run.
 """
-from libc.stdint cimport uint8_t, uint64_t
+from libc.stdint cimport uint64_t
 from libc.string cimport memcpy
 
 import os

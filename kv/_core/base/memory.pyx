@@ -12,17 +12,18 @@ last block is freed goes back to a pool, and memory_purge() gives pooled pages b
 
 Threads: one thread owns the allocator, the one that runs the engine. Other threads (lazy free) may only free; their
 blocks are pushed on the page's `remote` list, which the owner takes over when the page runs dry or in memory_purge().
-The list is counted, after each push: where the count says that it holds every block of the page, the page is empty and is
-taken back without walking the list. A flushed database costs the owner a look at each page, not at each block. (The
-count may lag behind the list, and a new life of the page may begin before it has caught up; it is never ahead.)
+The list is counted, after each push: where the count says that it holds every block of the page, the page is empty
+and is taken back without walking the list. A flushed database costs the owner a look at each page, not at each
+block. (The count may lag behind the list, and a new life of the page may begin before it has caught up; it is never
+ahead.)
 
 `memory_used` counts what was really taken: the size class of a small block, glibc's usable size plus its header
 for a large one. A block whose size is a multiple of 64 is aligned to 64.
 
 Under AddressSanitizer every block is malloc's own, so that it sees each overrun.
 """
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t, uintptr_t
-from libc.stdlib cimport abort, free
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uintptr_t
+from libc.stdlib cimport free
 from libc.string cimport memcpy, memset
 
 from kv._core.base.platform cimport ASAN, likely, panic, unlikely

@@ -96,7 +96,7 @@ cdef inline Slice value_of(const Entry *entry, char *text) noexcept nogil:
     return string_slice(entry, text) if entry != NULL else slice_of(b"", 0)
 
 
-# -- single bits ---------------------------------------------------------------------------------------------
+# -- single bits --------------------------------------------------------------------------------------------
 
 cdef void cmd_getbit(Context *c) noexcept nogil:
     cdef char text[NUMBER_TEXT]
@@ -141,7 +141,7 @@ declare(native(cmd_setbit), "setbit", 4, "write denyoom", keys="1 RW access upda
         since="2.2.0", complexity="O(1)", summary="Sets or clears a bit of a string and returns what it was.")
 
 
-# -- ranges of bits ------------------------------------------------------------------------------------------
+# -- ranges of bits -----------------------------------------------------------------------------------------
 
 cdef bint parse_range_or_reply(Context *c, int first, BitRange *span) noexcept nogil:
     """[start [end [BIT | BYTE]]] from argv[first] on."""
@@ -241,7 +241,7 @@ declare(native(cmd_bitpos), "bitpos", -3, "readonly", keys="1 RO access", group=
         complexity="O(N)", summary="Finds the first bit of a string that is one, or zero.")
 
 
-# -- BITOP ---------------------------------------------------------------------------------------------------
+# -- BITOP --------------------------------------------------------------------------------------------------
 
 cdef bint parse_operation_or_reply(Context *c, BitOperation *operation) noexcept nogil:
     if arg_is(c, 1, b"and", 3):
@@ -321,7 +321,7 @@ declare(native(cmd_bitop), "bitop", -4, "write denyoom", keys="2 OW update; 3..-
         since="2.6.0", complexity="O(N)", summary="Combines strings bit by bit and stores the result.")
 
 
-# -- BITFIELD ------------------------------------------------------------------------------------------------
+# -- BITFIELD -----------------------------------------------------------------------------------------------
 
 cdef bint parse_overflow_or_reply(Context *c, int index, int *overflow) noexcept nogil:
     if arg_is(c, index, b"wrap", 4):

@@ -86,7 +86,7 @@ declare(native(cmd_decrby), "decrby", 3, "write denyoom fast", keys="1 RW access
         since="1.0.0", complexity="O(1)", summary="Subtracts an integer from the number that a key holds.")
 
 
-# -- long doubles --------------------------------------------------------------------------------------------
+# -- long doubles -------------------------------------------------------------------------------------------
 
 cdef bint long_double_or_reply(Context *c, Slice text, long double *value) noexcept nogil:
     if parse_long_double(text.data, text.length, value):

@@ -27,7 +27,7 @@ cdef enum Condition:
     IF_EARLIER = 8          # LT
 
 
-# -- EXPIRE, PEXPIRE, EXPIREAT, PEXPIREAT --------------------------------------------------------------------
+# -- EXPIRE, PEXPIRE, EXPIREAT, PEXPIREAT -------------------------------------------------------------------
 
 cdef bint conditions_or_reply(Context *c, int *conditions) noexcept nogil:
     cdef int i
@@ -159,7 +159,7 @@ declare(native(cmd_persist), "persist", 2, "write fast", keys="1 RW update", gro
         complexity="O(1)", summary="Takes the expiry from a key.")
 
 
-# -- TTL, PTTL, EXPIRETIME, PEXPIRETIME ----------------------------------------------------------------------
+# -- TTL, PTTL, EXPIRETIME, PEXPIRETIME ---------------------------------------------------------------------
 
 cdef inline void reply_expiry(Context *c, int64_t base_ms, bint seconds) noexcept nogil:
     """The expiry of the key, less `base_ms`; -1: it has none, -2: there is no such key."""

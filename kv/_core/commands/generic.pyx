@@ -6,7 +6,6 @@ moving make the entry's header anew, with the other key in it, and leave the val
 """
 from libc.stdint cimport INT32_MAX, INT32_MIN, int64_t
 
-from kv._core.base.hashing cimport hash_bytes
 from kv._core.base.numbers cimport parse_i64
 from kv._core.base.slice cimport slice_equal
 from kv._core.containers.hashtable cimport hashtable_random
@@ -34,7 +33,7 @@ cdef enum:
 cdef const char *SAME = b"ERR source and destination objects are the same"
 
 
-# -- DEL, UNLINK ---------------------------------------------------------------------------------------------
+# -- DEL, UNLINK --------------------------------------------------------------------------------------------
 
 cdef inline void remove_keys(Context *c, bint lazy) noexcept nogil:
     cdef int i
@@ -66,7 +65,7 @@ declare(native(cmd_unlink), "unlink", -2, "write fast", keys="1..-1 RM delete", 
         summary="Deletes keys; the memory of large values is freed in the background.")
 
 
-# -- EXISTS, TYPE, TOUCH -------------------------------------------------------------------------------------
+# -- EXISTS, TYPE, TOUCH ------------------------------------------------------------------------------------
 
 cdef inline int64_t count_keys(Context *c, int flags) noexcept nogil:
     cdef int i
@@ -105,7 +104,7 @@ declare(native(cmd_type), "type", 2, "readonly fast", keys="1 RO", group="generi
         complexity="O(1)", summary="Returns the type of the value of a key.")
 
 
-# -- RENAME, MOVE, COPY --------------------------------------------------------------------------------------
+# -- RENAME, MOVE, COPY -------------------------------------------------------------------------------------
 
 cdef void relocate(Context *c, Key key, Database *to, Key name) noexcept nogil:
     """Take the key out of the session's database and put its value, with its expiry, under a free name."""
@@ -244,7 +243,7 @@ declare(native(cmd_copy), "copy", -3, "write denyoom", keys="1 RO access; 2 OW u
         summary="Copies a key with its value and expiry to another name or database.")
 
 
-# -- whole databases -----------------------------------------------------------------------------------------
+# -- whole databases ----------------------------------------------------------------------------------------
 
 cdef Entry *random_live(Keyspace *keyspace, Database *database) noexcept nogil:
     """A key drawn at random, each with the same chance; the expired ones met on the way are deleted. NULL:

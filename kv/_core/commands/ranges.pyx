@@ -137,7 +137,7 @@ declare(native(cmd_setrange), "setrange", 4, "write denyoom", keys="1 RW update"
         summary="Overwrites a part of the string value of a key; zeros fill a gap before it.")
 
 
-# -- LCS -----------------------------------------------------------------------------------------------------
+# -- LCS ----------------------------------------------------------------------------------------------------
 
 cdef bint parse_lcs_or_reply(Context *c, LcsOptions *options) noexcept nogil:
     cdef int i = 3

@@ -12,7 +12,7 @@ the others stay good, since rehashing moves slots and not entries.
 from libc.stdint cimport INT64_MAX, UINT64_MAX, int64_t, uint64_t
 from libc.string cimport memset
 
-from kv._core.base.buffer cimport Buffer, buffer_append, buffer_free, buffer_reserve
+from kv._core.base.buffer cimport Buffer, buffer_free, buffer_reserve
 from kv._core.base.glob cimport glob_match
 from kv._core.base.numbers cimport format_u64, parse_i64
 from kv._core.base.slice cimport Slice, slice_is
@@ -37,7 +37,7 @@ cdef enum:
     FOUND_AT_FIRST = 128        # most elements that room is made for in advance
 
 
-# -- cursor and options --------------------------------------------------------------------------------------
+# -- cursor and options -------------------------------------------------------------------------------------
 
 cdef inline bint is_space(char byte) noexcept nogil:
     return byte == c' ' or c'\t' <= byte <= c'\r'
@@ -140,7 +140,7 @@ cdef bint names_only_or_reply(Context *c, int index, int type) noexcept nogil:
     return False
 
 
-# -- the walk ------------------------------------------------------------------------------------------------
+# -- the walk -----------------------------------------------------------------------------------------------
 
 cdef bint scan_matches(const Scan *scan, const char *name, size_t length) noexcept nogil:
     """Whether a name passes MATCH."""
@@ -168,7 +168,7 @@ cdef void scan_free(Scan *scan) noexcept nogil:
     buffer_free(&scan.expired)
 
 
-# -- SCAN ----------------------------------------------------------------------------------------------------
+# -- SCAN ---------------------------------------------------------------------------------------------------
 
 cdef struct KeyScan:
     Scan scan
@@ -229,7 +229,7 @@ declare(native(cmd_scan), "scan", -2, "readonly", group="generic", since="2.8.0"
         summary="Walks over the keys of the database, some of them a call.")
 
 
-# -- KEYS ----------------------------------------------------------------------------------------------------
+# -- KEYS ---------------------------------------------------------------------------------------------------
 
 cdef void visit_live_key(void *argument, void *element, bint marked) noexcept nogil:
     cdef KeyScan *keys = <KeyScan *> argument

@@ -101,7 +101,7 @@ cdef void propagate_key(Context *c, const char *command, size_t length) noexcept
         effects_slice(c.runtime, c.argv[1])
 
 
-# -- reading -------------------------------------------------------------------------------------------------
+# -- reading ------------------------------------------------------------------------------------------------
 
 cdef void cmd_get(Context *c) noexcept nogil:
     cdef Entry *entry = read_key(c, 1)
@@ -141,7 +141,7 @@ declare(native(cmd_mget), "mget", -2, "readonly fast", keys="1..-1 RO access", g
         complexity="O(N)", summary="Returns the string values of keys.")
 
 
-# -- SET -----------------------------------------------------------------------------------------------------
+# -- SET ----------------------------------------------------------------------------------------------------
 
 cdef bint parse_condition(Context *c, int *at, SetOptions *options) noexcept nogil:
     """Whether argv[at] is NX, XX or IFEQ and goes with what stands before; `at` moves to its last word."""
@@ -292,7 +292,7 @@ declare(native(cmd_psetex), "psetex", 4, "write denyoom", keys="1 OW update", gr
         complexity="O(1)", summary="Sets the string value of a key and its time to live in milliseconds.")
 
 
-# -- GET that changes ----------------------------------------------------------------------------------------
+# -- GET that changes ---------------------------------------------------------------------------------------
 
 cdef void cmd_getset(Context *c) noexcept nogil:
     cdef Entry *entry = read_key(c, 1)
@@ -375,7 +375,7 @@ declare(native(cmd_getex), "getex", -2, "write fast", keys="1 RW access update",
         summary="Returns the string value of a key and changes when the key expires.")
 
 
-# -- MSET ----------------------------------------------------------------------------------------------------
+# -- MSET ---------------------------------------------------------------------------------------------------
 
 cdef Blob *take_last(Context *c, int index) noexcept nogil:
     """The block of the value behind the key at argv[index], unless the key is set again later: the block

@@ -9,14 +9,14 @@ A bucket is one cache line, so that a lookup costs one miss for the bucket and o
 
 A slot is an element's address in 48 bits (elements are 8-byte aligned; bit 0 is the *mark*, which the keyspace
 sets on keys that have an expiry, so that they can be sampled without a table of their own). A tag is
-the hash's low byte, or 1 where that is 0; 0 means an empty slot. All nine are compared at once. A full bucket that gets one more
-element hangs on a child: flag 1 set, its slot 8 holds the child's address, its tag 8 stays 0.
+the hash's low byte, or 1 where that is 0; 0 means an empty slot. All nine are compared at once. A full bucket that
+gets one more element hangs on a child: flag 1 set, its slot 8 holds the child's address, its tag 8 stays 0.
 
-The bucket of an element is hash * buckets / 2^64, with the hash cut to its upper 48 bits: the table is *in order of hash*. Three things
-follow. The number of buckets need not be a power of two: a table grows by half, so less of it stands empty. Rehashing
-walks both arrays from front to back, and frees the old one's segments and takes the new one's on the way, so that
-growth never doubles the memory. And a scan's cursor is simply the smallest hash not yet visited: it stays valid
-whatever happens to the table between two calls, grown, shrunk, or in the middle of either.
+The bucket of an element is hash * buckets / 2^64, with the hash cut to its upper 48 bits: the table is *in order of
+hash*. Three things follow. The number of buckets need not be a power of two: a table grows by half, so less of it
+stands empty. Rehashing walks both arrays from front to back, and frees the old one's segments and takes the new
+one's on the way, so that growth never doubles the memory. And a scan's cursor is simply the smallest hash not yet
+visited: it stays valid whatever happens to the table between two calls, grown, shrunk, or in the middle of either.
 
 What if the table is resized during a lookup-heavy phase? Only changes (and the server's cron) move buckets, one
 a change, which is more than enough to be done before the next resize; a lookup looks at one bucket, never at two.
@@ -28,7 +28,7 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
 
 from kv._core.base.hashing cimport hash_bytes
-from kv._core.base.memory cimport memory_alloc, memory_calloc, memory_free, memory_size
+from kv._core.base.memory cimport memory_calloc, memory_free, memory_size
 from kv._core.base.platform cimport bit_count, ceil_share, likely, lowest_bit, match16, mulhi, prefetch, unlikely
 from kv._core.base.random cimport Random, random_below, random_u64
 
@@ -46,7 +46,7 @@ cdef uint64_t ADDRESS = 0xfffffffffffeULL
 cdef uint64_t HASH_BITS = 0xffffffffffff0000ULL
 
 
-# -- a bucket ---------------------------------------------------------------------------------------------------------
+# -- a bucket -----------------------------------------------------------------------------------------------------
 
 cdef inline uint64_t slot_word(const Bucket *bucket, int slot) noexcept nogil:
     """The slot's 48 bits; the two bytes read beyond them are tags, or the flags."""
@@ -92,7 +92,7 @@ cdef inline uint32_t slots_filled(const Bucket *bucket) noexcept nogil:
     return ~slots_with(bucket, 0) & ALL_SLOTS
 
 
-# -- an array of buckets ----------------------------------------------------------------------------------------------
+# -- an array of buckets ------------------------------------------------------------------------------------------
 
 cdef inline uint64_t bucket_index(const Half *half, uint64_t hash) noexcept nogil:
     return mulhi(hash & HASH_BITS, half.buckets)
@@ -181,7 +181,7 @@ cdef void chain_compact(Half *half, Bucket *bucket, Bucket *holed, int hole) noe
         half.children -= 1
 
 
-# -- resizing ---------------------------------------------------------------------------------------------------------
+# -- resizing -----------------------------------------------------------------------------------------------------
 
 cdef inline bint too_full(const Hashtable *table, uint64_t buckets) noexcept nogil:
     return table.count * 16 > buckets * (FILL * 16 + 3)
@@ -304,7 +304,7 @@ cdef void hashtable_reserve(Hashtable *table, uint64_t count) noexcept nogil:
         resize(table, want)
 
 
-# -- elements ---------------------------------------------------------------------------------------------------------
+# -- elements -----------------------------------------------------------------------------------------------------
 
 cdef void hashtable_init(Hashtable *table, const HashtableType *kind) noexcept nogil:
     """An empty table; it takes its first bucket with its first element."""
@@ -462,7 +462,7 @@ cdef void hashtable_prefetch_element(Hashtable *table, uint64_t hash) noexcept n
             prefetch(child_of(bucket))
 
 
-# -- walking ----------------------------------------------------------------------------------------------------------
+# -- walking ------------------------------------------------------------------------------------------------------
 
 cdef void chain_visit(Bucket *bucket, scan_visitor visit, void *argument) noexcept nogil:
     cdef uint32_t filled
@@ -529,14 +529,14 @@ cdef void *hashtable_random(Hashtable *table, Random *random) noexcept nogil:
     """An element, each with the same chance; NULL from an empty table."""
     cdef uint64_t buckets = table.main.buckets - table.drained + fresh_buckets(table)
     cdef uint64_t slots = 3 * SLOTS             # a chain rarely has more links than three,
-    cdef uint64_t tries
+    cdef uint64_t _tries
     cdef void *element
     cdef uint64_t cursor = 0
     if table.count == 0:
         return NULL
     if table.count > buckets * (FILL + 1):      # but where growth had to wait it has
         slots += 3 * (table.count // buckets)
-    for tries in range(4000):
+    for _tries in range(4000):
         element = random_slot(table, random, buckets, slots)
         if element != NULL:
             return element
@@ -593,7 +593,7 @@ cdef int hashtable_sample(Hashtable *table, Random *random, bint marked, int cou
     return sampler.found
 
 
-# -- figures and invariants -------------------------------------------------------------------------------------------
+# -- figures and invariants ---------------------------------------------------------------------------------------
 
 cdef uint64_t hashtable_buckets(Hashtable *table) noexcept nogil:
     return table.main.buckets + table.target.buckets

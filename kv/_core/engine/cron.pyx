@@ -1,7 +1,7 @@
 """What the engine does between turns: a slice of each long job, bounded in time.
 
-Called by whoever embeds it, `hz` times a second: expired keys are swept away, tables are resized and rehashed, eviction goes on
-where a command had to leave off, idle clients are closed, soft output limits are watched.
+Called by whoever embeds it, `hz` times a second: expired keys are swept away, tables are resized and rehashed,
+eviction goes on where a command had to leave off, idle clients are closed, soft output limits are watched.
 """
 from libc.stdint cimport int64_t, uint64_t
 
@@ -9,11 +9,11 @@ from kv._core.base.blob cimport Blob, blob_capacity
 from kv._core.base.buffer cimport buffer_free
 from kv._core.base.clock cimport clock_us
 from kv._core.base.memory cimport memory_purge, memory_realloc, memory_size
-from kv._core.containers.hashtable cimport hashtable_fit, hashtable_rehash, hashtable_rehashing
+from kv._core.containers.hashtable cimport hashtable_fit, hashtable_rehash
 from kv._core.engine.dispatch cimport evict_until_fits
 from kv._core.engine.engine cimport Engine
 from kv._core.keyspace.expire cimport expire_sweep
-from kv._core.keyspace.keyspace cimport Database, Keyspace
+from kv._core.keyspace.keyspace cimport Keyspace
 from kv._core.runtime.session cimport session_check_soft_limit, session_doom
 from kv._core.runtime.state cimport (
     ALERT_LOADING, ALERT_PAUSED_WRITES, CLASS_NORMAL, SESSION_BLOCKED, SESSION_DOOMED, SESSION_LOCAL, SESSION_MONITOR,
@@ -63,7 +63,8 @@ cdef void resize_tables(Engine engine) noexcept nogil:
 
 
 cdef void shrink_input(Session *session, int64_t now_ms) noexcept nogil:
-    """Input buffers are kept while they are used: an idle client's is given back, a busy one's follows its recent peak."""
+    """Input buffers are kept while they are used: an idle client's is given back, a busy one's follows its recent
+    peak."""
     cdef size_t want = session.input.capacity
     if now_ms - session.active_ms > IDLE_MS:
         want = session.input.length

@@ -1,7 +1,7 @@
 """What DEBUG asks of the dataset: filling it, looking at one key, and a digest of everything.
 
-The digest is Valkey's: the same data, in whatever order they were written, give the same 40 digits there and here, so that two
-servers, or a server before and after a restart, can be compared.
+The digest is Valkey's: the same data, in whatever order they were written, give the same 40 digits there and here,
+so that two servers, or a server before and after a restart, can be compared.
 """
 from libc.stdint cimport int64_t, uint64_t
 
@@ -23,8 +23,8 @@ DIGEST_BYTES = 20
 
 
 def populate(Engine engine not None, int database, uint64_t count, bytes prefix not None, uint64_t size):
-    """DEBUG POPULATE: keys "<prefix>:<n>" with values "value:<n>", cut or filled with zeros to `size` bytes where that is
-    not 0. Keys that exist are left alone."""
+    """DEBUG POPULATE: keys "<prefix>:<n>" with values "value:<n>", cut or filled with zeros to `size` bytes where
+    that is not 0. Keys that exist are left alone."""
     cdef Keyspace *keyspace = &engine.runtime.keyspace
     cdef Database *db = keyspace.databases + database
     cdef uint64_t i
@@ -81,8 +81,8 @@ def object_line(Engine engine not None, int database, bytes name not None, bint 
 
 
 def string_sizes(Engine engine not None, int database, bytes name not None):
-    """(key bytes, value bytes, bytes of the entry, bytes of the value's own block); None: no such key; False: not a string
-    that is kept as bytes."""
+    """(key bytes, value bytes, bytes of the entry, bytes of the value's own block); None: no such key; False: not a
+    string that is kept as bytes."""
     cdef Entry *entry = entry_of(engine, database, name)
     if entry == NULL:
         return None
@@ -92,7 +92,7 @@ def string_sizes(Engine engine not None, int database, bytes name not None):
     return entry_key(entry).length, len(bytes_of_string(entry)), memory_size(entry), own
 
 
-# -- the digest -----------------------------------------------------------------------------------------------------------
+# -- the digest ---------------------------------------------------------------------------------------------------
 
 def xor_in(digest, data):
     """The digest with the hash of some bytes xored in: for parts without an order."""

@@ -1,35 +1,34 @@
 """From a parsed request to its reply.
 
-The order of the gates is Valkey's, since a client sees which of two errors comes first: unknown command, arity, protected
-command, authentication, memory, disk, subscribed mode, loading, pause; then the command is queued (MULTI) or called. Where nothing
-out of the ordinary is going on, one test takes the short way past all of them.
+The order of the gates is Valkey's, since a client sees which of two errors comes first: unknown command, arity,
+protected command, authentication, memory, disk, subscribed mode, loading, pause; then the command is queued (MULTI)
+or called. Where nothing out of the ordinary is going on, one test takes the short way past all of them.
 
-Around a body: its time is taken from the processor's tick counter, the end of one command being the start of the next; changes
-are told by the dirty counter, and a command that made any goes to the AOF and replicas as it came, unless the body said otherwise.
+Around a body: its time is taken from the processor's tick counter, the end of one command being the start of the
+next; changes are told by the dirty counter, and a command that made any goes to the AOF and replicas as it came,
+unless the body said otherwise.
 """
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.string cimport memcmp, memcpy, strlen
 
-from kv._core.base.buffer cimport Buffer, buffer_append
 from kv._core.base.clock cimport clock_ticks, clock_us
 from kv._core.base.memory cimport memory_used
 from kv._core.base.platform cimport likely, unlikely
-from kv._core.base.slice cimport Slice, lower
+from kv._core.base.slice cimport Slice
 from kv._core.keyspace.evict cimport evict_one
-from kv._core.keyspace.keyspace cimport POLICY_NOEVICTION, Keyspace
-from kv._core.resp.reply cimport reply_error, reply_status
+from kv._core.keyspace.keyspace cimport POLICY_NOEVICTION
+from kv._core.resp.reply cimport reply_error
 from kv._core.runtime.context cimport error
 from kv._core.runtime.effects cimport effects_close_unit, effects_open_unit, propagate_as_came
 from kv._core.runtime.latency cimport latency_record
 from kv._core.runtime.registry cimport command_find_child
-from kv._core.runtime.session cimport session_doom
 from kv._core.runtime.state cimport (
     ALERT_LOADING, ALERT_MAXMEMORY, ALERT_MONITORS, ALERT_PAUSED_ALL, ALERT_PAUSED_WRITES, ALERT_WRITE_ERROR,
     COMMAND_ADMIN, COMMAND_DENYOOM, COMMAND_LOADING, COMMAND_MAY_REPLICATE, COMMAND_NO_AUTH, COMMAND_NO_MULTI,
-    COMMAND_PROTECTED, COMMAND_SKIP_MONITOR, COMMAND_SUBSCRIBED, COMMAND_UNQUEUED, COMMAND_WRITE, ERROR_KINDS,
-    SESSION_BLOCKED, SESSION_CLOSE_AFTER_REPLY, SESSION_IMPORT_SOURCE, SESSION_LOCAL, SESSION_LOOPBACK, SESSION_MULTI, SESSION_POSTPONED, SESSION_REPLY_OFF,
-    SESSION_REPLY_SKIP, SESSION_REPLY_SKIP_NEXT, SESSION_SPECIAL, SESSION_SUBSCRIBED, SESSION_UNIX, Command, Context, ErrorKind,
-    Request, Runtime, Session)
+    COMMAND_PROTECTED, COMMAND_SKIP_MONITOR, COMMAND_SUBSCRIBED, COMMAND_WRITE, ERROR_KINDS, SESSION_BLOCKED,
+    SESSION_CLOSE_AFTER_REPLY, SESSION_IMPORT_SOURCE, SESSION_LOCAL, SESSION_LOOPBACK, SESSION_MULTI,
+    SESSION_POSTPONED, SESSION_REPLY_OFF, SESSION_REPLY_SKIP, SESSION_REPLY_SKIP_NEXT, SESSION_SPECIAL,
+    SESSION_SUBSCRIBED, SESSION_UNIX, Command, Context, ErrorKind, Request, Runtime, Session)
 
 cdef extern from "<stdio.h>" nogil:
     int snprintf(char *out, size_t size, const char *form, ...)
@@ -85,14 +84,13 @@ cdef inline void fill_context(Context *c, Runtime *runtime, Session *session, Re
     c.block = False
 
 
-# -- the call -------------------------------------------------------------------------------------------------------------
+# -- the call -----------------------------------------------------------------------------------------------------
 
 cdef inline void call(Context *c, size_t reply_start) noexcept nogil:
     cdef Runtime *runtime = c.runtime
     cdef Command *command = c.command
     cdef uint64_t dirty = c.keyspace.dirty
     cdef uint64_t start = last_ticks
-    cdef uint64_t effects
     effects_open_unit(runtime)
     command.body(c)
     if unlikely(c.block):
@@ -174,7 +172,7 @@ cdef void suppress_reply(Context *c, size_t reply_start) noexcept nogil:
         session.flags = (session.flags & ~<uint64_t> SESSION_REPLY_SKIP_NEXT) | SESSION_REPLY_SKIP
 
 
-# -- the gates ------------------------------------------------------------------------------------------------------------
+# -- the gates ----------------------------------------------------------------------------------------------------
 
 cdef bint pass_gates(Context *c) noexcept nogil:
     """Whether the command may be called now; where not, the client was told, or waits."""
@@ -317,7 +315,7 @@ cdef inline int min(int a, int b) noexcept nogil:
     return a if a < b else b
 
 
-# -- memory ---------------------------------------------------------------------------------------------------------------
+# -- memory -------------------------------------------------------------------------------------------------------
 
 cdef inline bint fits(const Runtime *runtime) noexcept nogil:
     return memory_used() <= runtime.maxmemory + runtime.uncounted_memory
@@ -325,20 +323,20 @@ cdef inline bint fits(const Runtime *runtime) noexcept nogil:
 
 cdef inline int64_t eviction_limit_us(const Runtime *runtime) noexcept nogil:
     """Time that one command may spend evicting, by maxmemory-eviction-tenacity: 0.5 ms at 10, unlimited at 100."""
-    cdef int i
+    cdef int _i
     cdef double limit = EVICTION_SLICE_US
     if runtime.eviction_tenacity <= 10:
         return EVICTION_SLICE_US // 10 * runtime.eviction_tenacity
     if runtime.eviction_tenacity >= 100:
         return 1 << 60
-    for i in range(runtime.eviction_tenacity - 10):
+    for _i in range(runtime.eviction_tenacity - 10):
         limit *= 1.15
     return <int64_t> limit
 
 
 cdef bint evict_until_fits(Runtime *runtime) noexcept nogil:
-    """Evict keys until used memory is within maxmemory, for a limited time (the cron goes on). False where memory is over
-    the limit and nothing can be evicted."""
+    """Evict keys until used memory is within maxmemory, for a limited time (the cron goes on). False where memory
+    is over the limit and nothing can be evicted."""
     cdef int64_t start, limit
     cdef int rounds = 0
     if runtime.maxmemory == 0 or fits(runtime):

@@ -10,41 +10,33 @@
         engine.effects_taken()
         engine.send()
 
-The order is a promise: no reply leaves before its effects are with the AOF. The engine itself opens nothing, forks nothing, and
-reads no clock but to stamp a batch; who embeds it without sockets uses a local session (`execute`).
+The order is a promise: no reply leaves before its effects are with the AOF. The engine itself opens nothing, forks
+nothing, and reads no clock but to stamp a batch; who embeds it without sockets uses a local session (`execute`).
 """
 from cpython.buffer cimport PyBUF_READ
 from cpython.memoryview cimport PyMemoryView_FromMemory
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.string cimport memset, strlen
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.string cimport memset
 
-from kv._core.base.blob cimport Blob, blob_copy, blob_free
-from kv._core.base.buffer cimport Buffer, buffer_free, buffer_reserve
-from kv._core.base.clock cimport clock_ticks_per_us, clock_unix_us, clock_us
-from kv._core.base.memory cimport (
-    memory_alloc, memory_free, memory_purge, memory_resident, memory_slab_bytes, memory_used)
+from kv._core.base.blob cimport Blob, blob_copy
+from kv._core.base.buffer cimport buffer_free
+from kv._core.base.clock cimport clock_ticks_per_us, clock_unix_us
+from kv._core.base.memory cimport memory_used
 from kv._core.base.platform cimport likely, unlikely
-from kv._core.base.slice cimport Slice, slice_of
-from kv._core.containers.hashtable cimport (
-    Hashtable, hashtable_fit, hashtable_overhead, hashtable_rehash, hashtable_rehashing)
-from kv._core.engine.dispatch cimport evict_until_fits
+from kv._core.base.slice cimport Slice
 from kv._core.engine.poller cimport EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, Poller
-from kv._core.engine.serve cimport serve_bytes, serve_memory, serve_pending, serve_readable
-from kv._core.keyspace.expire cimport expire_sweep
+from kv._core.engine.serve cimport serve_pending, serve_readable
 from kv._core.keyspace.keyspace cimport (
     POLICY_ALLKEYS, POLICY_LFU, POLICY_LRU, POLICY_NOEVICTION, POLICY_RANDOM, POLICY_TTL, REMOVED_EXPIRED, Database,
-    Keyspace, keyspace_check, keyspace_free, keyspace_init)
-from kv._core.objects.entry cimport Entry
+    Keyspace, keyspace_free, keyspace_init)
 from kv._core.runtime.effects cimport effects_begin, effects_slice, effects_wanted, effects_word
 from kv._core.runtime.lazyfree cimport lazyfree_entry
-from kv._core.runtime.registry cimport command_at, command_count
-from kv._core.runtime.session cimport (
-    session_check_soft_limit, session_doom, session_free, session_memory, session_new, session_push, session_send)
+from kv._core.runtime.session cimport session_doom, session_free, session_new, session_push, session_send
 from kv._core.runtime.state cimport (
     ALERT_LOADING, ALERT_MAXMEMORY, ALERT_MONITORS, ALERT_PAUSED_ALL, ALERT_PAUSED_WRITES, ALERT_WRITE_ERROR,
-    ARENA_KEEP, CLASS_COUNT, COMMAND_SKIP_COMMANDLOG, CLASS_NORMAL, CLASS_PUBSUB, CLASS_REPLICA, LATENCY_BUCKETS, SESSION_BLOCKED,
-    SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_IN_DOOMED, SESSION_LOCAL, SESSION_LOOPBACK, SESSION_MONITOR,
-    SESSION_PENDING_INPUT, SESSION_POSTPONED, SESSION_READY, SESSION_UNIX, SESSION_WANTS_WRITE, Command, Context, Runtime, Session)
+    ARENA_KEEP, COMMAND_SKIP_COMMANDLOG, CLASS_NORMAL, CLASS_PUBSUB, CLASS_REPLICA, SESSION_BLOCKED,
+    SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_LOOPBACK, SESSION_MONITOR, SESSION_PENDING_INPUT,
+    SESSION_POSTPONED, SESSION_READY, SESSION_UNIX, SESSION_WANTS_WRITE, Context, Runtime, Session)
 
 import os
 
@@ -287,7 +279,8 @@ cdef class Engine:
 
     @property
     def loading(self):
-        """Whether the dataset is being read: commands but those with the flag `loading` are refused, nothing expires."""
+        """Whether the dataset is being read: commands but those with the flag `loading` are refused, nothing
+        expires."""
         return self.runtime.alerts & ALERT_LOADING != 0
 
     @loading.setter
@@ -309,7 +302,8 @@ cdef class Engine:
         self.runtime.uncounted_memory = size
 
     def set_touch_paused(self, bint paused):
-        """While a forked child lives: leave the access clock alone and do not resize tables, so that pages stay shared."""
+        """While a forked child lives: leave the access clock alone and do not resize tables, so that pages stay
+        shared."""
         cdef int i
         self.runtime.keyspace.touch_paused = paused
         for i in range(self.runtime.keyspace.count):
@@ -484,7 +478,7 @@ cdef void session_wake_writer(Session *session) noexcept nogil:
         session.runtime.ready = session
 
 
-# -- what the keyspace and the dispatcher call back -------------------------------------------------------------------------
+# -- what the keyspace and the dispatcher call back ---------------------------------------------------------------
 
 cdef void on_change(Keyspace *keyspace, Database *database, Slice key, int event_class,
                     const char *event) noexcept nogil:

@@ -3,26 +3,22 @@ from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memset
 
 from kv._core.base.blob cimport Blob, blob_capacity, blob_copy, blob_free
-from kv._core.base.memory cimport memory_purge, memory_resident, memory_size, memory_slab_bytes, memory_used
-from kv._core.base.slice cimport slice_of
-from kv._core.containers.hashtable cimport Half, Hashtable, hashtable_buckets, hashtable_chain_lengths, \
-    hashtable_check, hashtable_overhead, hashtable_rehashing
+from kv._core.base.memory cimport memory_purge, memory_resident, memory_slab_bytes, memory_used
+from kv._core.containers.hashtable cimport Hashtable, hashtable_chain_lengths, \
+    hashtable_overhead, hashtable_rehashing
 from kv._core.engine.engine cimport Engine
 from kv._core.engine.serve cimport serve_memory
-from kv._core.keyspace.keyspace cimport Database, Key, Keyspace, key_of, keyspace_check, keyspace_find
-from kv._core.objects.entry cimport Entry
+from kv._core.keyspace.keyspace cimport Database, Keyspace, keyspace_check
 from kv._core.runtime.lazyfree cimport lazyfree_freed_objects, lazyfree_pending_objects, lazyfree_reset_statistics
 from kv._core.runtime.registry cimport command_at, command_count
 from kv._core.runtime.session cimport session_doom, session_memory, session_reset
 from kv._core.runtime.state cimport (
-    CLASS_NORMAL, LATENCY_BUCKETS, SESSION_BLOCKED, SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_LOCAL,
-    SESSION_IMPORT_SOURCE, SESSION_MONITOR, SESSION_MULTI, SESSION_NO_EVICT, SESSION_NO_TOUCH, SESSION_POSTPONED, SESSION_REPLY_OFF,
-    SESSION_REPLY_SKIP, SESSION_REPLY_SKIP_NEXT, SESSION_SUBSCRIBED, SESSION_UNIX, ALERT_MONITORS, Command, Runtime, Session, Statistics)
-
-from kv._core.runtime.registry import by_id
+    LATENCY_BUCKETS, SESSION_BLOCKED, SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_IMPORT_SOURCE,
+    SESSION_MONITOR, SESSION_MULTI, SESSION_NO_EVICT, SESSION_NO_TOUCH, SESSION_REPLY_OFF, SESSION_REPLY_SKIP,
+    SESSION_REPLY_SKIP_NEXT, SESSION_SUBSCRIBED, SESSION_UNIX, ALERT_MONITORS, Command, Runtime, Session, Statistics)
 
 
-# -- sessions -------------------------------------------------------------------------------------------------------------
+# -- sessions -----------------------------------------------------------------------------------------------------
 
 cdef class SessionInfo:
     """A session as Python sees it. Good until the turn ends; `alive` tells whether the session still is."""
@@ -139,7 +135,9 @@ cdef class SessionInfo:
         """What CLIENT LIST prints as numbers, by its names."""
         cdef Session *session = self.session()
         return {
-            "qbuf": session.input.length - session.input_at, "qbuf-free": session.input.capacity - session.input.length + filling_room(session),
+            "qbuf": session.input.length - session.input_at,
+            "qbuf-free": session.input.capacity - session.input.length + filling_room(session),
+
             "argv-mem": session.partial.capacity * 16, "obl": session.arena_length, "oll": session.output_blocks,
             "omem": session.output_bytes, "tot-mem": session_memory(session), "tot-net-in": session.bytes_in,
             "tot-net-out": session.bytes_out, "tot-cmds": session.commands,
@@ -232,7 +230,7 @@ cdef int replace_blob(Blob **blob, bytes value) except -1:
     return 0
 
 
-# -- figures --------------------------------------------------------------------------------------------------------------
+# -- figures ------------------------------------------------------------------------------------------------------
 
 def statistics(Engine engine not None):
     """Counters of INFO's sections stats, persistence and clients, by the names they have in Statistics and Keyspace."""

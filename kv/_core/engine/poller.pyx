@@ -1,7 +1,7 @@
 """Which descriptors are ready.
 
-An event carries either the address of a session (even) or a descriptor that Python watches, doubled and made odd. The events of a
-wait stay in a C array: a turn of the loop makes no Python object for a ready client.
+An event carries either the address of a session (even) or a descriptor that Python watches, doubled and made odd.
+The events of a wait stay in a C array: a turn of the loop makes no Python object for a ready client.
 """
 from libc.errno cimport EINTR, errno
 from libc.stdint cimport uint64_t
@@ -67,7 +67,8 @@ cdef class Poller:
         self.forget(fd)
 
     cdef int wait(self, int timeout_ms) except -1:
-        """Wait for events, -1 for ever; the number of them. An interrupted wait has none, so that signals are seen to."""
+        """Wait for events, -1 for ever; the number of them. An interrupted wait has none, so that signals are seen
+        to."""
         cdef int got
         if timeout_ms == 0:
             got = epoll_wait(self.epoll_fd, self.events, POLLER_EVENTS, 0)

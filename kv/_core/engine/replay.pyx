@@ -1,16 +1,12 @@
 """Commands that come from no socket: the AOF at the start, and a program that embeds the engine."""
 from libc.stdint cimport int64_t, uint64_t
 
-from kv._core.base.buffer cimport buffer_free
 from kv._core.engine.dispatch cimport dispatch, dispatch_begin
 from kv._core.engine.engine cimport Engine
 from kv._core.resp.parser cimport (
-    PARSE_DONE, PARSE_ERROR, PARSE_MORE, Arguments, ParseResult, parse_request, parser_finish, parser_free,
-    parser_resolve)
+    PARSE_DONE, PARSE_ERROR, Arguments, ParseResult, parse_request, parser_finish, parser_free, parser_resolve)
 from kv._core.base.hashing cimport hash_bytes
 from kv._core.base.memory cimport memory_free
-from kv._core.base.slice cimport Slice
-from kv._core.containers.hashtable cimport hashtable_prefetch_bucket
 from kv._core.runtime.registry cimport command_find
 from kv._core.runtime.session cimport session_free, session_new
 from kv._core.runtime.state cimport SESSION_LOCAL, Request, Session
@@ -19,8 +15,8 @@ from kv._core.runtime.state cimport SESSION_LOCAL, Request, Session
 cdef class LocalSession:
     """A session without a socket. It is authenticated, and no gate but arity holds it back.
 
-    feed(data) runs the complete requests in `data` and returns how many bytes they took; the caller passes the rest again,
-    with more behind it. Replies are in `replies` until the next feed, where `keep_replies` is set."""
+    feed(data) runs the complete requests in `data` and returns how many bytes they took; the caller passes the rest
+    again, with more behind it. Replies are in `replies` until the next feed, where `keep_replies` is set."""
     cdef Engine engine
     cdef Session *session
     cdef Arguments arguments
@@ -48,8 +44,8 @@ cdef class LocalSession:
         return self.session.parser.error[:self.session.parser.error_length].decode()
 
     def feed(self, const unsigned char[::1] data not None, size_t start=0):
-        """Run the complete requests in data[start:]; the bytes they took. ValueError, with the offset of the request that
-        does not parse as its argument, for bytes that are no request."""
+        """Run the complete requests in data[start:]; the bytes they took. ValueError, with the offset of the
+        request that does not parse as its argument, for bytes that are no request."""
         cdef size_t at = start
         cdef size_t length = data.shape[0]
         cdef ParseResult result = PARSE_DONE

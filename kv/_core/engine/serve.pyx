@@ -1,17 +1,20 @@
 """Input: from a readable socket to requests that run.
 
-All sessions are read into one chunk of memory. Its requests are parsed, up to WINDOW of them ahead; for each the command is looked
-up, its first key hashed, and the key's bucket fetched into the cache; then the entries that the buckets point to; only then the
-first one runs. What pipelining costs is waiting for memory, and this way the waits overlap.
+All sessions are read into one chunk of memory. Its requests are parsed, up to WINDOW of them ahead; for each the
+command is looked up, its first key hashed, and the key's bucket fetched into the cache; then the entries that the
+buckets point to; only then the first one runs. What pipelining costs is waiting for memory, and this way the waits
+overlap.
 
-What is left when the chunk ends (a request cut off in the middle) moves to a buffer of the session's own, and the next read
-appends to it until it is empty again. An argument of BIG_BULK bytes or more is received into its own block (resp/parser).
+What is left when the chunk ends (a request cut off in the middle) moves to a buffer of the session's own, and the
+next read appends to it until it is empty again. An argument of BIG_BULK bytes or more is received into its own
+block (resp/parser).
 
-A session that must not go on (it waits, it is closing, the server pauses it) keeps its unparsed input; serve_pending() resumes it.
-Before a session is authenticated one request is parsed at a time, since AUTH changes the limits for the next.
+A session that must not go on (it waits, it is closing, the server pauses it) keeps its unparsed input;
+serve_pending() resumes it. Before a session is authenticated one request is parsed at a time, since AUTH changes
+the limits for the next.
 """
 from libc.errno cimport EAGAIN, EINTR, errno
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport uint32_t
 from libc.string cimport memcpy, memmove, memset
 
 from kv._core.base.blob cimport Blob, blob_capacity
@@ -51,7 +54,7 @@ cdef size_t serve_memory() noexcept nogil:
     return CHUNK + shared.capacity * sizeof(Slice)
 
 
-# -- reading --------------------------------------------------------------------------------------------------------------
+# -- reading ------------------------------------------------------------------------------------------------------
 
 cdef ssize_t receive(Session *session, char *into, size_t room) noexcept nogil:
     """Bytes received, 0 for nothing there, -1 for a connection that is gone."""
@@ -122,15 +125,17 @@ cdef ssize_t receive_own(Runtime *runtime, Session *session) noexcept nogil:
     return got
 
 
-# -- parsing ahead --------------------------------------------------------------------------------------------------------
+# -- parsing ahead ------------------------------------------------------------------------------------------------
 
 cdef inline bint is_owned(const Parser *parser, const Arguments *into) noexcept nogil:
-    """Whether the request that was just parsed points into what the parser owns: it then runs in a window of its own."""
+    """Whether the request that was just parsed points into what the parser owns: it then runs in a window of its
+    own."""
     return into != &shared or parser.inlined or parser.bigs != NULL
 
 
 cdef bint must_postpone(Runtime *runtime, Session *session, const char *start, Slice *argv, int argc) noexcept nogil:
-    """Whether CLIENT PAUSE holds this request back. Refusals come first: a request that would be refused is not held."""
+    """Whether CLIENT PAUSE holds this request back. Refusals come first: a request that would be refused is not
+    held."""
     cdef Slice name
     cdef Command *command
     if argc == 0 or not session.authenticated:
@@ -270,7 +275,7 @@ cdef inline void prefetch_window(Session *session, int count) noexcept nogil:
                 hashtable_prefetch_element(&session.database.keys, requests[i].key_hash)
 
 
-# -- running --------------------------------------------------------------------------------------------------------------
+# -- running ------------------------------------------------------------------------------------------------------
 
 cdef bint serve_bytes(Runtime *runtime, Session *session, const char *data, size_t length) noexcept nogil:
     """Run the requests in these bytes; what is left moves to the session's input. False where the session must wait."""

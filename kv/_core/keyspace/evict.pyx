@@ -1,19 +1,19 @@
 """Eviction: approximated LRU, LFU, nearest TTL, random.
 
-Exact LRU would need a list through all keys. Instead a few keys of each database are sampled and the best ones kept in a
-small pool from call to call, so that after a few calls the pool holds keys that are close to the oldest of all: the
-approximation of Redis 3.0. The score is idle seconds, 255 less the LFU counter, or nearness of the expiry.
+Exact LRU would need a list through all keys. Instead a few keys of each database are sampled and the best ones kept
+in a small pool from call to call, so that after a few calls the pool holds keys that are close to the oldest of
+all: the approximation of Redis 3.0. The score is idle seconds, 255 less the LFU counter, or nearness of the expiry.
 
-A candidate may be deleted, or its database swapped or flushed, while it waits in the pool: it is used only after it was found
-again, by hash and address, in the table; an address that was reused for another key does not have its hash.
+A candidate may be deleted, or its database swapped or flushed, while it waits in the pool: it is used only after it
+was found again, by hash and address, in the table; an address that was reused for another key does not have its
+hash.
 """
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport uint64_t
 from libc.string cimport memmove
 
 from kv._core.base.hashing cimport hash_bytes
-from kv._core.base.random cimport random_below
 from kv._core.base.slice cimport Slice
-from kv._core.containers.hashtable cimport Position, hashtable_locate, hashtable_sample
+from kv._core.containers.hashtable cimport hashtable_locate, hashtable_sample
 from kv._core.keyspace.keyspace cimport (
     POLICY_ALLKEYS, POLICY_LFU, POLICY_RANDOM, POLICY_TTL, Database, Key, Keyspace, keyspace_evict_key,
     keyspace_idle_seconds, keyspace_lfu)
@@ -98,8 +98,8 @@ cdef bint evict_random(Keyspace *keyspace, EvictionPool *pool) noexcept nogil:
     cdef bint marked = not keyspace.policy & POLICY_ALLKEYS
     cdef Database *database
     cdef Key key
-    cdef int tries
-    for tries in range(keyspace.count):
+    cdef int _tries
+    for _tries in range(keyspace.count):
         database = keyspace.databases + pool.next_database
         pool.next_database = (pool.next_database + 1) % keyspace.count
         if hashtable_sample(&database.keys, &keyspace.random, marked, 1, 1 << 20, found) == 0:

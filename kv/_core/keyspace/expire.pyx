@@ -1,15 +1,14 @@
 """Active expiry.
 
-A key whose time has come is deleted when it is next looked up; the sweep is for those that nobody looks up. It walks the
-buckets of each database in turn, a bounded number a call, and looks only at marked slots (keys with an expiry). While a chunk
-still holds more expired keys than a tenth it goes on, up to the time limit: so memory held by dead keys stays bounded
-without spending more than a fixed part of the processor.
+A key whose time has come is deleted when it is next looked up; the sweep is for those that nobody looks up. It
+walks the buckets of each database in turn, a bounded number a call, and looks only at marked slots (keys with an
+expiry). While a chunk still holds more expired keys than a tenth it goes on, up to the time limit: so memory held
+by dead keys stays bounded without spending more than a fixed part of the processor.
 """
 from libc.stdint cimport int64_t, uint64_t
 
 from kv._core.base.clock cimport clock_us
-from kv._core.base.platform cimport prefetch
-from kv._core.containers.hashtable cimport Hashtable, hashtable_pause, hashtable_resume, hashtable_scan
+from kv._core.containers.hashtable cimport hashtable_scan
 from kv._core.keyspace.keyspace cimport Database, Keyspace, keyspace_drop_expired, keyspace_expired
 from kv._core.objects.entry cimport Entry, entry_expiry
 
@@ -46,12 +45,12 @@ cdef Sweep work         # too large for the stack
 
 cdef uint64_t sweep_chunk(Keyspace *keyspace, Database *database, bint *wrapped) noexcept nogil:
     """A chunk of buckets; how many keys were deleted."""
-    cdef int i
+    cdef int i, _chunk
     work.keyspace = keyspace
     work.count = 0
     work.seen = 0
     work.ttl_sum_ms = 0
-    for i in range(CHUNK):
+    for _chunk in range(CHUNK):
         database.expire_cursor = hashtable_scan(&database.keys, database.expire_cursor, sweep_visit, &work)
         if database.expire_cursor == 0:
             wrapped[0] = True
@@ -71,7 +70,8 @@ cdef void note_ttl(Database *database, uint64_t alive) noexcept nogil:
 
 
 cdef uint64_t expire_sweep(Keyspace *keyspace, int effort, int64_t limit_us) noexcept nogil:
-    """Delete expired keys for up to limit_us (the clock is read a chunk apart); effort 1 to 10 is active-expire-effort."""
+    """Delete expired keys for up to limit_us (the clock is read a chunk apart); effort 1 to 10 is
+    active-expire-effort."""
     cdef int64_t start = clock_us()
     cdef int64_t spent = 0
     cdef uint64_t removed = 0, seen = 0, gone

@@ -79,7 +79,7 @@ cdef struct Keyspace:
     uint64_t expired_active     # ... by the sweeps
     uint64_t evicted            # keys removed for maxmemory
     double stale_share          # part of the swept keys that were expired, smoothed, 0 to 1
-    uint64_t expire_cap_reached # sweeps that ran out of time
+    uint64_t expire_cap_reached  # sweeps that ran out of time
     uint64_t expire_sweep_us    # time spent in sweeps
     Position found              # where the last lookup found its entry
     void *owner                 # the runtime, for the two below

@@ -1,28 +1,27 @@
 """The databases.
 
-A database is one table of entries; a key with an expiry is marked in its slot, so expiry needs no second table. Reading is
-keyspace_lookup, which hides (and mostly deletes) what has expired and moves the access clock; every change of a key ends in
-keyspace_changed. Nothing here knows of clients: whoever must hear of a change or a removal has left a function in the
-Keyspace. Time is `now_ms`, which the engine sets once a command.
+A database is one table of entries; a key with an expiry is marked in its slot, so expiry needs no second table.
+Reading is keyspace_lookup, which hides (and mostly deletes) what has expired and moves the access clock; every
+change of a key ends in keyspace_changed. Nothing here knows of clients: whoever must hear of a change or a removal
+has left a function in the Keyspace. Time is `now_ms`, which the engine sets once a command.
 
-`found` remembers where the last lookup found its entry, so that replacing or removing it needs no second search; it is good
-until the table changes.
+`found` remembers where the last lookup found its entry, so that replacing or removing it needs no second search; it
+is good until the table changes.
 """
-from libc.math cimport pow as power
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from kv._core.base.hashing cimport hash_bytes
 from kv._core.base.memory cimport memory_calloc, memory_free
-from kv._core.base.platform cimport likely, unlikely
-from kv._core.base.random cimport random_below, random_double, random_seed
+from kv._core.base.platform cimport unlikely
+from kv._core.base.random cimport random_double, random_seed
 from kv._core.base.slice cimport Slice
 from kv._core.containers.hashtable cimport (
     Hashtable, HashtableType, Position, hashtable_check, hashtable_clear, hashtable_find, hashtable_init,
     hashtable_insert, hashtable_remove, hashtable_replace, position_element)
 from kv._core.objects.entry cimport (
-    ENTRY_EXPIRES, Entry, entry_access, entry_expiry, entry_free, entry_free_header, entry_key, entry_key_of,
-    entry_set_access, entry_with_expiry)
+    ENTRY_EXPIRES, Entry, entry_access, entry_free, entry_free_header, entry_key, entry_key_of, entry_set_access,
+    entry_with_expiry)
 from kv._core.objects.value cimport value_free_effort
 
 cdef enum:
@@ -68,7 +67,7 @@ cdef Key key_of(Slice name) noexcept nogil:
     return key
 
 
-# -- the access clock: 24 bits, seconds (LRU) or minutes and a counter (LFU) --------------------------------------------
+# -- the access clock: 24 bits, seconds (LRU) or minutes and a counter (LFU) --------------------------------------
 
 cdef inline uint32_t minutes_now(const Keyspace *keyspace) noexcept nogil:
     return <uint32_t> (keyspace.now_ms // 60000) & 0xffff
@@ -114,7 +113,7 @@ cdef uint64_t keyspace_idle_seconds(Keyspace *keyspace, const Entry *entry) noex
     return (keyspace.lru_clock - entry_access(entry)) & 0xffffff
 
 
-# -- finding ------------------------------------------------------------------------------------------------------------
+# -- finding ------------------------------------------------------------------------------------------------------
 
 cdef Entry *keyspace_find(Keyspace *keyspace, Database *database, Key key) noexcept nogil:
     """The entry as it stands, expired or not; NULL where there is none."""
@@ -144,7 +143,7 @@ cdef Entry *keyspace_lookup(Keyspace *keyspace, Database *database, Key key, int
     return entry
 
 
-# -- changing -----------------------------------------------------------------------------------------------------------
+# -- changing -----------------------------------------------------------------------------------------------------
 
 cdef void keyspace_add(Keyspace *keyspace, Database *database, Key key, Entry *entry) noexcept nogil:
     """A key that the database does not have."""

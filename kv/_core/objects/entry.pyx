@@ -10,8 +10,8 @@ The parts in parentheses are there as needed: the word for all but embedded stri
 32-bit key length for keys of more than 255 bytes, the bytes of an embedded string. So a 16-byte key with a
 16-byte value takes 40 bytes, and one cache line serves a GET.
 
-What if a value changes its size? The entry is made anew and takes the old one's slot in the table; only entries whose size class
-stays are changed in place (objects/string).
+What if a value changes its size? The entry is made anew and takes the old one's slot in the table; only entries
+whose size class stays are changed in place (objects/string).
 """
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 from libc.string cimport memcpy
@@ -87,7 +87,8 @@ cdef Entry *entry_with_expiry(Entry *entry, int64_t expiry) noexcept nogil:
 
 
 cdef Entry *entry_with_key(Entry *entry, Slice key) noexcept nogil:
-    """A new entry of another name that takes over value and expiry; the caller frees the old one with entry_free_header."""
+    """A new entry of another name that takes over value and expiry; the caller frees the old one with
+    entry_free_header."""
     return entry_remade(entry, key, entry_expiry(entry))
 
 
@@ -129,8 +130,8 @@ cdef const char *type_name(int type) noexcept nogil:
 
 
 cdef inline bint is_embstr(const Entry *entry) noexcept nogil:
-    """Whether Valkey 8.1 would embed the string: its object of 16 bytes, the expiry, and key and value with 7 bytes of headers
-    and terminators take 64 bytes at most."""
+    """Whether Valkey 8.1 would embed the string: its object of 16 bytes, the expiry, and key and value with 7 bytes
+    of headers and terminators take 64 bytes at most."""
     return 16 + (8 if entry.flags & ENTRY_EXPIRES else 0) + entry_key(entry).length + entry.value_length + 7 <= 64
 
 

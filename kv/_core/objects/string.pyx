@@ -5,10 +5,10 @@ LARGEST_ENTRY, else in a Blob of their own. Functions that may have to remake th
 it is not the one they were given, that one is already freed, and the caller updates the table's slot.
 """
 from libc.stdint cimport int64_t, uint16_t
-from libc.string cimport memcpy, memmove
+from libc.string cimport memcpy
 
 from kv._core.base.blob cimport Blob, blob_copy, blob_free, blob_new, blob_resize
-from kv._core.base.memory cimport memory_class_size, memory_free, memory_size
+from kv._core.base.memory cimport memory_class_size, memory_size
 from kv._core.base.numbers cimport format_i64, parse_i64
 from kv._core.base.platform cimport likely
 from kv._core.base.slice cimport Slice, slice_of

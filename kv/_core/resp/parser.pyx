@@ -2,8 +2,8 @@
 
 The parser is given the bytes from a request's first one on, as many as there are, and goes on where it stopped: nothing
 is looked at twice, so a request of a million arguments that arrives in small pieces costs what it costs in one.
-Arguments are offsets until the request is complete, because the bytes may have moved by then; parser_resolve() turns them
-into addresses.
+Arguments are offsets until the request is complete, because the bytes may have moved by then; parser_resolve()
+turns them into addresses.
 
 An argument of BIG_BULK bytes or more that is not wholly there gets a block of its own, `filling`, and the server
 receives the rest straight into it: it becomes the stored value without being copied.
@@ -13,7 +13,7 @@ Limits and the words of the errors are Valkey's (networking.c of 8.1); clients a
 from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memchr, memcpy, memset
 
-from kv._core.base.blob cimport Blob, blob_free, blob_new
+from kv._core.base.blob cimport blob_free, blob_new
 from kv._core.base.memory cimport memory_free, memory_realloc
 from kv._core.base.numbers cimport parse_i64
 from kv._core.base.platform cimport likely, unlikely
@@ -217,7 +217,7 @@ cdef void parser_resolve(Parser *parser, const char *start, Slice *argv, int arg
         argv[parser.bigs[i].index].data = parser.bigs[i].blob.data
 
 
-# -- inline requests: a line of words, as typed into telnet -----------------------------------------------------------
+# -- inline requests: a line of words, as typed into telnet -------------------------------------------------------
 
 cdef ParseResult parse_inline(Parser *parser, const char *start, size_t available, Arguments *into) noexcept nogil:
     cdef const char *end = <const char *> memchr(start, c'\n', available)

@@ -1,11 +1,10 @@
 """Replies into a buffer.
 
-One function a RESP3 type; each writes the RESP2 form for a RESP2 client, by Valkey's rules: a map is a flat array, a set an
-array, a double a bulk string, null a null bulk, a boolean 1 or 0, a verbatim or big-number string a bulk string.
-RESP3: https://github.com/redis/redis-specifications/blob/master/protocol/RESP3.md
+One function a RESP3 type; each writes the RESP2 form for a RESP2 client, by Valkey's rules: a map is a flat array,
+a set an array, a double a bulk string, null a null bulk, a boolean 1 or 0, a verbatim or big-number string a bulk
+string. RESP3: https://github.com/redis/redis-specifications/blob/master/protocol/RESP3.md
 """
 from libc.stdint cimport int64_t
-from libc.string cimport memcpy
 
 from kv._core.base.buffer cimport buffer_append, buffer_reserve
 from kv._core.base.numbers cimport format_double, format_i64

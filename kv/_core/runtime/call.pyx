@@ -4,15 +4,13 @@
     def lastsave(call):
         return call.server.last_save
 
-The function is given a Call and returns the reply: None for null, int, float, bool, bytes or str for a bulk string, list or tuple,
-dict for a map, set for a set, Status for a simple string (OK is one), Verbatim for text. It raises ReplyError for an
-error reply, whose text begins with the error's code. Anything else it raises is a bug: it is logged, and the client is told
-"ERR internal error".
+The function is given a Call and returns the reply: None for null, int, float, bool, bytes or str for a bulk string,
+list or tuple, dict for a map, set for a set, Status for a simple string (OK is one), Verbatim for text. It raises
+ReplyError for an error reply, whose text begins with the error's code. Anything else it raises is a bug: it is
+logged, and the client is told "ERR internal error".
 """
-from cpython.ref cimport PyObject
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport uint64_t
 
-from kv._core.base.slice cimport Slice
 from kv._core.resp.reply cimport (
     Reply, reply_array, reply_attribute, reply_big_number, reply_bool, reply_bulk, reply_double, reply_error, reply_i64, reply_map,
     reply_null, reply_null_array, reply_push, reply_set, reply_status, reply_verbatim)

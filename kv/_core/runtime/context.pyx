@@ -1,8 +1,8 @@
 """What command bodies are written with.
 
-A body parses its options, looks up and checks the type, acts, marks the change and replies, in this order; it validates all before
-it touches anything. Functions that end in `_or_reply` (and check_type) have answered the client already where they return
-false.
+A body parses its options, looks up and checks the type, acts, marks the change and replies, in this order; it
+validates all before it touches anything. Functions that end in `_or_reply` (and check_type) have answered the
+client already where they return false.
 """
 from libc.stdint cimport INT64_MAX, int64_t
 from libc.string cimport strlen

@@ -1,8 +1,9 @@
 """Effects: the commands that the AOF and replicas are to see, gathered while commands run and taken once a turn.
 
-They are kept as the bytes of requests, with a SELECT before the first one of another database. A command that came in as one
-stretch of bytes and is to be repeated as it came costs one copy. Whatever one command caused (its own effect, and the DEL of a key
-that it found expired) is one unit, and a unit of several is wrapped in MULTI and EXEC, so that a reader applies all or none.
+They are kept as the bytes of requests, with a SELECT before the first one of another database. A command that came
+in as one stretch of bytes and is to be repeated as it came costs one copy. Whatever one command caused (its own
+effect, and the DEL of a key that it found expired) is one unit, and a unit of several is wrapped in MULTI and EXEC,
+so that a reader applies all or none.
 """
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy, memmove

@@ -1,7 +1,7 @@
 """Histograms of how long commands took, for INFO latencystats and LATENCY HISTOGRAM.
 
-Log-linear buckets: 32 to each doubling of the nanoseconds, so that a percentile is off by at most 3 %. A command has its array
-of counters from its first call on.
+Log-linear buckets: 32 to each doubling of the nanoseconds, so that a percentile is off by at most 3 %. A command
+has its array of counters from its first call on.
 """
 from libc.stdint cimport uint64_t
 

@@ -14,7 +14,6 @@ queued stays allocated in the child until it ends.
 At exit the thread finishes the job it is at and is joined; what is still queued goes with the process.
 """
 from libc.stdint cimport uint64_t
-from libc.string cimport memset
 
 import atexit
 
@@ -76,7 +75,7 @@ cdef uint64_t pending = 0       # keys queued or being freed; atomic
 cdef uint64_t freed = 0         # keys freed by the thread; atomic
 
 
-# -- giving work ---------------------------------------------------------------------------------------------
+# -- giving work --------------------------------------------------------------------------------------------
 
 cdef void lazyfree_entry(Entry *entry) noexcept nogil:
     """Free an entry with its value; the caller has taken it out of its table."""
@@ -132,7 +131,7 @@ cdef bint start() noexcept nogil:
     return running
 
 
-# -- the thread ----------------------------------------------------------------------------------------------
+# -- the thread ---------------------------------------------------------------------------------------------
 
 cdef void *work(void *argument) noexcept nogil:
     global first, unfinished
@@ -165,7 +164,7 @@ cdef void perform(Job *job) noexcept nogil:
     kv_counter_add(&pending, 0 - objects)
 
 
-# -- figures, waiting, the end -------------------------------------------------------------------------------
+# -- figures, waiting, the end ------------------------------------------------------------------------------
 
 cdef uint64_t lazyfree_pending_objects() noexcept nogil:
     """Keys that wait to be freed or are being freed."""

@@ -10,24 +10,24 @@ and a command written in Python with a decorator that takes the same words:
     @command("memory|purge", 2, "", group="server", since="4.0.0", ...)
     def memory_purge(call): ...
 
-From this line come the arity check, the gates (flags), COMMAND INFO, DOCS and GETKEYS, the ACL categories and kv-cli's hints. A
-subcommand is "container|name". The forms of `keys` and `args` are described in kv/_core/runtime/syntax.py. A declaration that
-does not make sense raises ValueError, which stops the start-up.
+From this line come the arity check, the gates (flags), COMMAND INFO, DOCS and GETKEYS, the ACL categories and
+kv-cli's hints. A subcommand is "container|name". The forms of `keys` and `args` are described in
+kv/_core/runtime/syntax.py. A declaration that does not make sense raises ValueError, which stops the start-up.
 
 The registry is the process's: declarations are facts about the program, counters are reset by CONFIG RESETSTAT.
 """
-from cpython.ref cimport Py_INCREF, PyObject
+from cpython.ref cimport Py_INCREF
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from kv._core.base.memory cimport memory_alloc, memory_calloc, memory_free, memory_realloc
-from kv._core.base.slice cimport Slice, lower, slice_is, slice_of
+from kv._core.base.memory cimport memory_alloc, memory_calloc, memory_realloc
+from kv._core.base.slice cimport Slice, slice_is, slice_of
 from kv._core.runtime.state cimport (
     COMMAND_ADMIN, COMMAND_ALLOW_BUSY, COMMAND_ASKING, COMMAND_BLOCKING, COMMAND_DENYOOM, COMMAND_FAST,
     COMMAND_LOADING, COMMAND_MAY_REPLICATE, COMMAND_MOVABLEKEYS, COMMAND_NO_ASYNC_LOADING, COMMAND_NO_AUTH,
     COMMAND_NO_MANDATORY_KEYS, COMMAND_NO_MULTI, COMMAND_NOSCRIPT, COMMAND_PROTECTED, COMMAND_PUBSUB,
     COMMAND_READONLY, COMMAND_SKIP_COMMANDLOG, COMMAND_SKIP_MONITOR, COMMAND_STALE, COMMAND_SUBSCRIBED,
-    COMMAND_UNQUEUED, COMMAND_WRITE, Command, Context, command_body)
+    COMMAND_UNQUEUED, COMMAND_WRITE, Command, command_body)
 
 from kv._core.runtime.syntax import first_key_range, parse_keys
 
@@ -189,7 +189,7 @@ def set_python_body(size_t body):
     python_body = body
 
 
-# -- looking up ---------------------------------------------------------------------------------------------------------
+# -- looking up ---------------------------------------------------------------------------------------------------
 
 cdef inline uint64_t load_word(const char *data, size_t length) noexcept nogil:
     """The first eight bytes, or all of them twice where there are fewer, letters in lower case."""

@@ -1,24 +1,25 @@
 """Sessions: their life, and their output.
 
-Where do replies go? While a session's requests run, into the runtime's *arena*, one buffer that all sessions of a turn share; at
-the end of the turn each session's stretch is sent straight from there. So an idle connection owns no output buffer at all, and
-a busy one's replies are never copied unless its socket is full: what the socket does not take moves to blocks of the session's
-own. Messages for another session (a push, a MONITOR line) go to its blocks too, after what stands in the arena for it.
+Where do replies go? While a session's requests run, into the runtime's *arena*, one buffer that all sessions of a
+turn share; at the end of the turn each session's stretch is sent straight from there. So an idle connection owns no
+output buffer at all, and a busy one's replies are never copied unless its socket is full: what the socket does not
+take moves to blocks of the session's own. Messages for another session (a push, a MONITOR line) go to its blocks
+too, after what stands in the arena for it.
 
 Nobody frees a session while the turn runs: it is doomed, and closed when the turn ends.
 """
 from libc.errno cimport EAGAIN, EINTR, errno
 from libc.stdint cimport int64_t
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy
 
 from kv._core.base.blob cimport blob_free
 from kv._core.base.buffer cimport buffer_free
 from kv._core.base.memory cimport memory_alloc, memory_calloc, memory_free, memory_size
-from kv._core.base.platform cimport likely, unlikely
+from kv._core.base.platform cimport unlikely
 from kv._core.resp.parser cimport parser_free, parser_init
 from kv._core.runtime.state cimport (
-    CLASS_NORMAL, CLASS_PUBSUB, OUTPUT_BLOCK, SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_IN_DOOMED,
-    SESSION_MONITOR, SESSION_NO_EVICT, SESSION_NO_TOUCH, SESSION_READY, SESSION_REPLY_OFF, SESSION_REPLY_SKIP,
+    CLASS_NORMAL, OUTPUT_BLOCK, SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_IN_DOOMED, SESSION_MONITOR,
+    SESSION_NO_EVICT, SESSION_NO_TOUCH, SESSION_READY, SESSION_REPLY_OFF, SESSION_REPLY_SKIP,
     SESSION_REPLY_SKIP_NEXT, UNAUTHENTICATED_OUTPUT, OutputBlock, OutputLimit, Runtime, Session)
 
 cdef extern from "<sys/socket.h>" nogil:
@@ -103,7 +104,7 @@ cdef void session_mark_ready(Session *session) noexcept nogil:
         session.runtime.ready = session
 
 
-# -- output that waits ----------------------------------------------------------------------------------------------------
+# -- output that waits --------------------------------------------------------------------------------------------
 
 cdef void append_block(Session *session, const char *data, size_t length) noexcept nogil:
     cdef OutputBlock *last = session.output_last
@@ -181,7 +182,7 @@ cdef void session_check_soft_limit(Session *session) noexcept nogil:
         session_doom(session)
 
 
-# -- sending --------------------------------------------------------------------------------------------------------------
+# -- sending ------------------------------------------------------------------------------------------------------
 
 cdef ssize_t send_bytes(Session *session, const char *data, size_t length) noexcept nogil:
     """Send what the socket takes: the bytes taken, or -1 for a dead connection."""
@@ -239,7 +240,7 @@ cdef int session_send(Session *session) noexcept nogil:
     return outcome
 
 
-# -- the rest -------------------------------------------------------------------------------------------------------------
+# -- the rest -----------------------------------------------------------------------------------------------------
 
 cdef size_t session_memory(const Session *session) noexcept nogil:
     """Bytes that the session takes, its buffers included (tot-mem of CLIENT LIST)."""

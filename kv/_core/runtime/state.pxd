@@ -58,9 +58,9 @@ cdef enum SessionFlag:
     SESSION_PENDING_INPUT = 1 << 17     # has complete requests left from an earlier turn
     SESSION_LOOPBACK = 1 << 18          # its peer is this machine
     SESSION_IMPORT_SOURCE = 1 << 19     # CLIENT IMPORT-SOURCE: sees keys whose time has come
-    SESSION_SPECIAL = SESSION_IMPORT_SOURCE | SESSION_REPLY_OFF | SESSION_REPLY_SKIP | SESSION_REPLY_SKIP_NEXT | SESSION_MULTI | \
-        SESSION_SUBSCRIBED | SESSION_NO_TOUCH | SESSION_LOCAL
-                                        # what the dispatcher's short way does not know
+    # what the dispatcher's short way does not know
+    SESSION_SPECIAL = SESSION_IMPORT_SOURCE | SESSION_REPLY_OFF | SESSION_REPLY_SKIP | SESSION_REPLY_SKIP_NEXT \
+        | SESSION_MULTI | SESSION_SUBSCRIBED | SESSION_NO_TOUCH | SESSION_LOCAL
 
 cdef enum Alert:                # why the dispatcher must look closer at each command
     ALERT_LOADING = 1 << 0      # the dataset is being read

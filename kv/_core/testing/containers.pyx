@@ -133,7 +133,7 @@ cdef class Table:
         return cursor, self.removed
 
     cdef void remove_visited(self, Item *item) noexcept:
-        key, number = item_view(item)
+        key, _number = item_view(item)
         if key in self.victims:
             self.remove(key)
             self.removed.append(key)

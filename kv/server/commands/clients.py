@@ -46,7 +46,10 @@ class Filter:
     def __init__(self, call, skip_me: bool) -> None:
         self.call = call
         self.ids: set[int] | None = None
-        self.client_type = self.address = self.local = self.user = None
+        self.client_type: str | None = None
+        self.address: str | None = None
+        self.local: str | None = None
+        self.user: bytes | None = None
         self.max_age = 0
         self.skip_me = skip_me
 

@@ -18,9 +18,9 @@ NO_KEY = "ERR no such key"
 
 def core():
     """The compiled half, imported when it is first asked for: the digest needs OpenSSL."""
-    from kv._core.engine import debug
+    import kv._core.engine.debug
 
-    return debug
+    return kv._core.engine.debug
 
 
 def subcommand(name: str, least: int = 0, most: int | None = None):

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import product
 
 import pytest
+
 from tests.integration.cli.cli_programs import ScriptedServer, Server, environment, free_port, redis_server, run
 
 DATA = [

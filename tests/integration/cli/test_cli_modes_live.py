@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.integration.cli.cli_programs import CLI, Server, environment, piped_client, redis_server, run
 
 from kv.cli.resp import encode
+from tests.integration.cli.cli_programs import CLI, Server, environment, piped_client, redis_server, run
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+
 from tests.integration.cli.cli_programs import Dialogue, ScriptedServer, Server, piped_client, redis_server, run
 
 READING = b"Reading messages... (press Ctrl-C to quit or any key to type command)\r"

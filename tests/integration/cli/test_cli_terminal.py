@@ -12,6 +12,7 @@ from pathlib import Path
 from termios import TIOCSCTTY, TIOCSWINSZ
 
 import pytest
+
 from tests.integration.cli.cli_programs import CLI, WAIT_S, Dialogue, Server, environment, redis_server
 
 CONTROL = re.compile(rb"\x1b\[[0-9;?]*[a-zA-Z]|\r")

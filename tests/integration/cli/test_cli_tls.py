@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.integration.cli.cli_programs import Server, free_port, piped_client, redis_server, run
 
 from kv.cli.resp import encode
+from tests.integration.cli.cli_programs import Server, free_port, piped_client, redis_server, run
 
 
 @pytest.fixture(scope="module")
