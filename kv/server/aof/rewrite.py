@@ -23,7 +23,6 @@ from .writer import unlink_in_background
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
 
     from kv._core.engine.engine import Engine
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
-from kv._core.engine.aofreplay import AofReplay, empty_dataset
 from kv._core.engine.engine import Engine
 from kv._core.engine.replay import LocalSession
-from kv._core.engine.rewrite import DatasetCommands
 
+from kv._core.engine.aofreplay import AofReplay, empty_dataset
+from kv._core.engine.rewrite import DatasetCommands
 from kv.server.aof import rewrite as module
 from kv.server.aof.rewrite import RetryLimit, write_dataset
 from tests.commands.client import request
