@@ -46,6 +46,7 @@ def bind_hooks(server: Server) -> None:
     on_change(["maxclients"], lambda config: client_limit(config))
     on_change(["port", "bind"], lambda config: listen_again(server))
     on_change(["appendonly"], lambda config: server.aof.switch(config.appendonly))
+    on_change(["aof-disable-auto-gc"], lambda config: server.aof.delete_history())
     on_change(["appendfsync"], lambda config: server.aof.set_policy())
     on_change(["hz"], lambda config: None)
 

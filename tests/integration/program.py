@@ -22,22 +22,26 @@ START_SECONDS = 20
 class Server:
     """`with Server(folder, appendonly="yes") as server: server("SET", "k", "v")`; options with _ for -."""
 
-    def __init__(self, folder: Path, file_size_limit: int | None = None, wait: bool = True, **options: Any) -> None:
+    def __init__(self, folder: Path, file_size_limit: int | None = None, wait: bool = True,
+                 **options: Any) -> None:
         self.folder = folder
         self.log_path = folder / "log"
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         options = {"save": "", "enable_debug_command": "yes", "appendonly": "yes", **options}
-        words = [word for name, value in options.items() for word in ("--" + name.replace("_", "-"), str(value))]
+        words = []
+        for name, value in options.items():
+            words += ["--" + name.replace("_", "-"), str(value)]
 
         def limit() -> None:
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
             resource.setrlimit(resource.RLIMIT_FSIZE, (file_size_limit, resource.RLIM_INFINITY))
 
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "kv.server", "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(folder),
-             "--logfile", str(self.log_path), *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            [sys.executable, "-m", "kv.server", "--port", str(self.port), "--bind", "127.0.0.1",
+             "--dir", str(folder), "--logfile", str(self.log_path), *words],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             env={**os.environ, "PYTHONPATH": str(ROOT)}, preexec_fn=limit if file_size_limit else None)
         self.client: Client | None = None
         if wait:
@@ -83,7 +87,11 @@ class Server:
 
     def rewritten(self, count: int = 1) -> None:
         """Wait for so many rewrites to be over."""
-        self.until(lambda: self.info()["aof_rewrites"] == str(count) and self.info()["aof_rewrite_in_progress"] == "0")
+        def over() -> bool:
+            figures = self.info()
+            return figures["aof_rewrites"] == str(count) and figures["aof_rewrite_in_progress"] == "0"
+
+        self.until(over)
 
     def ends(self, seconds: float = 10) -> int:
         """Wait for the process to end; its status."""
@@ -112,7 +120,8 @@ def commands(*lines: str) -> bytes:
     return b"".join([request(*line.split()) for line in lines])
 
 
-def make_files(folder: Path, stem: str = "appendonly.aof", base: bytes | None = None, *increments: bytes) -> Path:
+def make_files(folder: Path, stem: str = "appendonly.aof", base: bytes | None = None,
+               *increments: bytes) -> Path:
     """Files of an append-only file, and the manifest that names them; its folder."""
     inside = folder / "appendonlydir"
     inside.mkdir(exist_ok=True)

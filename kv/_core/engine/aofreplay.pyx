@@ -1,12 +1,12 @@
 """The commands of an append-only file, run as they are read.
 
-What stands in the file is what this server wrote, so the parser is strict where a socket's is forgiving: a line
-that begins with neither `*` nor `#` (an annotation) is a fault, and so is a command that does not exist. What is
-cut off at the end is no fault here: the reader is told how far whole commands go, and decides.
+What stands in the file is what this server wrote, so the parser is strict where a socket's is forgiving: a line that
+begins with neither `*` nor `#` (an annotation) is a fault, and so is a command that does not exist. What is cut off at
+the end is no fault here: the reader is told how far whole commands go, and decides.
 
-A transaction counts as a whole: its commands run when its EXEC is there. MULTI and EXEC themselves do not run,
-since nothing comes in between. Nothing is accounted to commands, logged or propagated: this is the past, and was
-accounted for then.
+A transaction counts as a whole: its commands run when its EXEC is there. MULTI and EXEC themselves do not run, since
+nothing comes in between. Nothing is accounted to commands, logged or propagated: this is the past, and was accounted
+for then.
 
 As with sockets, a window of commands is parsed before the first one runs, and their buckets and entries are fetched
 meanwhile.
@@ -40,8 +40,7 @@ cdef enum Outcome:
 
 
 class AofFault(ValueError):
-    """The bytes at `offset` can't be run. `refusal` says why a command is refused; it is empty for what is no
-    command."""
+    """The bytes at `offset` can't be run. `refusal` says why a command is refused, empty for what is no command."""
 
     def __init__(self, offset, refusal=""):
         super().__init__(refusal or "bad format")
@@ -105,7 +104,7 @@ cdef class AofReplay:
             raise AofFault(fault)
         return at
 
-    # -- parsing ----------------------------------------------------------------------------------------------------------
+    # -- parsing -------------------------------------------------------------------------------------------------------
 
     cdef Outcome parse_window(self, const char *data, size_t length, size_t *end, size_t *fault,
                               uint64_t most) noexcept nogil:
@@ -207,7 +206,7 @@ cdef class AofReplay:
         words = "".join([f"'{shown(argv[i])}' " for i in range(1, min(request.argc, 16))])
         return f"unknown command '{shown(argv[0])}', with args beginning with: {words[:SHOWN]}"
 
-    # -- running ----------------------------------------------------------------------------------------------------------
+    # -- running -------------------------------------------------------------------------------------------------------
 
     cdef void run_window(self) noexcept nogil:
         cdef int start = 0, stop

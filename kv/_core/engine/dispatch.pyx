@@ -96,7 +96,7 @@ cdef inline void call(Context *c, size_t reply_start) noexcept nogil:
     command.body(c)
     if unlikely(c.block):
         return
-    if c.keyspace.dirty != dirty and not c.propagated:
+    if c.keyspace.dirty > dirty and not c.propagated:     # less: the dataset was replaced
         propagate_as_came(c)
     effects_close_unit(runtime)
     account(c, start, reply_start)

@@ -1,9 +1,8 @@
 """The dataset as commands: what a base file holds.
 
-Commands are made bucket by bucket into a buffer, which whoever writes the file empties between calls; so memory
-stays bounded however large the dataset is. The dataset must not change meanwhile: a forked child does this, or the
-loop while it does nothing else. Keys whose time has come are written with their expiry, and go when they are read
-back.
+Commands are made bucket by bucket into a buffer, which whoever writes the file empties between calls; so memory stays
+bounded however large the dataset is. The dataset must not change meanwhile: a forked child does this, or the loop while
+it does nothing else. Keys whose time has come are written with their expiry, and go when they are read back.
 """
 from cpython.buffer cimport PyBUF_READ
 from cpython.memoryview cimport PyMemoryView_FromMemory
@@ -44,8 +43,7 @@ cdef class DatasetCommands:
         return self.output.keys
 
     def fill(self, size_t least):
-        """The next commands, about `least` bytes of them, as a view that is good until the next call; None at the
-        end."""
+        """The next commands, about `least` bytes of them, as a view good until the next call; None at the end."""
         self.output.buffer.length = 0
         with nogil:
             while self.output.buffer.length < least and self.database < self.engine.runtime.keyspace.count:
@@ -94,7 +92,7 @@ cdef void write_string(Buffer *out, const Entry *entry) noexcept nogil:
     write_slice(out, string_slice(entry, text))
 
 
-# -- the form of requests -----------------------------------------------------------------------------------------
+# -- the form of requests ----------------------------------------------------------------------------------------------
 
 cdef inline void write_header(Buffer *out, char mark, int64_t number) noexcept nogil:
     cdef char *at = buffer_reserve(out, FORMAT_I64_SIZE + 3)

@@ -1,9 +1,9 @@
 """The append-only file of a running server.
 
-Three states. OFF. ON: every effect goes to the last increment. WAITING, after CONFIG SET appendonly yes: the files
-on disk don't hold the dataset, so nothing there counts until a first base is written; effects meanwhile go to a
-temporary increment, which takes its place in the manifest together with that base. If the rewrite fails they are
-dropped, and the next one begins anew.
+Three states. OFF. ON: every effect goes to the last increment. WAITING, after CONFIG SET appendonly yes: the
+files on disk don't hold the dataset, so nothing there counts until a first base is written; effects meanwhile
+go to a temporary increment, which takes its place in the manifest together with that base. If the rewrite
+fails they are dropped, and the next one begins anew.
 
 manifest.py says which files there are, loader.py reads them, writer.py appends, rewrite.py makes a new base.
 """
@@ -59,7 +59,7 @@ class AppendOnly:
         """Bytes that could not be written yet."""
         return len(self.writer.buffer)
 
-    # -- at the start -------------------------------------------------------------------------------------------------
+    # -- at the start ----------------------------------------------------------------------------------------
 
     def load_at_start(self) -> None:
         """Read the dataset and open the file that is appended to. Raises LoadError, LoadStopped."""
@@ -85,8 +85,9 @@ class AppendOnly:
                 log("warning", f">>> '{error.line}'\n")
             raise LoadError(error.reason) from None
         except OSError as error:
-            raise LoadError(f"Fatal error: can't open the AOF manifest file {self.folder.path(self.folder.manifest_name)} "
-                            f"for reading: {error.strerror}") from None
+            raise LoadError("Fatal error: can't open the AOF manifest file "
+                            f"{self.folder.path(self.folder.manifest_name)} for reading: "
+                            f"{error.strerror}") from None
 
     def upgrade(self) -> None:
         """A single file of an older server, beside the folder, becomes the first base. Raises LoadError."""
@@ -104,13 +105,15 @@ class AppendOnly:
         except OSError as error:
             raise LoadError(f"Error trying to move the old AOF file {name} into dir {self.folder.name}: "
                             f"{error.strerror}") from None
-        log("notice", f"Successfully migrated an old-style AOF file ({name}) into the AOF directory ({self.folder.name}).")
+        log("notice", f"Successfully migrated an old-style AOF file ({name}) into the AOF directory "
+                      f"({self.folder.name}).")
 
     def make_folder(self) -> None:
         try:
             self.folder.make()
         except OSError as error:
-            raise LoadError(f"Can't open or create append-only dir {self.folder.name}: {error.strerror}") from None
+            raise LoadError(f"Can't open or create append-only dir {self.folder.name}: "
+                            f"{error.strerror}") from None
 
     def load_files(self, serve) -> None:
         """Run the files of the manifest. Raises LoadError, LoadStopped."""
@@ -119,6 +122,7 @@ class AppendOnly:
             total = self.loader.load(self.manifest)
         finally:
             self.loader = None
+        self.writer.note_size()
         base = self.manifest.base
         self.base_size = self.folder.size(base.name) if base else 0
         self.other_size = total - self.writer.size
@@ -140,10 +144,10 @@ class AppendOnly:
                 write_dataset(self.engine, self.folder.path(base.name), self.server.config)
             except OSError as error:
                 raise LoadError(f"Can't write the AOF base file {base.name}: {error.strerror}") from None
-        verb = "Opening" if manifest.increments else "Creating"
-        file = manifest.increments[-1] if manifest.increments else manifest.new_increment()
+        known = bool(manifest.increments)  # else a file of that name is of no manifest: what a crash left
+        file = manifest.increments[-1] if known else manifest.new_increment()
         try:
-            fd = open_to_append(self.folder.path(file.name))
+            fd = open_to_append(self.folder.path(file.name), truncate=not known)
         except OSError as error:
             raise LoadError(f"Can't open the append-only file {file.name}: {error.strerror}") from None
         if manifest != before and not self.folder.write(manifest):
@@ -152,11 +156,11 @@ class AppendOnly:
         size = os.fstat(fd).st_size
         self.writer.append_to(fd, size)
         self.other_size = max(0, self.other_size - size)
-        log("notice", f"{verb} AOF incr file {file.name} on server start")
+        log("notice", f"{'Opening' if known else 'Creating'} AOF incr file {file.name} on server start")
         self.state = ON
         self.engine.propagating = True
 
-    # -- on and off ---------------------------------------------------------------------------------------------------
+    # -- on and off ------------------------------------------------------------------------------------------
 
     def switch(self, on: bool) -> None:
         """CONFIG SET appendonly. Raises ConfigError where it can't be done."""
@@ -170,18 +174,18 @@ class AppendOnly:
     def turn_on(self) -> None:
         self.state = WAITING
         if self.rewriting.running:
-            log("notice", "AOF was enabled but there is already an AOF rewriting in background. Stopping background AOF and "
-                          "starting a rewrite now.")
+            log("notice", "AOF was enabled but there is already an AOF rewriting in background. Stopping "
+                          "background AOF and starting a rewrite now.")
             self.rewriting.kill()
         if self.server.children.child is not None:
             self.rewriting.scheduled = True
-            log("notice", "AOF was enabled but there is already another background operation. An AOF background was scheduled "
-                          "to start when possible.")
+            log("notice", "AOF was enabled but there is already another background operation. An AOF "
+                          "background was scheduled to start when possible.")
         elif not self.rewriting.start():
             self.abandon_first_rewrite()
             self.state = OFF
-            log("warning", "The server needs to enable the AOF but can't trigger a background AOF rewrite operation. Check the "
-                           "above logs for more info about the error.")
+            log("warning", "The server needs to enable the AOF but can't trigger a background AOF rewrite "
+                           "operation. Check the above logs for more info about the error.")
             raise ConfigError("Unable to turn on AOF. Check server logs.")
         self.writer.forget_trouble()
 
@@ -200,11 +204,11 @@ class AppendOnly:
         """CONFIG SET appendfsync."""
         self.writer.policy = self.server.config.appendfsync
 
-    # -- in the loop --------------------------------------------------------------------------------------------------
+    # -- in the loop -----------------------------------------------------------------------------------------
 
     def flush(self, force: bool = False) -> None:
-        """Write the engine's effects; called in every turn that has any, before replies are sent. Forced: even while a
-        sync is under way."""
+        """Write the engine's effects; called in every turn that has any, before replies are sent. Forced:
+        even while a sync is under way."""
         engine, writer = self.engine, self.writer
         waited = writer.buffer
         if writer.fd >= 0 and engine.effects_pending:
@@ -229,8 +233,7 @@ class AppendOnly:
     def cron(self) -> None:
         """fsync that is due, retries after errors, automatic rewrites."""
         writer = self.writer
-        writer.sync_paused = (self.server.config.no_appendfsync_on_rewrite
-                              and self.server.children.child is not None)
+        self.note_child()
         if writer.fd >= 0:
             if writer.buffer or self.engine.effects_pending:
                 self.flush()
@@ -239,14 +242,20 @@ class AppendOnly:
             writer.note_sync_outcome()
         self.rewriting.cron(automatic=self.state == ON)
 
-    # -- rewriting ----------------------------------------------------------------------------------------------------
+    def note_child(self) -> None:
+        """no-appendfsync-on-rewrite: a child lives, or does so no longer."""
+        self.writer.sync_paused = (self.server.config.no_appendfsync_on_rewrite
+                                   and self.server.children.child is not None)
+
+    # -- rewriting -------------------------------------------------------------------------------------------
 
     def rewrite(self) -> str:
         """BGREWRITEAOF: start one or schedule it; the status line to answer. Raises RewriteError."""
         return self.rewriting.request()
 
     def begin_increment(self) -> bool:
-        """A rewrite begins: from here on effects go to a new file. False, and logged, where there can't be one."""
+        """A rewrite begins: from here on effects go to a new file. False, and logged, where there can't be
+        one."""
         try:
             self.folder.make()
         except OSError as error:
@@ -256,7 +265,8 @@ class AppendOnly:
             return True
         self.flush(force=True)
         if self.writer.buffer:
-            log("warning", "Can't rewrite append only file in background: what was changed before can't be written")
+            log("warning", "Can't rewrite append only file in background: what was changed before can't be "
+                           "written")
             return False
         manifest = self.manifest.copy()
         waiting = self.state == WAITING
@@ -278,8 +288,8 @@ class AppendOnly:
         return True
 
     def adopt_base(self, manifest: Manifest) -> bool:
-        """The rewrite's base is in its place: put a manifest in use that begins with it. False, and logged, where
-        that fails."""
+        """The rewrite's base is in its place: put a manifest in use that begins with it. False, and logged,
+        where that fails."""
         increment = ""
         if self.state == WAITING:
             temporary = self.folder.temporary_increment
@@ -287,8 +297,9 @@ class AppendOnly:
             try:
                 os.rename(self.folder.path(temporary), self.folder.path(increment))
             except OSError as error:
-                log("warning", f"Error trying to rename the temporary AOF incr file {self.folder.path(temporary)} into "
-                               f"{self.folder.path(increment)}: {error.strerror}")
+                log("warning", "Error trying to rename the temporary AOF incr file "
+                               f"{self.folder.path(temporary)} into {self.folder.path(increment)}: "
+                               f"{error.strerror}")
                 return False
             log("notice", f"Successfully renamed the temporary AOF incr file {temporary} into {increment}")
         manifest.retire_increments(keep_last=self.state != OFF)
@@ -308,6 +319,7 @@ class AppendOnly:
 
     def rewrite_ended(self, killed: bool) -> None:
         """Whether it went well or not. A first rewrite that failed is tried again."""
+        self.note_child()
         if self.state == WAITING and not killed:
             self.abandon_first_rewrite()
             self.rewriting.scheduled = True
@@ -333,13 +345,14 @@ class AppendOnly:
         self.folder.write(manifest)
         self.manifest = manifest
 
-    # -- figures ------------------------------------------------------------------------------------------------------
+    # -- figures ---------------------------------------------------------------------------------------------
 
     def figures(self) -> dict:
         """The fields of INFO persistence that are the file's (see info.py)."""
         rewriting = self.rewriting
         return {"aof_enabled": self.state != OFF, "aof_rewrite_in_progress": rewriting.running,
-                "aof_rewrite_scheduled": rewriting.scheduled, "aof_last_rewrite_time_sec": rewriting.last_seconds,
+                "aof_rewrite_scheduled": rewriting.scheduled,
+                "aof_last_rewrite_time_sec": rewriting.last_seconds,
                 "aof_current_rewrite_time_sec": rewriting.current_seconds,
                 "aof_last_bgrewrite_status": rewriting.status, "aof_rewrites": rewriting.count,
                 "aof_rewrites_consecutive_failures": rewriting.failures,
@@ -359,40 +372,42 @@ class AppendOnly:
         self.writer.delayed = 0
         self.rewriting.count = 0
 
-    # -- DEBUG --------------------------------------------------------------------------------------------------------
+    # -- DEBUG -----------------------------------------------------------------------------------------------
 
     def reload(self) -> None:
         """DEBUG LOADAOF: replace the dataset by what is in the files. Raises LoadError."""
         if self.state != OFF:
             self.flush(force=True)
-        dirty = self.engine.dirty
         empty_dataset(self.engine)
         self.read_manifest()
         self.delete_history()
         self.load_files(do_nothing)
-        self.engine.dirty = dirty  # else DEBUG itself would count as a change, and be propagated
+        self.engine.dirty = 0
         log("notice", "Append Only File loaded by DEBUG LOADAOF")
 
-    def reload_copy(self, save: bool = True, empty: bool = True) -> None:
-        """DEBUG RELOAD: write the dataset to a file and replace it by what is read back. Raises LoadError, OSError."""
-        dirty = self.engine.dirty
+    def reload_copy(self, empty: bool = True) -> None:
+        """DEBUG RELOAD: write the dataset to a file and replace it by what is read back. Raises LoadError,
+        OSError."""
         name = f"temp-reload-{os.getpid()}.aof"
-        if save:
-            write_dataset(self.engine, name, self.server.config)
-        copy = Manifest(name, File(name, 1, BASE))
-        loader = Loader(self.engine, self.server.config, Folder(".", name), do_nothing)
-        if empty:
-            empty_dataset(self.engine)
-        loader.load(copy)
-        self.engine.dirty = dirty
+        write_dataset(self.engine, name, self.server.config)
+        try:
+            if empty:
+                empty_dataset(self.engine)
+            copy = Manifest(name, File(name, 1, BASE))
+            Loader(self.engine, self.server.config, Folder(".", name), do_nothing).load(copy)
+        finally:
+            os.unlink(name)
+        self.engine.dirty = 0
+        log("warning", "DB reloaded by DEBUG RELOAD")
 
-    # -- the end ------------------------------------------------------------------------------------------------------
+    # -- the end ---------------------------------------------------------------------------------------------
 
     def close(self, force: bool) -> bool:
         """Before the process ends: write and fsync. False where the dataset would be lost, unless forced."""
         if self.rewriting.running:
             if self.state == WAITING:
-                log("warning", "Writing initial AOF. Exit anyway." if force else "Writing initial AOF, can't exit.")
+                log("warning", "Writing initial AOF. Exit "
+                               "anyway." if force else "Writing initial AOF, can't exit.")
                 if not force:
                     return False
             log("warning", "There is a child rewriting the AOF. Killing it!")

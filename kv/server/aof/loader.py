@@ -1,9 +1,9 @@
 """Reading the files back: base, then increments, into an empty dataset.
 
 A file is read in blocks, which are run whole; what a block's end cuts off is moved to the front of the next.
-Between blocks clients are served, so that they are told LOADING and INFO shows how far it is. The last file may end
-in the middle of a command, since that is what a crash leaves: with aof-load-truncated it is cut there and loading
-goes well. Everything else that is wrong ends the start.
+Between blocks clients are served, so that they are told LOADING and INFO shows how far it is. The last file
+may end in the middle of a command, since that is what a crash leaves: with aof-load-truncated it is cut there
+and loading goes well. Everything else that is wrong ends the start.
 """
 from __future__ import annotations
 
@@ -92,11 +92,9 @@ class Loader:
         try:
             with open(self.folder.path(name), "rb", buffering=0) as file:
                 trouble = f"Unrecoverable error reading the append only file {name}"
-                lost = FileReplay(self, file, name).run()
+                lost = FileReplay(self, file, name, last).run()
         except OSError as error:
             raise LoadError(f"{trouble}: {error.strerror}") from None
-        if lost and not last:
-            raise LoadError("Fatal error: the truncated file is not the last file")
         log("notice", f"DB loaded from {kind} file {name}: {time.monotonic() - started:.3f} seconds")
         return lost
 
@@ -104,10 +102,11 @@ class Loader:
 class FileReplay:
     """One file that is being run."""
 
-    def __init__(self, loader: Loader, file, name: str) -> None:
+    def __init__(self, loader: Loader, file, name: str, last: bool) -> None:
         self.loader = loader
         self.file = file
         self.name = name
+        self.last = last    # no other file follows: it may end in the middle of a command
         self.size = os.fstat(file.fileno()).st_size
         interval = loader.config.loading_process_events_interval_bytes
         self.block = bytearray(max(1, min(self.size, max(BLOCK_LEAST, min(BLOCK_MOST, interval)))))
@@ -132,8 +131,10 @@ class FileReplay:
 
     def refuse_rdb(self, beginning: bytearray) -> None:
         if beginning.startswith(RDB_SIGNATURES):
-            raise LoadError(f"The AOF file {self.name} begins with an RDB snapshot, which this release can't read. Have the "
-                            "server that wrote it run BGREWRITEAOF with aof-use-rdb-preamble set to no, and copy the files then.")
+            raise LoadError(
+                f"The AOF file {self.name} begins with an RDB snapshot, which this release can't read. Have "
+                "the server that wrote it run BGREWRITEAOF with aof-use-rdb-preamble set to no, and copy the "
+                "files then.")
 
     def run_block(self) -> None:
         """Run the whole commands of the block and move the rest to its front."""
@@ -182,19 +183,21 @@ class FileReplay:
             self.block = larger
         return True
 
-    # -- what goes wrong ----------------------------------------------------------------------------------------------
+    # -- what goes wrong -------------------------------------------------------------------------------------
 
     def refuse(self, fault: AofFault) -> None:
         if fault.refusal:
-            raise LoadError(f"Error reading the append only file {self.name}, error: {fault.refusal}") from None
+            raise LoadError(f"Error reading the append only file {self.name}, error: "
+                            f"{fault.refusal}") from None
         raise LoadError(
-            f"Bad file format reading the append only file {self.name} at offset {self.offset + fault.offset}: make a backup of "
-            "your AOF file, then use ./valkey-check-aof --fix <filename.manifest>") from None
+            f"Bad file format reading the append only file {self.name} at offset "
+            f"{self.offset + fault.offset}: make a backup of your AOF file, then use ./valkey-check-aof "
+            "--fix <filename.manifest>") from None
 
     def warn_of_errors(self) -> None:
         replay = self.replay
         if replay.errors:
-            log("warning", f"== CRITICAL == This server is sending an error to its AOF-loading-client: "
+            log("warning", "== CRITICAL == This server is sending an error to its AOF-loading-client: "
                            f"'{replay.error.decode('utf-8', 'replace')}' after processing the command "
                            f"'{replay.error_command}' ({replay.errors} such errors in {self.name})")
 
@@ -204,10 +207,12 @@ class FileReplay:
             log("warning", f"Revert incomplete MULTI/EXEC transaction in AOF file {self.name}")
         if not self.loader.config.aof_load_truncated:
             raise LoadError(
-                f"Unexpected end of file reading the append only file {self.name}. You can: 1) Make a backup of your AOF file, "
-                "then use ./valkey-check-aof --fix <filename.manifest>. 2) Alternatively you can set the 'aof-load-truncated' "
-                "configuration option to yes and restart the server.")
+                f"Unexpected end of file reading the append only file {self.name}. You can: 1) Make a backup "
+                "of your AOF file, then use ./valkey-check-aof --fix <filename.manifest>. 2) Alternatively "
+                "you can set the 'aof-load-truncated' configuration option to yes and restart the server.")
         log("warning", f"!!! Warning: short read while loading the AOF file {self.name}!!!")
+        if not self.last:
+            raise LoadError("Fatal error: the truncated file is not the last file")
         log("warning", f"!!! Truncating the AOF {self.name} at offset {self.offset} !!!")
         try:
             os.truncate(self.loader.folder.path(self.name), self.offset)

@@ -4,11 +4,11 @@
     file appendonly.aof.1.incr.aof seq 1 type h
     file appendonly.aof.2.incr.aof seq 2 type i
 
-A base (b) is the dataset as it was when it was last rewritten; increments (i) are what came after it; history (h)
-is what a newer base has replaced and what waits to be deleted. Keys that are not known here (a later version's) are
-skipped. The manifest is the one place that decides: it is changed as a copy, written beside the old one, synced,
-renamed over it, and only then does the copy become the one in use. So after a crash at any moment the old state or
-the new one is there, whole.
+A base (b) is the dataset as it was when it was last rewritten; increments (i) are what came after it; history
+(h) is what a newer base has replaced and what waits to be deleted. Keys that are not known here (a later
+version's) are skipped. The manifest is the one place that decides: it is changed as a copy, written beside
+the old one, synced, renamed over it, and only then does the copy become the one in use. So after a crash at
+any moment the old state or the new one is there, whole.
 """
 from __future__ import annotations
 
@@ -46,7 +46,8 @@ class File:
 
 @dataclass
 class Manifest:
-    """The files by kind. Sequence numbers only grow: `last_base` and `last_increment` were the latest given."""
+    """The files by kind. Sequence numbers only grow: `last_base` and `last_increment` were the latest
+    given."""
 
     stem: str  # appendfilename
     base: File | None = None
@@ -92,18 +93,20 @@ class Manifest:
 
     def new_increment(self) -> File:
         self.last_increment += 1
-        self.increments.append(File(f"{self.stem}.{self.last_increment}.incr.aof", self.last_increment, INCREMENT))
+        name = f"{self.stem}.{self.last_increment}.incr.aof"
+        self.increments.append(File(name, self.last_increment, INCREMENT))
         return self.increments[-1]
 
     def retire_increments(self, keep_last: bool) -> None:
-        """A new base holds what the increments held: they become history, save the last where it is being written."""
+        """A new base holds what the increments held: they become history, save the last where it is being
+        written."""
         kept = self.increments[-1:] if keep_last else []
         for file in reversed(self.increments[:len(self.increments) - len(kept)]):
             self.history.insert(0, replace(file, kind=HISTORY))
         self.increments = kept
 
 
-# -- reading ------------------------------------------------------------------------------------------------------
+# -- reading -------------------------------------------------------------------------------------------------
 
 def parse(stem: str, text: bytes) -> Manifest:
     """The manifest of these lines. Raises ManifestError."""
@@ -152,7 +155,7 @@ def leading_number(text: str) -> int:
     return sign * min(int(digits[:end]), INT64_MAX) if end else 0
 
 
-# -- the folder ---------------------------------------------------------------------------------------------------
+# -- the folder ----------------------------------------------------------------------------------------------
 
 class Folder:
     """appenddirname: where the files and their manifest are."""
@@ -186,7 +189,8 @@ class Folder:
         return os.stat(self.path(name)).st_size
 
     def read(self) -> Manifest:
-        """The manifest as it stands on disk, an empty one where there is none. Raises ManifestError, OSError."""
+        """The manifest as it stands on disk, an empty one where there is none. Raises ManifestError,
+        OSError."""
         try:
             with open(self.path(self.manifest_name), "rb") as file:
                 return parse(self.stem, file.read())
@@ -203,7 +207,8 @@ class Folder:
                 write_all(file.fileno(), encode(manifest.render()))
                 step = f"Fail to fsync the temp AOF file {temporary}"
                 os.fsync(file.fileno())
-            step = f"Error trying to rename the temporary AOF manifest file {temporary} into {self.manifest_name}"
+            step = (f"Error trying to rename the temporary AOF manifest file {temporary} into "
+                    f"{self.manifest_name}")
             os.rename(self.path(temporary), self.path(self.manifest_name))
             step = f"Fail to fsync AOF directory {self.name}"
             self.sync()

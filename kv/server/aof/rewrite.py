@@ -2,12 +2,12 @@
 
     1  what is pending is written, and a new increment is opened: it will hold everything from here on
     2  a child is forked and writes the dataset as it stands to temp-rewriteaof-bg-<pid>.aof
-    3  when it is done that file is renamed to the next base, the increments before the new one become history, and
-    the manifest
-       that says so replaces the old one; then history is deleted
+    3  when it is done that file is renamed to the next base, the increments before the new one become
+       history, and the manifest that says so replaces the old one; then history is deleted
 
-Until the manifest is replaced nothing that a start would read has changed, so a failure at any step costs only the
-work. Rewrites that keep failing are retried ever more rarely, since each of them leaves one more small increment.
+Until the manifest is replaced nothing that a start would read has changed, so a failure at any step costs
+only the work. Rewrites that keep failing are retried ever more rarely, since each of them leaves one more
+small increment.
 """
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from .writer import unlink_in_background
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
 
     from kv._core.engine.engine import Engine
 
+    from ..children import Child
     from ..config import Config
     from .appendonly import AppendOnly
 
@@ -42,7 +42,7 @@ class RewriteError(Exception):
     """BGREWRITEAOF can't be done now; str() is the error reply."""
 
 
-# -- writing the dataset ------------------------------------------------------------------------------------------
+# -- writing the dataset -------------------------------------------------------------------------------------
 
 def write_dataset(engine: Engine, path: str, config: Config) -> None:
     """Write the dataset as commands to a new file and sync it. Raises OSError, and leaves no file then."""
@@ -88,7 +88,7 @@ def private_bytes() -> int:
     return 0
 
 
-# -- in the background --------------------------------------------------------------------------------------------
+# -- in the background ---------------------------------------------------------------------------------------
 
 class RetryLimit:
     """After three failures in a row an automatic rewrite waits 1, 2, 4 ... minutes."""
@@ -121,6 +121,7 @@ class Rewrite:
         self.server = aof.server
         self.limit = RetryLimit()
         self.scheduled = False
+        self.child: Child | None = None     # that was started last
         self.killed = False         # the child was ended by ourselves
         self.started = -1.0         # unix time, -1: none is under way
         self.last_seconds = -1
@@ -147,8 +148,8 @@ class Rewrite:
             log("notice", "Background append only file rewriting scheduled.")
             return SCHEDULED
         if not self.start():
-            raise RewriteError("ERR Can't execute an AOF background rewriting. Please check the server logs for more "
-                               "information.")
+            raise RewriteError("ERR Can't execute an AOF background rewriting. Please check the server logs "
+                               "for more information.")
         return STARTED
 
     def start(self) -> bool:
@@ -165,9 +166,10 @@ class Rewrite:
             self.status = "err"
             log("warning", f"Can't rewrite append only file in background: fork: {error.strerror}")
             return False
-        assert self.server.children.child is not None
-        self.child: Any = self.server.children.child
+        self.child = self.server.children.child
+        assert self.child is not None
         log("notice", f"Background append only file rewriting started by pid {self.child.pid}")
+        self.aof.note_child()
         self.scheduled = False
         self.started = time.time()
         return True
@@ -178,11 +180,13 @@ class Rewrite:
         write_dataset(self.server.engine, path, self.server.config)
         log("notice", f"Successfully created the temporary AOF base file {path}")
         size = private_bytes()
-        log("notice", f"Fork CoW for AOF rewrite: current {size >> 20} MB, peak {size >> 20} MB, average {size >> 20} MB")
+        log("notice", f"Fork CoW for AOF rewrite: current {size >> 20} MB, peak {size >> 20} MB, average "
+                      f"{size >> 20} MB")
         os.write(pipe, b"%d" % size)
 
     def done(self, status: int) -> None:
         """The child has ended: 0, an exit status, or -signal."""
+        assert self.child is not None
         path = temporary_name(self.child.pid)
         if self.killed:
             pass
@@ -215,8 +219,8 @@ class Rewrite:
         try:
             os.rename(path, aof.folder.path(base.name))
         except OSError as error:
-            log("warning", f"Error trying to rename the temporary AOF base file {path} into {aof.folder.path(base.name)}: "
-                           f"{error.strerror}")
+            log("warning", f"Error trying to rename the temporary AOF base file {path} into "
+                           f"{aof.folder.path(base.name)}: {error.strerror}")
             return False
         log("notice", f"Successfully renamed the temporary AOF base file {path} into {base.name}")
         if not aof.adopt_base(manifest):
@@ -227,7 +231,7 @@ class Rewrite:
 
     def kill(self) -> None:
         """End the child, whose work is no longer wanted."""
-        if not self.running:
+        if not self.running or self.child is None:
             return
         log("notice", f"Killing running AOF rewrite child: {self.child.pid}")
         self.killed = True

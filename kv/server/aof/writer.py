@@ -1,17 +1,18 @@
 """Writing and syncing: the end of the append-only file.
 
-What a turn of the loop has changed is one write(2), straight from the engine's buffer. When it is on disk depends
-on appendfsync:
+What a turn of the loop has changed is one write(2), straight from the engine's buffer. When it is on disk
+depends on appendfsync:
 
     always      fdatasync here, before the replies leave
-    everysec    fdatasync once a second in a thread; while one is under way writing would wait for it in the kernel, so it
-                is put off for up to two seconds, and then done whether or not the sync has ended
+    everysec    fdatasync once a second in a thread; while one is under way writing would wait for it inside
+                the kernel, so it is put off for up to two seconds, and then done whether or not the sync has
+                ended
     no          when the kernel pleases
 
-A write that fails (no space) leaves the file as it was before: a part that was written is cut off again. The bytes
-wait in `buffer`, writes of clients are refused, and each call of flush() tries again. With `always` a failure ends
-the process: clients of this very turn would be told of changes that are not on disk, and the dataset can't be
-rolled back.
+A write that fails (no space) leaves the file as it was before: a part that was written is cut off again. The
+bytes wait in `buffer`, writes of clients are refused, and each call of flush() tries again. With `always` a
+failure ends the process: clients of this very turn would be told of changes that are not on disk, and the
+dataset can't be rolled back.
 """
 from __future__ import annotations
 
@@ -31,7 +32,8 @@ ALWAYS, EVERYSEC, NO = "always", "everysec", "no"
 SYNC_SECONDS = 1.0
 POSTPONE_SECONDS = 2.0      # longest time that a write waits for a sync
 LOG_SECONDS = 30            # between two lines on the same trouble
-NO_TROUBLE = (errno.EBADF, errno.EINVAL)    # of fsync: the descriptor was closed meanwhile, or can't be synced
+# of fsync: the descriptor was closed meanwhile, or can't be synced
+NO_TROUBLE = (errno.EBADF, errno.EINVAL)
 
 
 class Worker:
@@ -74,8 +76,8 @@ class Worker:
 
 
 def unlink_in_background(path: str, worker: Worker) -> None:
-    """Take a file's name away now; its blocks are freed when the thread closes it. A file that is not there is no
-    error."""
+    """Take a file's name away now; its blocks are freed when the thread closes it. A file that is not there
+    is no error."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
@@ -85,8 +87,8 @@ def unlink_in_background(path: str, worker: Worker) -> None:
 
 
 class Writer:
-    """The file that is being appended to. `refuse_writes` is told why clients' writes must be refused, None once
-    they need not."""
+    """The file that is being appended to. `refuse_writes` is told why clients' writes must be refused, None
+    once they need not."""
 
     def __init__(self, refuse_writes: Callable[[str | None], object], policy: str = EVERYSEC) -> None:
         self.refuse_writes = refuse_writes
@@ -96,7 +98,8 @@ class Writer:
         self.size = 0                   # bytes in the file
         self.synced = 0                 # ... of which a sync was at least begun
         self.buffer = bytearray()       # what could not be written yet
-        self.kept = 0                   # bytes of the write that failed last that are in the file all the same
+        # bytes of the write that failed last that are in the file all the same
+        self.kept = 0
         self.error = 0                  # errno of the last write, 0: it went well
         self.sync_error = 0             # errno of the last sync in the thread
         self.told_sync_error = 0        # ... that clients' writes were refused or accepted for
@@ -108,14 +111,20 @@ class Writer:
         self.postponed_since = 0.0      # when the buffer began to wait for a sync, 0: it does not
         self.logged = -LOG_SECONDS * 2.0    # when trouble was logged
 
-    # -- files --------------------------------------------------------------------------------------------------------
+    # -- files -----------------------------------------------------------------------------------------------
 
     def append_to(self, fd: int, size: int) -> None:
-        """Go on in another file, opened with O_APPEND; the one before it is synced and closed in the thread."""
+        """Go on in another file, opened with O_APPEND; the one before it is synced and closed in the
+        thread."""
         if self.fd >= 0:
             self.syncs.submit(self.sync_and_close, self.fd)
             self.last_sync = time.monotonic()
         self.fd, self.size, self.synced = fd, size, size
+
+    def note_size(self) -> None:
+        """The file may have been cut meanwhile (DEBUG LOADAOF)."""
+        if self.fd >= 0:
+            self.size = self.synced = os.fstat(self.fd).st_size
 
     def close(self) -> None:
         """Sync and close; what could not be written is dropped."""
@@ -148,7 +157,7 @@ class Writer:
         self.error = self.sync_error = self.told_sync_error = 0
         self.refuse_writes(None)
 
-    # -- writing ------------------------------------------------------------------------------------------------------
+    # -- writing ---------------------------------------------------------------------------------------------
 
     def write(self, data: bytes | memoryview, force: bool = False) -> None:
         """Append bytes, behind what still waits. Forced: without waiting for a sync."""
@@ -181,12 +190,13 @@ class Writer:
         if now - self.postponed_since < POSTPONE_SECONDS:
             return False
         self.delayed += 1
-        log("notice", "Asynchronous AOF fsync is taking too long (disk is busy?). Writing the AOF buffer without waiting for "
-                      "fsync to complete, this may slow down the server.")
+        log("notice", "Asynchronous AOF fsync is taking too long (disk is busy?). Writing the AOF buffer "
+                      "without waiting for fsync to complete, this may slow down the server.")
         return True
 
     def append(self, data: bytes | bytearray | memoryview) -> bool:
-        """One write of everything. False where it fails: `kept` is how much of it is in the file all the same."""
+        """One write of everything. False where it fails: `kept` is how much of it is in the file all the
+        same."""
         if self.flush_sleep_us:
             time.sleep(self.flush_sleep_us / 1e6)
         self.postponed_since = 0.0
@@ -210,7 +220,8 @@ class Writer:
         self.kept = self.cut_off_part(written, wanted, trouble, may_log)
         self.size += self.kept
         if self.policy == ALWAYS:
-            log("warning", "Can't recover from AOF write error when the AOF fsync policy is 'always'. Exiting...")
+            log("warning", "Can't recover from AOF write error when the AOF fsync policy is 'always'. "
+                           "Exiting...")
             os._exit(1)
         self.error = trouble
         self.tell()
@@ -223,13 +234,15 @@ class Writer:
                 log("warning", f"Error writing to the AOF file: {os.strerror(trouble)}")
             return 0
         if may_log:
-            log("warning", f"Short write while writing to the AOF file: (nwritten={written}, expected={wanted})")
+            log("warning", f"Short write while writing to the AOF file: (nwritten={written}, "
+                           f"expected={wanted})")
         try:
             os.ftruncate(self.fd, self.size)
         except OSError as error:
             if may_log:
-                log("warning", "Could not remove short write from the append-only file. The server may refuse to load the AOF "
-                               f"the next time it starts.  ftruncate: {error.strerror}")
+                log("warning", "Could not remove short write from the append-only file. The server may "
+                               "refuse to load the AOF the next time it starts.  ftruncate: "
+                               f"{error.strerror}")
             return written
         return 0
 
@@ -242,7 +255,7 @@ class Writer:
     def failing(self) -> bool:
         return bool(self.error or self.sync_error)
 
-    # -- syncing ------------------------------------------------------------------------------------------------------
+    # -- syncing ---------------------------------------------------------------------------------------------
 
     def sync_if_due(self) -> None:
         if self.synced == self.size or self.sync_paused:
@@ -251,8 +264,8 @@ class Writer:
             try:
                 os.fdatasync(self.fd)
             except OSError as error:
-                log("warning", f"Can't persist AOF for fsync error when the AOF fsync policy is 'always': {error.strerror}. "
-                               "Exiting...")
+                log("warning", "Can't persist AOF for fsync error when the AOF fsync policy is 'always': "
+                               f"{error.strerror}. Exiting...")
                 os._exit(1)
             self.synced = self.size
             self.last_sync = time.monotonic()

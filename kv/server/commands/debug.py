@@ -213,7 +213,9 @@ def debug_reload(call, *options):
     if any(word not in (b"merge", b"noflush", b"nosave") for word in words):
         raise ReplyError("ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.")
     try:
-        call.server.aof.reload_copy(save=b"nosave" not in words, empty=b"noflush" not in words)
+        if b"nosave" in words:
+            raise LoadError("DEBUG RELOAD NOSAVE: there is no RDB file to load")
+        call.server.aof.reload_copy(empty=b"noflush" not in words)
     except (LoadError, OSError) as error:
         log("warning", str(error))
         raise ReplyError("ERR Error trying to load the RDB dump, check server logs.") from None

@@ -4,11 +4,11 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
-from kv._core.engine.aofreplay import AofReplay, empty_dataset
 from kv._core.engine.engine import Engine
 from kv._core.engine.replay import LocalSession
-from kv._core.engine.rewrite import DatasetCommands
 
+from kv._core.engine.aofreplay import AofReplay, empty_dataset
+from kv._core.engine.rewrite import DatasetCommands
 from kv.server.aof import rewrite as module
 from kv.server.aof.rewrite import RetryLimit, write_dataset
 from tests.commands.client import request
@@ -58,7 +58,8 @@ def test_every_key_once_and_back_again(least: int) -> None:
     assert AofReplay(other).feed(data) == len(data)
     for database in (0, 1, 15):
         for n, value in enumerate(values):
-            assert run(other, ["SELECT", database], ["GET", f"k{n}"]) == b"+OK\r\n$%d\r\n%s\r\n" % (len(value), value)
+            reply = run(other, ["SELECT", database], ["GET", f"k{n}"])
+            assert reply == b"+OK\r\n$%d\r\n%s\r\n" % (len(value), value)
     assert sorted(request_lines(rewritten(other))) == sorted(request_lines(data))
 
 

@@ -249,7 +249,8 @@ def test_the_next_file_takes_over(path, told, syncs, tmp_path) -> None:
     writer.append_to(os.open(tmp_path / "next", os.O_WRONLY | os.O_CREAT | os.O_APPEND), 0)
     writer.write(b"second")
     writer.syncs.drain()
-    assert syncs.count == 1 and path.read_bytes() == b"first" and (tmp_path / "next").read_bytes() == b"second"
+    assert syncs.count == 1
+    assert (path.read_bytes(), (tmp_path / "next").read_bytes()) == (b"first", b"second")
     with pytest.raises(OSError):
         os.fstat(first)
 
