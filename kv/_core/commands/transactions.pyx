@@ -83,8 +83,8 @@ cdef void cmd_watch(Context *c) noexcept nogil:
 
 
 declare(native(cmd_watch), "watch", -2, "noscript loading stale fast allow_busy no_multi", keys="1..-1 RO",
-        group="transactions", since="2.2.0", complexity="O(1) for every key.",
-        summary="Has EXEC answer null if one of the keys changes before.")
+        group="transactions", since="2.2.0", complexity="O(1)",
+        summary="Has EXEC answer null if one of the keys changes before.", args="key...")
 
 
 cdef void cmd_unwatch(Context *c) noexcept nogil:
