@@ -23,6 +23,12 @@ cdef struct ListpackValue:          # an element as it is stored
     size_t length                   # bytes of text
     int64_t number                  # where text is NULL
 
+cdef struct ListpackElement:        # an element to be written
+    uint8_t head[9]                 # what stands before the text; all of a number
+    uint32_t head_length            # bytes of head
+    Slice text                      # not copied; length 0 for a number
+    size_t size                     # bytes of it all in a pack, with the length behind
+
 cdef Listpack *listpack_new(size_t capacity) noexcept nogil     # bytes to make room for, 0 for none in particular
 cdef Listpack *listpack_copy(const void *bytes, size_t length) noexcept nogil   # of bytes that listpack_validate accepted
 cdef void listpack_free(Listpack *pack) noexcept nogil
@@ -40,7 +46,17 @@ cdef Listpack *listpack_replace_number(Listpack *pack, uint8_t **at, int64_t num
 cdef Listpack *listpack_delete(Listpack *pack, uint8_t **at, uint64_t count) noexcept nogil # at: what follows, or NULL
 cdef Listpack *listpack_delete_index(Listpack *pack, int64_t index, uint64_t count) noexcept nogil
 cdef Listpack *listpack_delete_many(Listpack *pack, uint8_t **elements, uint64_t count, int stride) noexcept nogil
+cdef Listpack *listpack_truncate(Listpack *pack, uint8_t *at) noexcept nogil    # the element and all behind it go
+cdef Listpack *listpack_split(Listpack *pack, uint8_t *at, Listpack **rest) noexcept nogil  # rest: from the element on
 cdef Listpack *listpack_merge(Listpack *first, Listpack *second) noexcept nogil             # takes both
+
+# For an owner who keeps room at both ends of a pack and looks after it himself: nothing is allocated, and a pack that
+# does not stand at its block's start must not be given to the functions above.
+cdef ListpackElement listpack_encode(Slice value) noexcept nogil
+cdef void listpack_append_within(Listpack *pack, const ListpackElement *element) noexcept nogil
+cdef Listpack *listpack_prepend_within(Listpack *pack, const ListpackElement *element) noexcept nogil  # size bytes before
+cdef void listpack_drop_last_within(Listpack *pack) noexcept nogil
+cdef Listpack *listpack_drop_first_within(Listpack *pack) noexcept nogil    # that many bytes behind
 
 # walk; all give NULL where there is no such element
 cdef uint8_t *listpack_first(const Listpack *pack) noexcept nogil
@@ -54,6 +70,7 @@ cdef uint8_t *listpack_find(const Listpack *pack, uint8_t *start, Slice value, u
 cdef ListpackValue listpack_get(const uint8_t *at) noexcept nogil
 cdef Slice listpack_slice(const uint8_t *at, char *number) noexcept nogil   # into the pack, or into `number`
 cdef bint listpack_is(const uint8_t *at, Slice value) noexcept nogil
+cdef size_t listpack_size_at(const uint8_t *at) noexcept nogil              # bytes that the element takes
 cdef uint64_t listpack_count(const Listpack *pack) noexcept nogil
 cdef size_t listpack_element_size(Slice value) noexcept nogil               # bytes that it would take in a pack
 

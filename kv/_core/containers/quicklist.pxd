@@ -2,24 +2,9 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from kv._core.base.blob cimport Blob
-from kv._core.base.buffer cimport Buffer
 from kv._core.base.slice cimport Slice
 from kv._core.containers.listpack cimport Listpack, ListpackValue
-
-cdef enum QuicklistKind:
-    QUICKLIST_PLAIN = 1         # one large element; the numbers are RDB's
-    QUICKLIST_PACKED = 2
-
-cdef struct QuicklistNode:
-    QuicklistNode *previous     # NULL: the first
-    QuicklistNode *next         # NULL: the last
-    void *block                 # the node's bytes, where `kind` and `compressed` say what they are
-    uint32_t lead               # bytes in the block before the pack: room to grow at the head
-    uint32_t count              # elements
-    uint32_t compressed         # bytes of LZF in the block; 0: the block is a Listpack (or a Blob)
-    uint8_t kind                # a QuicklistKind
-    uint8_t opened              # decompressed for a cursor, to be compressed again
-    uint8_t incompressible      # compressing was tried in vain and nothing changed since
+from kv._core.containers.quicknode cimport QuicklistNode
 
 cdef struct Quicklist:
     QuicklistNode *first        # NULL: the list is empty
@@ -44,7 +29,7 @@ cdef struct QuicklistStats:     # for DEBUG
 
 cdef Quicklist *quicklist_new(int fill, int compress) noexcept nogil
 cdef void quicklist_free(Quicklist *list) noexcept nogil
-cdef void quicklist_limit(Quicklist *list, int fill, int compress) noexcept nogil   # for what comes from now on
+cdef void quicklist_limit(Quicklist *list, int fill, int compress) noexcept nogil   # recompresses all nodes
 
 # the ends
 cdef void quicklist_push_first(Quicklist *list, Slice value) noexcept nogil
@@ -73,9 +58,6 @@ cdef uint64_t quicklist_delete_range(Quicklist *list, int64_t start, uint64_t co
 cdef void quicklist_append_pack(Quicklist *list, Listpack *pack) noexcept nogil     # takes it; empty: freed
 cdef void quicklist_append_plain(Quicklist *list, Blob *blob) noexcept nogil        # takes it
 cdef Listpack *quicklist_take_pack(Quicklist *list) noexcept nogil  # frees a list that is one packed node; else NULL
-cdef Slice quicklist_node_bytes(const QuicklistNode *node, Buffer *scratch) noexcept nogil  # decompressed into scratch
-cdef Slice quicklist_node_lzf(const QuicklistNode *node, size_t *raw_length) noexcept nogil # of a compressed node
-cdef size_t quicklist_node_raw_length(const QuicklistNode *node) noexcept nogil
 
 cdef bint quicklist_fits(int fill, size_t bytes, uint64_t count) noexcept nogil # a pack of that size may be one node
 cdef bint quicklist_is_large(int fill, size_t length) noexcept nogil            # such an element gets a plain node
