@@ -6,6 +6,7 @@ so that two servers, or a server before and after a restart, can be compared.
 from libc.stdint cimport int64_t, uint64_t
 
 from kv._core.base.memory cimport memory_size
+from kv._core.base.numbers cimport FORMAT_DOUBLE_SIZE, format_double
 from kv._core.base.slice cimport Slice, slice_of
 from kv._core.containers.hashtable cimport hashtable_reserve, hashtable_scan
 from kv._core.engine.engine cimport Engine
@@ -13,8 +14,8 @@ from kv._core.keyspace.keyspace cimport (
     Database, Key, Keyspace, key_of, keyspace_add, keyspace_changed, keyspace_find, keyspace_idle_seconds,
     keyspace_lfu)
 from kv._core.objects.entry cimport (
-    ENCODING_INT, ENCODING_RAW, TYPE_STRING, Entry, entry_access, entry_encoding, entry_encoding_name, entry_expiry,
-    entry_key, entry_number, entry_type, entry_word)
+    ENCODING_INT, ENCODING_RAW, TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_STRING, Entry, Item, entry_access, entry_encoding, entry_encoding_name, entry_expiry,
+    entry_key, entry_number, entry_type, entry_word, type_operations)
 from kv._core.objects.string cimport string_new, string_slice
 
 from hashlib import sha1
@@ -63,6 +64,8 @@ cdef uint64_t saved_length(const Entry *entry) except? 0:
         for bits, size in ((7, 2), (15, 3), (31, 5)):
             if -(1 << <int> bits) <= number < 1 << <int> bits:
                 return size
+    if entry_type(entry) != TYPE_STRING:
+        return max(1, type_operations(entry_type(entry)).memory(entry_word(<Entry *> entry)[0], entry_encoding(entry), 0))
     length = len(bytes_of_string(entry))
     return length + (1 if length < 64 else 2 if length < 16384 else 5)
 
@@ -104,9 +107,41 @@ def mix_in(digest, data):
     return sha1(xor_in(digest, data)).digest()
 
 
+cdef bint gather_item(void *argument, const Item *item) noexcept nogil:
+    with gil:
+        (<list> argument).append((item.first.data[:item.first.length], item.second.data[:item.second.length],
+                                  item.score))
+    return True
+
+
+cdef bytes score_text(double score):
+    cdef char text[FORMAT_DOUBLE_SIZE]
+    cdef int length = format_double(text, score)
+    return text[:length]
+
+
+cdef object collection_digest(const Entry *entry, object digest):
+    """A list in order; the elements of the other types whatever their order."""
+    cdef list items = []
+    cdef int type = entry_type(entry)
+    type_operations(type).walk(entry_word(<Entry *> entry)[0], entry_encoding(entry), gather_item, <void *> items)
+    for first, second, score in items:
+        if type == TYPE_LIST:
+            digest = mix_in(digest, first)
+        elif type == TYPE_SET:
+            digest = xor_in(digest, first)
+        else:
+            part = mix_in(mix_in(bytes(DIGEST_BYTES), first), second if type == TYPE_HASH else score_text(score))
+            digest = xor_in(digest, part)
+    return digest
+
+
 cdef object value_digest(const Entry *entry, object digest):
     digest = mix_in(digest, int(entry_type(entry)).to_bytes(4, "big"))
-    digest = mix_in(digest, bytes_of_string(entry))
+    if entry_type(entry) == TYPE_STRING:
+        digest = mix_in(digest, bytes_of_string(entry))
+    else:
+        digest = collection_digest(entry, digest)
     if entry_expiry(entry) != -1:
         digest = xor_in(digest, b"!!expire!!")
     return digest

@@ -9,14 +9,19 @@ from cpython.memoryview cimport PyMemoryView_FromMemory
 from libc.stdint cimport int64_t, uint64_t
 
 from kv._core.base.buffer cimport Buffer, buffer_append, buffer_free, buffer_reserve
-from kv._core.base.numbers cimport FORMAT_I64_SIZE, format_i64
+from kv._core.base.numbers cimport FORMAT_DOUBLE_SIZE, FORMAT_I64_SIZE, format_double, format_i64
 from kv._core.base.slice cimport Slice
 from kv._core.containers.hashtable cimport hashtable_scan
 from kv._core.engine.engine cimport Engine
 from kv._core.keyspace.keyspace cimport Database
-from kv._core.objects.entry cimport ENTRY_EXPIRES, TYPE_STRING, Entry, entry_expiry, entry_key, entry_type
+from kv._core.objects.entry cimport (
+    ENTRY_EXPIRES, TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_STRING, TYPE_ZSET, Entry, Item, TypeOperations, entry_encoding,
+    entry_expiry, entry_key, entry_type, entry_word, type_operations)
 from kv._core.objects.string cimport NUMBER_TEXT, string_slice
 
+
+cdef enum:
+    ITEMS_A_COMMAND = 64        # elements of one RPUSH, SADD, HMSET or ZADD
 
 cdef struct Output:             # what the visitor of buckets writes to
     Buffer buffer               # commands not yet taken
@@ -77,6 +82,8 @@ cdef void write_entry(Buffer *out, const Entry *entry) noexcept nogil:
     """The commands that make one key: its value by its type, then its expiry."""
     if entry_type(entry) == TYPE_STRING:
         write_string(out, entry)
+    else:
+        write_collection(out, entry)
     if entry.flags & ENTRY_EXPIRES:
         write_count(out, 3)
         write_word(out, b"PEXPIREAT", 9)
@@ -90,6 +97,59 @@ cdef void write_string(Buffer *out, const Entry *entry) noexcept nogil:
     write_word(out, b"SET", 3)
     write_slice(out, entry_key(entry))
     write_slice(out, string_slice(entry, text))
+
+
+cdef struct Collection:         # what a walk through a value writes
+    Buffer *out
+    Slice key
+    int type                    # Type
+    uint64_t left               # elements still to come
+    int batch                   # of them in the command that is being written
+
+
+cdef inline int words_an_item(int type) noexcept nogil:
+    return 2 if type == TYPE_HASH or type == TYPE_ZSET else 1
+
+
+cdef void write_batch_head(Collection *collection) noexcept nogil:
+    """The beginning of a command for the next elements, ITEMS_A_COMMAND at most."""
+    cdef Buffer *out = collection.out
+    collection.batch = ITEMS_A_COMMAND if collection.left > ITEMS_A_COMMAND else <int> collection.left
+    write_count(out, 2 + collection.batch * words_an_item(collection.type))
+    if collection.type == TYPE_LIST:
+        write_word(out, b"RPUSH", 5)
+    elif collection.type == TYPE_SET:
+        write_word(out, b"SADD", 4)
+    elif collection.type == TYPE_HASH:
+        write_word(out, b"HMSET", 5)
+    else:
+        write_word(out, b"ZADD", 4)
+    write_slice(out, collection.key)
+
+
+cdef bint write_item(void *argument, const Item *item) noexcept nogil:
+    cdef Collection *collection = <Collection *> argument
+    cdef char score[FORMAT_DOUBLE_SIZE]
+    if collection.batch == 0:
+        write_batch_head(collection)
+    if collection.type == TYPE_ZSET:
+        write_word(collection.out, score, format_double(score, item.score))
+    write_slice(collection.out, item.first)
+    if collection.type == TYPE_HASH:
+        write_slice(collection.out, item.second)
+    collection.batch -= 1
+    collection.left -= 1
+    return True
+
+
+cdef void write_collection(Buffer *out, const Entry *entry) noexcept nogil:
+    cdef Collection collection
+    cdef void *value = entry_word(<Entry *> entry)[0]
+    cdef int encoding = entry_encoding(entry)
+    cdef const TypeOperations *operations = type_operations(entry_type(entry))
+    collection.out, collection.key, collection.type, collection.batch = out, entry_key(entry), entry_type(entry), 0
+    collection.left = operations.length(value, encoding)
+    operations.walk(value, encoding, write_item, &collection)
 
 
 # -- the form of requests ----------------------------------------------------------------------------------------------

@@ -32,6 +32,22 @@ cdef enum:
     ACCESS_MASK = 0xffffff
     LARGEST_ENTRY = 1024    # bytes up to which a string is embedded
 
+cdef struct Item:               # one element of a collection, as a walk shows it
+    Slice first                 # element of a list or set, field of a hash, member of a sorted set
+    Slice second                # value of a field, else empty
+    double score                # of a member, else 0
+
+ctypedef bint (*item_visitor)(void *argument, const Item *item) noexcept nogil     # false ends the walk
+
+cdef struct TypeOperations:     # what all types but string are asked; `value` is what the entry's word points to
+    void (*free)(void *value, int encoding) noexcept nogil
+    void *(*copy)(const void *value, int encoding) noexcept nogil               # of the same encoding, sharing nothing
+    size_t (*memory)(const void *value, int encoding, int64_t samples) noexcept nogil   # bytes, elements sampled (0: all)
+    size_t (*effort)(const void *value, int encoding) noexcept nogil            # blocks of memory to free, about
+    uint64_t (*length)(const void *value, int encoding) noexcept nogil          # elements, fields, members
+    bint (*walk)(const void *value, int encoding, item_visitor visit, void *argument) noexcept nogil
+    const char *(*check)(const void *value, int encoding) noexcept nogil        # invariants: NULL, or what is wrong
+
 cdef struct Entry:          # 8 bytes; drawn in entry.pyx
     uint32_t bits           # LRU clock or LFU counter (24 bits), Type (4), Encoding (4)
     uint8_t flags           # EntryFlag
@@ -41,6 +57,8 @@ cdef struct Entry:          # 8 bytes; drawn in entry.pyx
 cdef Entry *entry_new(Slice key, int type, int encoding, int64_t expiry, size_t embedded) noexcept nogil
 cdef Entry *entry_with_expiry(Entry *entry, int64_t expiry) noexcept nogil
 cdef Entry *entry_with_key(Entry *entry, Slice key) noexcept nogil
+cdef void type_register(int type, const TypeOperations *operations) noexcept nogil
+cdef const TypeOperations *type_operations(int type) noexcept nogil
 cdef void entry_free(Entry *entry) noexcept nogil
 cdef void entry_free_header(Entry *entry) noexcept nogil
 cdef size_t entry_size(const Entry *entry) noexcept nogil

@@ -103,8 +103,23 @@ cdef void entry_free(Entry *entry) noexcept nogil:
     if encoding == ENCODING_RAW:
         blob_free(<Blob *> entry_word(entry)[0])
     elif encoding > ENCODING_RAW:
-        panic("a value of a type that is not known")
+        type_operations(entry_type(entry)).free(entry_word(entry)[0], encoding)
     memory_free(entry)
+
+
+cdef const TypeOperations *operations[16]
+
+
+cdef void type_register(int type, const TypeOperations *known) noexcept nogil:
+    """Called by the module of a type when it is imported: from here on entries may be of it."""
+    operations[type] = known
+
+
+cdef const TypeOperations *type_operations(int type) noexcept nogil:
+    """What values of a type are asked; not for strings."""
+    if operations[type] == NULL:
+        panic("a value of a type that is not known")
+    return operations[type]
 
 
 cdef size_t entry_size(const Entry *entry) noexcept nogil:
