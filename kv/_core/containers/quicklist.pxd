@@ -51,7 +51,8 @@ cdef bint quicklist_is(const QuicklistCursor *cursor, Slice value) noexcept nogi
 cdef void quicklist_insert_before(QuicklistCursor *cursor, Slice value) noexcept nogil  # leaves the cursor
 cdef void quicklist_insert_after(QuicklistCursor *cursor, Slice value) noexcept nogil   # leaves the cursor
 cdef void quicklist_replace(QuicklistCursor *cursor, Slice value) noexcept nogil        # leaves the cursor
-cdef bint quicklist_delete(QuicklistCursor *cursor, bint backward) noexcept nogil   # steps to the next (previous) one
+# Deletes the element at the cursor, which steps to the next (previous) one.
+cdef bint quicklist_delete(QuicklistCursor *cursor, bint backward) noexcept nogil
 cdef uint64_t quicklist_delete_range(Quicklist *list, int64_t start, uint64_t count) noexcept nogil    # how many went
 
 # whole nodes: for loading, saving and changing the encoding
