@@ -3,8 +3,8 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from kv._core.base.random cimport Random, random_seed
 from kv._core.containers.intset cimport (
-    Intset, intset_add, intset_bytes, intset_check, intset_copy, intset_free, intset_get, intset_has, intset_max, intset_min,
-    intset_new, intset_random, intset_remove, intset_validate)
+    Intset, intset_add, intset_bytes, intset_check, intset_copy, intset_free, intset_get, intset_has, intset_max,
+    intset_min, intset_new, intset_random, intset_remove, intset_validate)
 from kv._core.testing.block cimport Block
 
 

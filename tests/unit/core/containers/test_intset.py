@@ -75,7 +75,8 @@ def test_bytes_are_valkeys(number):
 
 @pytest.mark.parametrize("content", [
     b"", b"\2\0\0\0\0\0\0", b"\2\0\0\0\0\0\0\0", b"\3\0\0\0\1\0\0\0\1\0\0", b"\2\0\0\0\2\0\0\0\1\0",
-    b"\2\0\0\0\1\0\0\0\1\0\0", b"\2\0\0\0\2\0\0\0\1\0\1\0", b"\2\0\0\0\2\0\0\0\2\0\1\0", b"\x08\0\0\0\xff\xff\xff\xff\1\0",
+    b"\2\0\0\0\1\0\0\0\1\0\0", b"\2\0\0\0\2\0\0\0\1\0\1\0", b"\2\0\0\0\2\0\0\0\2\0\1\0",
+    b"\x08\0\0\0\xff\xff\xff\xff\1\0",
 ])
 def test_damage_is_refused(content):
     assert not intset_valid(content)

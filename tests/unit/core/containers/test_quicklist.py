@@ -71,7 +71,8 @@ class Machine(RuleBasedStateMachine):
         assert self.list.delete_range(start, count) == expected
 
     @precondition(lambda self: self.model)
-    @rule(place=places, backward=st.booleans(), choice=st.randoms(use_true_random=False), share=st.sampled_from([0, 0.2, 1]))
+    @rule(place=places, backward=st.booleans(), choice=st.randoms(use_true_random=False),
+          share=st.sampled_from([0, 0.2, 1]))
     def walk(self, place, backward, choice, share):
         index = self.place(place)
         victims = {value for value in self.model if choice.random() < share}
@@ -113,7 +114,7 @@ class Machine(RuleBasedStateMachine):
 
 
 TestMachine = Machine.TestCase
-TestMachine.settings = settings(max_examples=80, stateful_step_count=25, deadline=None)
+TestMachine.settings = settings(max_examples=150, stateful_step_count=25, deadline=None)
 
 
 def filled(count, fill=-2, compress=0):
@@ -185,3 +186,12 @@ def test_a_queue_gives_its_room_back(first):
     for _ in range(390):
         pop()
     assert chain.memory < 1024
+
+
+def test_the_last_node_is_inner_once_it_is_cut():
+    """Cutting an element out must not work on what has been compressed meanwhile."""
+    for index in range(0, 60, 7):
+        chain = filled(64, 32, 1)
+        chain.replace(32 + index % 32, b"z" * 8100)
+        chain.check()
+        assert chain.get(32 + index % 32) == b"z" * 8100 and len(chain) == 64

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-
 from kv._core.base.hashing import hash_seed
+
 from kv._core.testing.skiplist import Ranking
 
 hash_seed(b"hashtable, tests")      # as test_hashtable: modules are imported before any test runs
