@@ -1,6 +1,6 @@
 """Stopping: by signal or by SHUTDOWN, with the data on disk.
 
-SIGTERM and SIGINT only wake the loop, through a pipe; the stop itself happens in the loop, between turns. A second
+SIGTERM and SIGINT only wake the loop, through a pipe; the stop itself happens in the cron that follows. A second
 signal, or SHUTDOWN NOW, stops at once. A stop that would lose data (the last write of the AOF fails) is refused,
 unless it is forced.
 """
@@ -45,8 +45,7 @@ class Shutdown:
                 pass
         except BlockingIOError:
             pass
-        if self.received:
-            self.by_signal(self.received[-1])
+        self.server.next_cron = 0.0
 
     def by_signal(self, number: int) -> None:
         config = self.server.config
@@ -58,9 +57,17 @@ class Shutdown:
             self.received.clear()
 
     def cron(self) -> None:
-        """Signals that came while the pipe was not watched."""
+        """Do what a signal asked for. It is the cron that does, so that SHUTDOWN ABORT can come between."""
         if self.received:
-            self.drain()
+            self.by_signal(self.received[-1])
+
+    def abort(self) -> bool:
+        """SHUTDOWN ABORT: forget the signal that the cron has not seen to yet. False where there is none."""
+        if not self.received:
+            return False
+        self.received.clear()
+        log("notice", "Shutdown manually aborted.")
+        return True
 
     def stop(self, force: bool = False) -> bool:
         """Put everything on disk and end the loop. False where that fails and is not forced."""

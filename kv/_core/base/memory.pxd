@@ -7,6 +7,8 @@ cdef void memory_free(void *block) noexcept nogil
 cdef size_t memory_size(const void *block) noexcept nogil
 cdef size_t memory_class_size(size_t size) noexcept nogil
 cdef size_t memory_used() noexcept nogil
+cdef void memory_set_limit(size_t limit) noexcept nogil
+cdef bint memory_would_exceed(size_t more) noexcept nogil
 cdef size_t memory_resident() noexcept nogil
 cdef size_t memory_slab_bytes() noexcept nogil
 cdef size_t memory_purge() noexcept nogil

@@ -117,6 +117,7 @@ cdef Page *pool = NULL              # empty pages
 cdef size_t pool_pages = 0
 cdef size_t live_pages = 0          # pages that hold blocks
 cdef size_t class_sizes[CLASSES]
+cdef size_t soft_limit = 0           # see memory_set_limit
 cdef size_t used_bytes = 0          # the owner's account
 cdef size_t remote_bytes = 0        # what other threads freed; atomic
 
@@ -415,6 +416,17 @@ cdef void *memory_realloc(void *block, size_t size) noexcept nogil:
 cdef size_t memory_used() noexcept nogil:
     """Bytes taken by live blocks."""
     return used_bytes - kv_atomic_load(&remote_bytes)
+
+
+cdef void memory_set_limit(size_t limit) noexcept nogil:
+    """Bytes beyond which what can wait should not be allocated; 0 for no limit. memory_alloc itself does not look at it."""
+    global soft_limit
+    soft_limit = limit
+
+
+cdef bint memory_would_exceed(size_t more) noexcept nogil:
+    """Whether so many bytes more would pass the limit."""
+    return soft_limit != 0 and memory_used() + more > soft_limit
 
 
 cdef size_t memory_slab_bytes() noexcept nogil:

@@ -28,7 +28,7 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
 
 from kv._core.base.hashing cimport hash_bytes
-from kv._core.base.memory cimport memory_calloc, memory_free, memory_size
+from kv._core.base.memory cimport memory_would_exceed, memory_calloc, memory_free, memory_size
 from kv._core.base.platform cimport bit_count, ceil_share, likely, lowest_bit, match16, mulhi, prefetch, unlikely
 from kv._core.base.random cimport Random, random_below, random_u64
 
@@ -279,8 +279,9 @@ cdef void grow_if_full(Hashtable *table) noexcept nogil:
     cdef uint64_t buckets = table.main.buckets
     if likely(buckets != 0 and not too_full(table, buckets)) or hashtable_rehashing(table):
         return
-    if table.avoid_resize and buckets and not too_full(table, buckets * CROWDED):
-        return
+    if buckets and not too_full(table, buckets * CROWDED) and (
+            table.avoid_resize or memory_would_exceed(buckets // 2 * sizeof(Bucket))):
+        return                          # it is as fast a little longer: memory is shared, or short
     resize(table, buckets + (buckets + 1) // 2 if buckets else 1)
 
 

@@ -21,7 +21,7 @@ from libc.string cimport memset
 from kv._core.base.blob cimport Blob, blob_copy
 from kv._core.base.buffer cimport buffer_free
 from kv._core.base.clock cimport clock_ticks_per_us, clock_unix_us
-from kv._core.base.memory cimport memory_used
+from kv._core.base.memory cimport memory_set_limit, memory_used
 from kv._core.base.platform cimport likely, unlikely
 from kv._core.base.slice cimport Slice
 from kv._core.engine.dispatch cimport run_nested
@@ -206,6 +206,8 @@ cdef class Engine:
         cdef Keyspace *keyspace = &runtime.keyspace
         if name == "maxmemory":
             runtime.maxmemory = value
+            memory_set_limit(value)
+            runtime.evicting = value != 0       # the cron sees to what is over it already
             self.set_alert(ALERT_MAXMEMORY, runtime.maxmemory != 0)
         elif name == "maxmemory_policy":
             keyspace.policy = POLICIES[value]

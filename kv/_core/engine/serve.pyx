@@ -319,7 +319,7 @@ cdef void end_replies(Runtime *runtime, Session *session) noexcept nogil:
         runtime.arena.length = session.arena_start
         return
     session.arena_length = runtime.arena.length - session.arena_start
-    if session.arena_length or session.flags & SESSION_CLOSE_AFTER_REPLY:
+    if session.arena_length or session.output != NULL or session.flags & SESSION_CLOSE_AFTER_REPLY:
         session_mark_ready(session)
     if unlikely(runtime.enforce_blocks):
         session_spill(session)

@@ -136,6 +136,11 @@ def debug_htstats(call, number, full=b""):
     return Verbatim(table_text(call, int(number)))
 
 
+def capacity(buckets: int) -> int:
+    """How many elements a table of so many buckets holds before it grows (FILL in containers/hashtable)."""
+    return buckets * 115 // 16
+
+
 def table_text(call, number: int) -> str:
     if not 0 <= number < call.server.config.databases:
         raise ReplyError("ERR Out of range database")
@@ -147,7 +152,7 @@ def table_text(call, number: int) -> str:
         if not elements:
             text += f"Hash table {index} stats ({role}):\nNo stats available for empty hash tables\n"
             continue
-        text += (f"Hash table {index} stats ({role}):\n table size: {buckets * 9}\n number of elements: {elements}\n"
+        text += (f"Hash table {index} stats ({role}):\n table size: {capacity(buckets)}\n number of elements: {elements}\n"
                  f" top-level buckets: {buckets}\n child buckets: {children}\n chain length distribution:\n")
         text += "".join([f"   {length}: {count} ({100 * count / buckets:.2f}%)\n"
                          for length, count in enumerate(lengths) if count])

@@ -68,6 +68,8 @@ def shutdown(call):
     if any(word not in (b"save", b"nosave", b"now", b"force", b"abort") for word in words) or (
             b"save" in words and b"nosave" in words) or (b"abort" in words and len(words) > 1):
         raise ReplyError(SYNTAX_ERROR)
+    if b"abort" in words and call.server.shutdown.abort():
+        return OK
     if b"abort" in words:
         raise ReplyError("ERR No shutdown in progress.")
     client = session(call.engine, call.session_id)
