@@ -496,6 +496,7 @@ cdef void replace_apart(Quicklist *list, QuicklistNode *node, uint32_t index, Sl
     """Cut an element out of its node and put the other one between what is before and behind."""
     cdef QuicklistNode *before = node.previous
     cdef QuicklistNode *behind = node.next
+    node.opened = True                          # parted from what is behind it, it may be an inner node
     if index + 1 < node.count:
         behind = split(list, node, index + 1)
         settle(list, behind)
