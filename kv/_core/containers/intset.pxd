@@ -15,12 +15,14 @@ cdef struct Intset:             # drawn in intset.pyx
     uint8_t numbers[1]          # the integers, ascending; the block goes on
 
 cdef Intset *intset_new() noexcept nogil
-cdef Intset *intset_copy(const void *bytes, size_t length) noexcept nogil       # of bytes that intset_validate accepted
+# of bytes that intset_validate accepted
+cdef Intset *intset_copy(const void *bytes, size_t length) noexcept nogil
 cdef void intset_free(Intset *set) noexcept nogil
 cdef Intset *intset_add(Intset *set, int64_t number, bint *added) noexcept nogil
 cdef Intset *intset_remove(Intset *set, int64_t number, bint *removed) noexcept nogil
 cdef bint intset_has(const Intset *set, int64_t number) noexcept nogil
-cdef int64_t intset_get(const Intset *set, uint32_t index) noexcept nogil       # index < count, here and below: not empty
+# index < count, here and below: not empty
+cdef int64_t intset_get(const Intset *set, uint32_t index) noexcept nogil
 cdef int64_t intset_min(const Intset *set) noexcept nogil
 cdef int64_t intset_max(const Intset *set) noexcept nogil
 cdef int64_t intset_random(const Intset *set, Random *random) noexcept nogil

@@ -30,7 +30,8 @@ cdef struct ListpackElement:        # an element to be written
     size_t size                     # bytes of it all in a pack, with the length behind
 
 cdef Listpack *listpack_new(size_t capacity) noexcept nogil     # bytes to make room for, 0 for none in particular
-cdef Listpack *listpack_copy(const void *bytes, size_t length) noexcept nogil   # of bytes that listpack_validate accepted
+# of bytes that listpack_validate accepted
+cdef Listpack *listpack_copy(const void *bytes, size_t length) noexcept nogil
 cdef void listpack_free(Listpack *pack) noexcept nogil
 cdef Listpack *listpack_fit(Listpack *pack) noexcept nogil      # give back room for growth
 
@@ -38,23 +39,28 @@ cdef Listpack *listpack_fit(Listpack *pack) noexcept nogil      # give back room
 cdef Listpack *listpack_append(Listpack *pack, Slice value) noexcept nogil
 cdef Listpack *listpack_append_number(Listpack *pack, int64_t number) noexcept nogil
 cdef Listpack *listpack_prepend(Listpack *pack, Slice value) noexcept nogil
-cdef Listpack *listpack_insert(Listpack *pack, uint8_t **at, Slice value) noexcept nogil    # before; at: the new one
+# before; at: the new one
+cdef Listpack *listpack_insert(Listpack *pack, uint8_t **at, Slice value) noexcept nogil
 cdef Listpack *listpack_insert_number(Listpack *pack, uint8_t **at, int64_t number) noexcept nogil
-cdef Listpack *listpack_insert_after(Listpack *pack, uint8_t **at, Slice value) noexcept nogil      # at: the new one
+# at: the new one
+cdef Listpack *listpack_insert_after(Listpack *pack, uint8_t **at, Slice value) noexcept nogil
 cdef Listpack *listpack_replace(Listpack *pack, uint8_t **at, Slice value) noexcept nogil   # at: the same element
 cdef Listpack *listpack_replace_number(Listpack *pack, uint8_t **at, int64_t number) noexcept nogil
-cdef Listpack *listpack_delete(Listpack *pack, uint8_t **at, uint64_t count) noexcept nogil # at: what follows, or NULL
+# at: what follows, or NULL
+cdef Listpack *listpack_delete(Listpack *pack, uint8_t **at, uint64_t count) noexcept nogil
 cdef Listpack *listpack_delete_index(Listpack *pack, int64_t index, uint64_t count) noexcept nogil
 cdef Listpack *listpack_delete_many(Listpack *pack, uint8_t **elements, uint64_t count, int stride) noexcept nogil
 cdef Listpack *listpack_truncate(Listpack *pack, uint8_t *at) noexcept nogil    # the element and all behind it go
-cdef Listpack *listpack_split(Listpack *pack, uint8_t *at, Listpack **rest) noexcept nogil  # rest: from the element on
+# rest: from the element on
+cdef Listpack *listpack_split(Listpack *pack, uint8_t *at, Listpack **rest) noexcept nogil
 cdef Listpack *listpack_merge(Listpack *first, Listpack *second) noexcept nogil             # takes both
 
 # For an owner who keeps room at both ends of a pack and looks after it himself: nothing is allocated, and a pack that
 # does not stand at its block's start must not be given to the functions above.
 cdef ListpackElement listpack_encode(Slice value) noexcept nogil
 cdef void listpack_append_within(Listpack *pack, const ListpackElement *element) noexcept nogil
-cdef Listpack *listpack_prepend_within(Listpack *pack, const ListpackElement *element) noexcept nogil  # size bytes before
+# size bytes before
+cdef Listpack *listpack_prepend_within(Listpack *pack, const ListpackElement *element) noexcept nogil
 cdef void listpack_drop_last_within(Listpack *pack) noexcept nogil
 cdef Listpack *listpack_drop_first_within(Listpack *pack) noexcept nogil    # that many bytes behind
 

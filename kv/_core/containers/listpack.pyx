@@ -16,13 +16,14 @@
     11110000  l (32)    text            longer text
     11110001  11110010  11110011  11110100: a number of 16, 24, 32, 64 bits follows
 
-All multi-byte fields but those of the 13-bit number and the 12-bit length are little-endian; numbers are two's complement. The length
-behind the data is read backwards, seven bits a byte, the low ones last, bit 7 set in each byte but the first: that is how a pack is
-walked from its end. A count of 65535 says that the elements must be counted. (antirez/listpack, listpack.md; what Redis 7
-and Valkey write into RDB files of version 10 and up.) The format is kept to the byte, because files and DUMP
-payloads carry packs as they are.
+All multi-byte fields but those of the 13-bit number and the 12-bit length are little-endian; numbers are two's
+complement. The length behind the data is read backwards, seven bits a byte, the low ones last, bit 7 set in each byte
+but the first: that is how a pack is walked from its end. A count of 65535 says that the elements must be counted.
+(antirez/listpack, listpack.md; what Redis 7 and Valkey write into RDB files of version 10 and up.) The format is kept
+to the byte, because files and DUMP payloads carry packs as they are.
 
-Text that is a number in canonical form is stored as the number, so "12" takes two bytes, and comes back as the same text.
+Text that is a number in canonical form is stored as the number, so "12" takes two bytes, and comes back as the same
+text.
 Packs from elsewhere may hold such text as text: comparing looks at the value and not at the bytes.
 
 Is one block not slow to change? Below a few KiB, moving the bytes behind a change costs less than the cache misses of
@@ -286,7 +287,8 @@ cdef inline Listpack *without_waste(Listpack *pack) noexcept nogil:
     return pack
 
 
-cdef inline void splice_within(Listpack *pack, size_t offset, size_t removed, const ListpackElement *element) noexcept nogil:
+cdef inline void splice_within(Listpack *pack, size_t offset, size_t removed,
+                               const ListpackElement *element) noexcept nogil:
     """Put an element (NULL: nothing) in the place of `removed` bytes; there is room."""
     cdef size_t length = listpack_bytes(pack)
     cdef size_t added = element.size if element != NULL else 0
@@ -448,7 +450,7 @@ cdef Listpack *listpack_merge(Listpack *first, Listpack *second) noexcept nogil:
     return first
 
 
-# -- change at the ends, without allocating -----------------------------------------------------------------------------
+# -- change at the ends, without allocating ---------------------------------------------------------------------------
 
 cdef void listpack_append_within(Listpack *pack, const ListpackElement *element) noexcept nogil:
     cdef size_t length = listpack_bytes(pack)
@@ -536,7 +538,7 @@ cdef uint8_t *listpack_seek(const Listpack *pack, int64_t index) noexcept nogil:
 
 
 cdef uint8_t *listpack_find(const Listpack *pack, uint8_t *start, Slice value, uint32_t skip) noexcept nogil:
-    """The first element of this value from `start` (NULL: none) on, `skip` elements left out after each one compared."""
+    """The first element of this value from `start` (NULL: none) on; `skip` ones are left out after each compared."""
     cdef const uint8_t *at = start
     cdef int64_t number = 0
     cdef bint numeric = value.length <= LONGEST_NUMBER and parse_i64(value.data, value.length, &number)

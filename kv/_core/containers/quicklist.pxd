@@ -34,7 +34,8 @@ cdef void quicklist_limit(Quicklist *list, int fill, int compress) noexcept nogi
 # the ends
 cdef void quicklist_push_first(Quicklist *list, Slice value) noexcept nogil
 cdef void quicklist_push_last(Quicklist *list, Slice value) noexcept nogil
-cdef Slice quicklist_peek_first(Quicklist *list, char *number) noexcept nogil       # the list is not empty; as listpack_slice
+# the list is not empty; as listpack_slice
+cdef Slice quicklist_peek_first(Quicklist *list, char *number) noexcept nogil
 cdef Slice quicklist_peek_last(Quicklist *list, char *number) noexcept nogil
 cdef void quicklist_drop_first(Quicklist *list) noexcept nogil                      # the list is not empty
 cdef void quicklist_drop_last(Quicklist *list) noexcept nogil
@@ -52,15 +53,19 @@ cdef bint quicklist_is(const QuicklistCursor *cursor, Slice value) noexcept nogi
 cdef void quicklist_insert_before(QuicklistCursor *cursor, Slice value) noexcept nogil  # leaves the cursor
 cdef void quicklist_insert_after(QuicklistCursor *cursor, Slice value) noexcept nogil   # leaves the cursor
 cdef void quicklist_replace(QuicklistCursor *cursor, Slice value) noexcept nogil        # leaves the cursor
-cdef bint quicklist_delete(QuicklistCursor *cursor, bint backward) noexcept nogil   # steps to the next (previous) one
-cdef uint64_t quicklist_delete_range(Quicklist *list, int64_t start, uint64_t count) noexcept nogil    # how many went
+# steps to the next (previous) one
+cdef bint quicklist_delete(QuicklistCursor *cursor, bint backward) noexcept nogil
+# how many went
+cdef uint64_t quicklist_delete_range(Quicklist *list, int64_t start, uint64_t count) noexcept nogil
 
 # whole nodes: for loading, saving and changing the encoding
 cdef void quicklist_append_pack(Quicklist *list, Listpack *pack) noexcept nogil     # takes it; empty: freed
 cdef void quicklist_append_plain(Quicklist *list, Blob *blob) noexcept nogil        # takes it
-cdef Listpack *quicklist_take_pack(Quicklist *list) noexcept nogil  # frees a list that is one packed node; else NULL
+# frees a list that is one packed node; else NULL
+cdef Listpack *quicklist_take_pack(Quicklist *list) noexcept nogil
 
-cdef bint quicklist_fits(int fill, size_t bytes, uint64_t count) noexcept nogil # a pack of that size may be one node
+# a pack of that size may be one node
+cdef bint quicklist_fits(int fill, size_t bytes, uint64_t count) noexcept nogil
 cdef bint quicklist_is_large(int fill, size_t length) noexcept nogil            # such an element gets a plain node
 cdef void quicklist_set_packed_threshold(size_t bytes) noexcept nogil           # DEBUG's; 0 for the default
 cdef size_t quicklist_memory(const Quicklist *list) noexcept nogil              # bytes of all; visits every node

@@ -7,8 +7,9 @@
      listpack     LZF of one         LZF of one         LZF of        LZF of one         listpack
                                                         a blob
 
-A node's block holds a listpack, or one element that is too large for any. With a compress depth of 1, as drawn, all nodes but the first
-and the last are kept compressed, where that saves anything. A cursor that stands on one keeps it decompressed (`opened`) until it leaves.
+A node's block holds a listpack, or one element that is too large for any. With a compress depth of 1, as drawn, all
+nodes but the first and the last are kept compressed, where that saves anything. A cursor that stands on one keeps it
+decompressed (`opened`) until it leaves.
 
 The ends are where the work is: a pack there has free room on both sides (quicknode). A node that another one is put
 behind gives its room back.
@@ -26,13 +27,13 @@ from kv._core.base.slice cimport Slice, slice_equal
 from kv._core.containers.listpack cimport (
     LISTPACK_EMPTY, Listpack, ListpackElement, ListpackValue, listpack_append_within, listpack_bytes, listpack_count,
     listpack_delete, listpack_drop_first_within, listpack_drop_last_within, listpack_element_size, listpack_encode,
-    listpack_first, listpack_free, listpack_get, listpack_insert, listpack_is, listpack_last, listpack_merge, listpack_new,
-    listpack_next, listpack_prepend_within, listpack_previous, listpack_replace, listpack_run, listpack_seek,
+    listpack_first, listpack_free, listpack_get, listpack_insert, listpack_is, listpack_last, listpack_merge,
+    listpack_new, listpack_next, listpack_prepend_within, listpack_previous, listpack_replace, listpack_run, listpack_seek,
     listpack_size_at, listpack_slice, listpack_split, listpack_validate)
 from kv._core.containers.quicknode cimport (
-    LEAST_COMPRESSED, QUICKLIST_PACKED, QUICKLIST_PLAIN, QuicklistNode, node_compress, node_decompress, node_new, node_pack,
-    node_raw, node_reserve_before, node_reserve_behind, node_seal, node_take_lead, node_trim, node_trim_waste,
-    quicklist_node_raw_length)
+    LEAST_COMPRESSED, QUICKLIST_PACKED, QUICKLIST_PLAIN, QuicklistNode, node_compress, node_decompress, node_new,
+    node_pack, node_raw, node_reserve_before, node_reserve_behind, node_seal, node_take_lead, node_trim,
+    node_trim_waste, quicklist_node_raw_length)
 
 cdef enum:
     SMALLEST_CLASS = 4096       # bytes of a node by fill -1; each further class is twice that
@@ -496,17 +497,15 @@ cdef void replace_apart(Quicklist *list, QuicklistNode *node, uint32_t index, Sl
     """Cut an element out of its node and put the other one between what is before and behind."""
     cdef QuicklistNode *before = node.previous
     cdef QuicklistNode *behind = node.next
-    node.opened = True                          # parted from what is behind it, it may be an inner node
+    node.opened = False
     if index + 1 < node.count:
         behind = split(list, node, index + 1)
-        settle(list, behind)
     if index:
         before = node
         node = split(list, node, index)
-        before.opened = False
-        settle(list, before)
     remove_node(list, node)
-    settle(list, NULL)
+    settle(list, before)
+    settle(list, behind)
     insert_between(list, before, behind, value)
 
 

@@ -29,7 +29,8 @@ cdef QuicklistNode *node_new(int kind, void *block, uint64_t count) noexcept nog
 
 # for saving: the bytes stand in the node, or (decompressed) in scratch
 cdef Slice quicklist_node_bytes(const QuicklistNode *node, Buffer *scratch) noexcept nogil
-cdef Slice quicklist_node_lzf(const QuicklistNode *node, size_t *raw_length) noexcept nogil     # of a compressed node
+# of a compressed node
+cdef Slice quicklist_node_lzf(const QuicklistNode *node, size_t *raw_length) noexcept nogil
 cdef size_t quicklist_node_raw_length(const QuicklistNode *node) noexcept nogil
 
 # of packed nodes that are not compressed

@@ -6,15 +6,15 @@ A packed node's block holds a listpack that may begin `lead` bytes into it, and 
            | lead: free   | listpack                         | free      |
            +--------------+----------------------------------+-----------+
 
-An element is taken from the head by moving the pack's six bytes of header over it, and put there by moving them the other
-way; the rest of the pack stays. Room for growth, on either side, is an eighth of the pack.
+An element is taken from the head by moving the pack's six bytes of header over it, and put there by moving them the
+other way; the rest of the pack stays. Room for growth, on either side, is an eighth of the pack.
 
     compressed    +---------------------------+------------------------------+
                   | length of the raw (32)    | LZF of the pack, or the blob |
                   +---------------------------+------------------------------+
 
-Compressing is given up where it saves no more than eight bytes; then the node is marked, so that it is not tried again before the
-node changes.
+Compressing is given up where it saves no more than eight bytes; then the node is marked, so that it is not tried again
+before the node changes.
 """
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memmove, memset
@@ -55,7 +55,7 @@ cdef Slice quicklist_node_lzf(const QuicklistNode *node, size_t *raw_length) noe
 
 
 cdef Slice quicklist_node_bytes(const QuicklistNode *node, Buffer *scratch) noexcept nogil:
-    """A pack's bytes, or the one element of a plain node. They stand in `scratch` (from its start) if the node is compressed."""
+    """A pack's bytes, or the one element of a plain node; of a compressed one they are put into `scratch`."""
     cdef size_t length
     cdef Slice lzf
     if not node.compressed:

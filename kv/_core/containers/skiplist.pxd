@@ -44,7 +44,8 @@ cdef void skiplist_free(Skiplist *list) noexcept nogil
 
 # hash is hash_bytes of the member
 cdef SkiplistNode *skiplist_find(Skiplist *list, Slice member, uint64_t hash) noexcept nogil
-cdef SkiplistNode *skiplist_insert(Skiplist *list, double score, Slice member, uint64_t hash) noexcept nogil   # a new member
+# a new member
+cdef SkiplistNode *skiplist_insert(Skiplist *list, double score, Slice member, uint64_t hash) noexcept nogil
 cdef void skiplist_update(Skiplist *list, SkiplistNode *node, double score) noexcept nogil
 cdef void skiplist_delete(Skiplist *list, SkiplistNode *node, uint64_t hash) noexcept nogil
 

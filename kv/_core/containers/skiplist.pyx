@@ -1,23 +1,25 @@
 """The skiplist: how a sorted set is stored that is no small one.
 
-A node is one block, and is itself the element of the hash table that finds it by member, so that no member is stored twice:
+A node is one block, and is itself the element of the hash table that finds it by member, so that no member is stored
+twice:
 
     byte  0         8        16                                   24
           +---------+--------+------------------------------------+-------------------------+--------------+--------+
           | score   | next   | previous 48 | length 11 | levels 5 | (next, span) a level    | (length 32)  | member |
           +---------+--------+------------------------------------+-------------------------+--------------+--------+
 
-`levels` is one less than the node has. The lowest level is the list itself: its pointer is `next`, and its span, always 1, is not
-stored. Three nodes of four have no other. Each level above holds a quarter of the nodes of the one below; a span is the
-number of steps that its pointer skips on the lowest level, or, where it points nowhere, how many nodes follow. A length of 2047 says that
-the 32-bit length stands before the member. So a member of 13 bytes takes 40 bytes, 45 with its share of the levels.
+`levels` is one less than the node has. The lowest level is the list itself: its pointer is `next`, and its span,
+always 1, is not stored. Three nodes of four have no other. Each level above holds a quarter of the nodes of the one
+below; a span is the number of steps that its pointer skips on the lowest level, or, where it points nowhere, how many
+nodes follow. A length of 2047 says that the 32-bit length stands before the member. So a member of 13 bytes takes 40
+bytes, 45 with its share of the levels.
 
 Where does chance come from? From the member's hash, which is keyed with a secret of the process: no generator,
 and a node that moves because its score changed keeps its levels and its block.
 
-Order is by score, then by the members' bytes. Every search is one descent (`descend`) that keeps the path: on each level the last node
-that precedes what is looked for, and its rank. From the path a node is linked, unlinked, or a range deleted without
-a second search.
+Order is by score, then by the members' bytes. Every search is one descent (`descend`) that keeps the path: on each
+level the last node that precedes what is looked for, and its rank. From the path a node is linked, unlinked, or a range
+deleted without a second search.
 """
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy

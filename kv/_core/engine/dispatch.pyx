@@ -11,6 +11,7 @@ unless the body said otherwise.
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.string cimport memcmp, memcpy, strlen
 
+from kv._core.base.buffer cimport buffer_append
 from kv._core.base.clock cimport clock_ticks, clock_us
 from kv._core.base.memory cimport memory_used
 from kv._core.base.platform cimport likely, unlikely
@@ -25,8 +26,8 @@ from kv._core.runtime.registry cimport command_find_child
 from kv._core.runtime.state cimport (
     ALERT_LOADING, ALERT_MAXMEMORY, ALERT_MONITORS, ALERT_PAUSED_ALL, ALERT_PAUSED_WRITES, ALERT_WRITE_ERROR,
     COMMAND_ADMIN, COMMAND_DENYOOM, COMMAND_LOADING, COMMAND_MAY_REPLICATE, COMMAND_NO_AUTH, COMMAND_NO_MULTI,
-    COMMAND_PROTECTED, COMMAND_SKIP_MONITOR, COMMAND_SUBSCRIBED, COMMAND_UNQUEUED, COMMAND_WRITE, ERROR_KINDS,
-    SESSION_BLOCKED, SESSION_CLOSE_AFTER_REPLY, SESSION_IMPORT_SOURCE, SESSION_LOCAL, SESSION_LOOPBACK, SESSION_MULTI,
+    COMMAND_PROTECTED, COMMAND_PUBSUB, COMMAND_SKIP_MONITOR, COMMAND_SUBSCRIBED, COMMAND_UNQUEUED, COMMAND_WRITE, ERROR_KINDS,
+    SESSION_BLOCKED, SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_IMPORT_SOURCE, SESSION_LOCAL, SESSION_LOOPBACK, SESSION_MULTI,
     SESSION_POSTPONED, SESSION_REPLY_OFF, SESSION_REPLY_SKIP, SESSION_REPLY_SKIP_NEXT, SESSION_SPECIAL,
     SESSION_SUBSCRIBED, SESSION_UNIX, Command, Context, ErrorKind, Request, Runtime, Session)
 from kv._core.runtime.transaction cimport Transaction, transaction_end, transaction_fail, transaction_queue
@@ -61,7 +62,10 @@ cdef bint dispatch(Runtime *runtime, Session *session, Request *request) noexcep
     if unlikely(session.flags & (SESSION_REPLY_OFF | SESSION_REPLY_SKIP | SESSION_REPLY_SKIP_NEXT)):
         suppress_reply(&c, reply_start)
     runtime.running = NULL
-    return session.flags & (SESSION_BLOCKED | SESSION_CLOSE_AFTER_REPLY) == 0
+    if unlikely(runtime.own_pushes.length != 0):
+        buffer_append(&runtime.arena, runtime.own_pushes.data, runtime.own_pushes.length)
+        runtime.own_pushes.length = 0
+    return session.flags & (SESSION_BLOCKED | SESSION_CLOSE_AFTER_REPLY | SESSION_DOOMED) == 0
 
 
 cdef inline void fill_context(Context *c, Runtime *runtime, Session *session, Request *request) noexcept nogil:
@@ -164,9 +168,10 @@ cdef void count_error(Context *c, size_t reply_start) noexcept nogil:
 
 
 cdef void suppress_reply(Context *c, size_t reply_start) noexcept nogil:
-    """CLIENT REPLY: take back what was just written."""
+    """CLIENT REPLY: take back what was just written, unless it confirms a subscription: messages come all the same."""
     cdef Session *session = c.session
-    if session.flags & (SESSION_REPLY_OFF | SESSION_REPLY_SKIP):
+    cdef bint confirms = c.command != NULL and c.command.flags & COMMAND_PUBSUB and c.command.flags & COMMAND_SUBSCRIBED
+    if session.flags & (SESSION_REPLY_OFF | SESSION_REPLY_SKIP) and not confirms:
         c.reply.out.length = reply_start
     session.flags &= ~<uint64_t> SESSION_REPLY_SKIP
     if session.flags & SESSION_REPLY_SKIP_NEXT:

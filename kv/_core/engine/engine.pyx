@@ -39,6 +39,7 @@ from kv._core.runtime.state cimport (
     ARENA_KEEP, COMMAND_SKIP_COMMANDLOG, CLASS_NORMAL, CLASS_PUBSUB, CLASS_REPLICA, SESSION_BLOCKED,
     SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_LOOPBACK, SESSION_MONITOR, SESSION_PENDING_INPUT,
     SESSION_POSTPONED, SESSION_READY, SESSION_UNIX, SESSION_WANTS_WRITE, Context, Runtime, Session)
+from kv._core.runtime.pubsub cimport publish_event, unsubscribe_all
 from kv._core.runtime.transaction cimport touch_watched
 
 import os
@@ -55,6 +56,7 @@ import kv._core.commands.listmoves
 import kv._core.commands.lists
 import kv._core.commands.memory
 import kv._core.commands.object
+import kv._core.commands.pubsub
 import kv._core.commands.ranges
 import kv._core.commands.scan
 import kv._core.commands.sort
@@ -441,6 +443,7 @@ cdef class Engine:
         if session.flags & SESSION_MONITOR:
             self.monitors -= 1
             self.set_alert(ALERT_MONITORS, self.monitors > 0)
+        unsubscribe_all(session)
         if session.fd >= 0:
             c_close(session.fd)
         session_free(session)
@@ -500,11 +503,15 @@ cdef void session_wake_writer(Session *session) noexcept nogil:
 cdef void on_change(Keyspace *keyspace, Database *database, Slice key, int event_class,
                     const char *event) noexcept nogil:
     """Somebody observes keys, and this one was changed."""
-    touch_watched(<Runtime *> keyspace.owner, database, key)
+    cdef Runtime *runtime = <Runtime *> keyspace.owner
+    touch_watched(runtime, database, key)
+    if event != NULL and event_class & keyspace.event_classes:
+        publish_event(runtime, database, key, event)
 
 
 cdef void on_miss(Keyspace *keyspace, Database *database, Slice key) noexcept nogil:
-    pass
+    publish_event(<Runtime *> keyspace.owner, database, key, b"keymiss")
+
 
 
 cdef void on_removal(Keyspace *keyspace, Database *database, Slice key, int cause) noexcept nogil:

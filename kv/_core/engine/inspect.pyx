@@ -17,6 +17,7 @@ from kv._core.runtime.state cimport (
     SESSION_MONITOR, SESSION_MULTI, SESSION_NO_EVICT, SESSION_NO_TOUCH, SESSION_REPLY_OFF, SESSION_REPLY_SKIP,
     SESSION_REPLY_SKIP_NEXT, SESSION_SUBSCRIBED, SESSION_UNIX, ALERT_MONITORS, Command, Runtime, Session, Statistics)
 
+from kv._core.runtime.pubsub cimport KIND_CHANNEL, KIND_PATTERN, KIND_SHARD, subscription_count, unsubscribe_all
 from kv._core.runtime.transaction cimport Transaction
 
 # -- sessions -----------------------------------------------------------------------------------------------------
@@ -138,7 +139,8 @@ cdef class SessionInfo:
         cdef Session *session = self.session()
         cdef Transaction *transaction = <Transaction *> session.transaction
         return {
-            "multi": transaction.count if session.flags & SESSION_MULTI else -1,
+            "sub": subscription_count(session, KIND_CHANNEL), "psub": subscription_count(session, KIND_PATTERN),
+            "ssub": subscription_count(session, KIND_SHARD), "multi": transaction.count if session.flags & SESSION_MULTI else -1,
             "watch": transaction.watch_count if transaction != NULL else 0,
             "multi-mem": transaction.queue_bytes if transaction != NULL else 0,
             "qbuf": session.input.length - session.input_at,
@@ -190,6 +192,7 @@ cdef class SessionInfo:
         if session.flags & SESSION_MONITOR:
             self.engine.monitors -= 1
             self.engine.set_alert(ALERT_MONITORS, self.engine.monitors > 0)
+        unsubscribe_all(session)
         session_reset(session)
 
 
@@ -247,6 +250,8 @@ def statistics(Engine engine not None):
         hits=keyspace.hits, misses=keyspace.misses, expired=keyspace.expired, expired_active=keyspace.expired_active,
         evicted=keyspace.evicted, stale_share=keyspace.stale_share, expire_cap_reached=keyspace.expire_cap_reached,
         expire_sweep_us=keyspace.expire_sweep_us, dirty=keyspace.dirty, session_count=runtime.session_count, watching=runtime.watching_sessions,
+        channels=runtime.channel_counts[<int> KIND_CHANNEL], patterns=runtime.channel_counts[<int> KIND_PATTERN],
+        shard_channels=runtime.channel_counts[<int> KIND_SHARD], subscribed=runtime.subscribed_sessions,
         watched_keys=runtime.watched.count,
         blocked=runtime.blocked_count, lazyfree_pending=lazyfree_pending_objects(), lazyfreed=lazyfree_freed_objects())
     return figures

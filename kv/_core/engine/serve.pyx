@@ -41,6 +41,7 @@ cdef extern from "<sys/socket.h>" nogil:
 cdef enum:
     CHUNK = 64 * 1024           # bytes read from a socket at once
     WINDOW = 64                 # requests parsed ahead
+    ARENA_SHARE = 1 << 20       # bytes of replies that a session may have in the arena
     KEEP_INPUT = 16 * 1024      # least room for a read into a session's own buffer
     KEEP_ARGUMENTS = 64 * 1024  # arguments of the shared array that are kept between windows
 
@@ -356,6 +357,9 @@ cdef bint run_window(Runtime *runtime, Session *session, size_t *at, int count, 
     dispatch_begin()
     for i in range(count):
         going[0] = dispatch(runtime, session, requests + i)
+        if unlikely(runtime.arena.length - session.arena_start > ARENA_SHARE):
+            spill_replies(runtime, session)
+            going[0] = going[0] and not session.flags & SESSION_DOOMED
         if unlikely(not going[0] or runtime.alerts != alerts) and i + 1 < count:
             give_back(session)
             at[0] = requests[i].end
@@ -364,6 +368,14 @@ cdef bint run_window(Runtime *runtime, Session *session, size_t *at, int count, 
                 or requests[0].argv == session.partial.items) and not session.parser.held:
         finish_owned(session)
     return True
+
+
+cdef void spill_replies(Runtime *runtime, Session *session) noexcept nogil:
+    """A session with large replies keeps them itself, where its output limits hold, and leaves the arena to the others."""
+    if session.fd >= 0:
+        session.arena_length = runtime.arena.length - session.arena_start
+        session_spill(session)
+    runtime.arena.length = session.arena_start
 
 
 cdef void give_back(Session *session) noexcept nogil:

@@ -270,6 +270,13 @@ cdef struct Runtime:
     uint64_t redacted           # words of the running command that no log may show, a bit each
     Hashtable watched           # WatchedKey pointers (runtime/transaction)
     uint64_t watching_sessions  # sessions that watch a key
+    Hashtable channels          # Channel pointers (runtime/pubsub)
+    Hashtable subscriptions     # Subscription pointers
+    void *patterns              # channels that are patterns, the oldest first
+    void *patterns_last
+    uint64_t channel_counts[3]  # channels by kind
+    int64_t subscribed_sessions  # sessions with a subscription
+    Buffer own_pushes           # what the running command pushed to its own session: follows its reply
     bint in_transaction         # EXEC runs its queue
     void (*run_nested)(Context *outer, Command *command, Slice *argv, int argc) noexcept nogil
     bint evicting               # a command's eviction ran out of its time: cron goes on

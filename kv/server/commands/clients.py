@@ -27,7 +27,8 @@ def describe(client, running_name: str | None = None) -> str:
     name = client.name.decode("utf-8", "surrogateescape")
     return (
         f"id={client.id} addr={client.peer} laddr={client.local} fd={client.fd} name={name} age={client.age_seconds} "
-        f"idle={client.idle_seconds} flags={client.flags} capa= db={client.database} sub=0 psub=0 ssub=0 "
+        f"idle={client.idle_seconds} flags={client.flags} capa= db={client.database} "
+        f"sub={figures['sub']} psub={figures['psub']} ssub={figures['ssub']} "
         f"multi={figures['multi']} watch={figures['watch']} "
         f"qbuf={figures['qbuf']} qbuf-free={figures['qbuf-free']} argv-mem={figures['argv-mem']} multi-mem={figures['multi-mem']} "
         f"rbs=0 rbp=0 "

@@ -10,6 +10,14 @@ from kv._core.runtime.registry import command
 from ..aof import RewriteError
 from ..info import Info
 from ..log import log
+from .help import declare_help
+
+
+declare_help("pubsub", "pubsub", "6.2.0", "loading stale", [
+    "CHANNELS [<pattern>]", "    Channels that have subscribers.", "NUMPAT", "    How many patterns are subscribed to.",
+    "NUMSUB [<channel> ...]", "    How many subscribers each channel has.",
+    "SHARDCHANNELS [<pattern>]", "    Shard channels that have subscribers.",
+    "SHARDNUMSUB [<shardchannel> ...]", "    How many subscribers each shard channel has."], acl="-pubsub")
 
 
 @command("info", -1, "loading stale", group="server", since="1.0.0", complexity="O(1)", acl="dangerous",
