@@ -1,10 +1,11 @@
-"""The same random list commands to a real server and to ours: replies must be equal byte for byte, and so must the lists
-at the end.
+"""The same random list commands to a real server and to ours.
 
-Where SORT leaves the order of equal weights open (BY with ALPHA, sorted in part for the sake of LIMIT) nothing is generated, nor are
-indices of LSET beyond 32 bits, which Valkey cuts off and takes for others.
+Replies must be equal byte for byte, and so must the lists at the end. Limits are small for most of the traces, so that lists
+change their encoding all the time, and some elements are large enough for nodes of their own.
 
-Limits are small for half of the traces, so that lists change their encoding all the time, and elements are large enough for nodes of their own.
+Where SORT leaves the order of equal weights open (BY with ALPHA, sorted in part for the sake of LIMIT) nothing is generated, nor
+are indices of LSET beyond 32 bits, which Valkey cuts off and takes for others.
+
 Debian's server is 7.0, where every list is a quicklist: encodings are compared with a peer that is 8.1 only
 (KV_TEST_PEER=/path/valkey-server), and while only the ends of lists change: how an element replaced in the middle parts
 a node is each server's own affair.
@@ -162,7 +163,8 @@ def test_trace(server: Program, peer: Program, limits: tuple[int, int], resp: in
         if number % 10 == 0:
             agree(ours, theirs)
     agree(ours, theirs)
-    ours.close(), theirs.close()
+    ours.close()
+    theirs.close()
 
 
 def test_ends(server: Program, peer: Program, limits: tuple[int, int]) -> None:
@@ -175,4 +177,5 @@ def test_ends(server: Program, peer: Program, limits: tuple[int, int]) -> None:
         words = trace.any(trace.ends, trace.ends, lambda: ["LTRIM", trace.key(), trace.any(0, 1, 2), trace.any(-1, -3, 60)])()
         assert ours.raw(*words) == theirs.raw(*words), (number, words)
         agree(ours, theirs, modern)
-    ours.close(), theirs.close()
+    ours.close()
+    theirs.close()

@@ -43,5 +43,5 @@ cdef int list_run(ListCursor *cursor, ListpackValue *values, int most) noexcept 
 cdef bint list_is(const ListCursor *cursor, Slice value) noexcept nogil
 cdef void list_insert(ListCursor *cursor, Slice value, bint after) noexcept nogil   # leaves the cursor
 cdef void list_replace(ListCursor *cursor, Slice value) noexcept nogil              # leaves the cursor
-cdef bint list_delete(ListCursor *cursor, bint backward) noexcept nogil     # steps to the next (previous) one
+cdef bint list_delete(ListCursor *cursor, bint backward) noexcept nogil     # steps to the next or previous one
 cdef void list_delete_range(Entry *entry, int64_t start, uint64_t count) noexcept nogil

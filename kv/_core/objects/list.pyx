@@ -1,8 +1,8 @@
 """Lists over their two encodings: a short list is one listpack, a long one a quicklist.
 
-A listpack becomes a quicklist before it would grow beyond list-max-listpack-size (bytes or elements). A quicklist becomes a listpack again
-when it has shrunk to one node of half of that: only half, lest a list that hovers about the limit be converted with
-every push and pop.
+A listpack becomes a quicklist before it would grow beyond list-max-listpack-size (bytes or elements). A quicklist becomes a
+listpack again when it has shrunk to one node of half of that: only half, lest a list that hovers about the limit be
+converted with every push and pop.
 
 Whoever adds elements says so first (list_expect), and whoever took some away asks afterwards (list_shrink); in between, and under
 a cursor, the encoding stays.
