@@ -281,6 +281,7 @@ def test_memory_is_given_back(lists: Embedded) -> None:
         for command in ("LPOP", "RPOP"):
             lists(command, "a", 250)
         lists("LTRIM", "a", 1, 0)
+        lists.effects()
         used.append(lists.used_memory())
     assert used[1] == used[2]
 
