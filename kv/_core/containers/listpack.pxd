@@ -75,6 +75,7 @@ cdef uint8_t *listpack_find(const Listpack *pack, uint8_t *start, Slice value, u
 # read
 cdef ListpackValue listpack_get(const uint8_t *at) noexcept nogil
 cdef Slice listpack_slice(const uint8_t *at, char *number) noexcept nogil   # into the pack, or into `number`
+cdef int listpack_run(uint8_t **at, ListpackValue *values, int most) noexcept nogil    # that and what follows; at: the last
 cdef bint listpack_is(const uint8_t *at, Slice value) noexcept nogil
 cdef size_t listpack_size_at(const uint8_t *at) noexcept nogil              # bytes that the element takes
 cdef uint64_t listpack_count(const Listpack *pack) noexcept nogil

@@ -570,6 +570,23 @@ cdef ListpackValue listpack_get(const uint8_t *at) noexcept nogil:
     return value
 
 
+cdef int listpack_run(uint8_t **at, ListpackValue *values, int most) noexcept nogil:
+    """Several elements at once, at least one: the element at[0] and those behind it. How many; at: the last one."""
+    cdef const uint8_t *element = at[0]
+    cdef int count = 0
+    cdef Slice text
+    while True:
+        if likely(is_text(element, &text)):
+            values[count].text, values[count].length = text.data, text.length
+        else:
+            values[count].text, values[count].number = NULL, number_at(element)
+        count += 1
+        at[0] = <uint8_t *> element
+        element += element_size(element)
+        if count == most or element[0] == END:
+            return count
+
+
 cdef Slice listpack_slice(const uint8_t *at, char *number) noexcept nogil:
     """The element's text; a number's is written to `number`."""
     cdef Slice text

@@ -47,6 +47,7 @@ cdef bint quicklist_next(QuicklistCursor *cursor) noexcept nogil
 cdef bint quicklist_previous(QuicklistCursor *cursor) noexcept nogil
 cdef void quicklist_leave(QuicklistCursor *cursor) noexcept nogil
 cdef ListpackValue quicklist_get(const QuicklistCursor *cursor) noexcept nogil
+cdef int quicklist_run(QuicklistCursor *cursor, ListpackValue *values, int most) noexcept nogil     # all of one node
 cdef Slice quicklist_slice(const QuicklistCursor *cursor, char *number) noexcept nogil      # as listpack_slice
 cdef bint quicklist_is(const QuicklistCursor *cursor, Slice value) noexcept nogil
 cdef void quicklist_insert_before(QuicklistCursor *cursor, Slice value) noexcept nogil  # leaves the cursor

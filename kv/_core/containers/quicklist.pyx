@@ -28,7 +28,7 @@ from kv._core.containers.listpack cimport (
     LISTPACK_EMPTY, Listpack, ListpackElement, ListpackValue, listpack_append_within, listpack_bytes, listpack_count,
     listpack_delete, listpack_drop_first_within, listpack_drop_last_within, listpack_element_size, listpack_encode,
     listpack_first, listpack_free, listpack_get, listpack_insert, listpack_is, listpack_last, listpack_merge,
-    listpack_new, listpack_next, listpack_prepend_within, listpack_previous, listpack_replace, listpack_seek,
+    listpack_new, listpack_next, listpack_prepend_within, listpack_previous, listpack_replace, listpack_run, listpack_seek,
     listpack_size_at, listpack_slice, listpack_split, listpack_validate)
 from kv._core.containers.quicknode cimport (
     LEAST_COMPRESSED, QUICKLIST_PACKED, QUICKLIST_PLAIN, QuicklistNode, node_compress, node_decompress, node_new,
@@ -400,6 +400,17 @@ cdef ListpackValue quicklist_get(const QuicklistCursor *cursor) noexcept nogil:
     raw = node_raw(cursor.node)
     value.text, value.length, value.number = raw.data, raw.length, 0
     return value
+
+
+cdef int quicklist_run(QuicklistCursor *cursor, ListpackValue *values, int most) noexcept nogil:
+    """The element at the cursor and some that follow in its node; how many. The cursor then stands at the last of them."""
+    cdef int count
+    if unlikely(cursor.at == NULL):
+        values[0] = quicklist_get(cursor)
+        return 1
+    count = listpack_run(&cursor.at, values, most)
+    cursor.index += count - 1
+    return count
 
 
 cdef Slice quicklist_slice(const QuicklistCursor *cursor, char *number) noexcept nogil:

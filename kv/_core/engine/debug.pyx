@@ -3,24 +3,33 @@
 The digest is Valkey's: the same data, in whatever order they were written, give the same 40 digits there and here,
 so that two servers, or a server before and after a restart, can be compared.
 """
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint64_t
 
+from kv._core.base.buffer cimport Buffer, buffer_free
 from kv._core.base.memory cimport memory_size
 from kv._core.base.numbers cimport FORMAT_DOUBLE_SIZE, format_double
 from kv._core.base.slice cimport Slice, slice_of
 from kv._core.containers.hashtable cimport hashtable_reserve, hashtable_scan
+from kv._core.containers.listpack cimport (
+    LISTPACK_NUMBER_SIZE, Listpack, listpack_bytes, listpack_count, listpack_first, listpack_next, listpack_size_at,
+    listpack_slice)
+from kv._core.containers.quicklist cimport Quicklist, QuicklistStats, quicklist_set_packed_threshold, quicklist_stats
+from kv._core.containers.quicknode cimport (
+    QUICKLIST_PLAIN, QuicklistNode, quicklist_node_bytes, quicklist_node_raw_length)
 from kv._core.engine.engine cimport Engine
 from kv._core.keyspace.keyspace cimport (
     Database, Key, Keyspace, key_of, keyspace_add, keyspace_changed, keyspace_find, keyspace_idle_seconds,
     keyspace_lfu)
 from kv._core.objects.entry cimport (
-    ENCODING_INT, ENCODING_RAW, TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_STRING, Entry, Item, entry_access, entry_encoding, entry_encoding_name, entry_expiry,
+    ENCODING_INT, ENCODING_LISTPACK, ENCODING_QUICKLIST, ENCODING_RAW, TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_STRING,
+    Entry, Item, entry_access, entry_encoding, entry_encoding_name, entry_expiry,
     entry_key, entry_number, entry_type, entry_word, type_operations)
 from kv._core.objects.string cimport string_new, string_slice
 
 from hashlib import sha1
 
 DIGEST_BYTES = 20
+MOST_SHOWN = 40         # bytes of an element that DEBUG LISTPACK and QUICKLIST print
 
 
 def populate(Engine engine not None, int database, uint64_t count, bytes prefix not None, uint64_t size):
@@ -79,8 +88,94 @@ def object_line(Engine engine not None, int database, bytes name not None, bint 
     line = f"Value at:{<uint64_t> entry:#x} refcount:1 encoding:{entry_encoding_name(entry).decode()}"
     if not fast:
         line += f" serializedlength:{saved_length(entry)}"
-    return (f"{line} lru:{entry_access(entry)} lru_seconds_idle:{keyspace_idle_seconds(keyspace, entry)} "
-            f"lfu_freq:{keyspace_lfu(keyspace, entry)} lfu_access_time_minutes:{entry_access(entry) >> 8}")
+    line += (f" lru:{entry_access(entry)} lru_seconds_idle:{keyspace_idle_seconds(keyspace, entry)} "
+             f"lfu_freq:{keyspace_lfu(keyspace, entry)} lfu_access_time_minutes:{entry_access(entry) >> 8}")
+    if entry_encoding(entry) == ENCODING_QUICKLIST:
+        line += quicklist_figures(<Quicklist *> entry_word(entry)[0], fast)
+    return line
+
+
+cdef str quicklist_figures(const Quicklist *list, bint fast):
+    cdef QuicklistStats stats
+    line = (f" ql_nodes:{list.nodes} ql_avg_node:{list.count / <double> list.nodes:.2f} ql_listpack_max:{list.fill} "
+            f"ql_compressed:{int(list.compress != 0)}")
+    if not fast:
+        quicklist_stats(list, &stats)
+        line += f" ql_uncompressed_size:{stats.raw_bytes}"
+    return line
+
+
+# -- the structure of one value -----------------------------------------------------------------------------------
+
+cdef str elements_text(const Listpack *pack):
+    """A line an element of a pack: its index, offset, size and content."""
+    cdef const uint8_t *at = listpack_first(pack)
+    cdef char number[LISTPACK_NUMBER_SIZE]
+    cdef Slice text
+    cdef str lines = ""
+    cdef int index = 0
+    while at != NULL:
+        text = listpack_slice(at, number)
+        lines += (f"{{{index}}} offset {at - <const uint8_t *> pack}, size {listpack_size_at(at)}: "
+                  f"{repr(text.data[:min(text.length, MOST_SHOWN)])[1:]}\n")
+        at = listpack_next(pack, at)
+        index += 1
+    return lines
+
+
+cdef str pack_text(const Listpack *pack):
+    return f"{{total bytes {listpack_bytes(pack)}}} {{num entries {listpack_count(pack)}}}\n{elements_text(pack)}"
+
+
+def listpack_text(Engine engine not None, int database, bytes name not None):
+    """What DEBUG LISTPACK prints; None: no such key; False: no listpack."""
+    cdef Entry *entry = entry_of(engine, database, name)
+    if entry == NULL:
+        return None
+    if entry_encoding(entry) != ENCODING_LISTPACK:
+        return False
+    return pack_text(<Listpack *> entry_word(entry)[0])
+
+
+cdef str node_text(const QuicklistNode *node, bint full):
+    cdef Buffer scratch
+    cdef Slice raw
+    cdef str text = (f"{{kind {'plain' if node.kind == QUICKLIST_PLAIN else 'packed'}}} {{num entries {node.count}}} "
+                     f"{{bytes {quicklist_node_raw_length(node)}}} {{compressed to {node.compressed}}}\n")
+    if not full:
+        return text
+    scratch.data = NULL
+    scratch.length = scratch.capacity = 0
+    raw = quicklist_node_bytes(node, &scratch)
+    if node.kind == QUICKLIST_PLAIN:
+        text += f"{repr(raw.data[:min(raw.length, MOST_SHOWN)])[1:]}\n"
+    else:
+        text += elements_text(<const Listpack *> raw.data)
+    buffer_free(&scratch)
+    return text
+
+
+def quicklist_text(Engine engine not None, int database, bytes name not None, bint full=False):
+    """What DEBUG QUICKLIST prints, all elements if `full`; None: no such key; False: no quicklist."""
+    cdef Entry *entry = entry_of(engine, database, name)
+    cdef const Quicklist *list
+    cdef const QuicklistNode *node
+    if entry == NULL:
+        return None
+    if entry_encoding(entry) != ENCODING_QUICKLIST:
+        return False
+    list = <const Quicklist *> entry_word(entry)[0]
+    text = f"{{count {list.count}}} {{nodes {list.nodes}}} {{fill {list.fill}}} {{compress {list.compress}}}\n"
+    node = list.first
+    while node != NULL:
+        text += node_text(node, full)
+        node = node.next
+    return text
+
+
+def set_packed_threshold(size_t size):
+    """DEBUG QUICKLIST-PACKED-THRESHOLD: elements of so many bytes get a node of their own; 0: by the limits."""
+    quicklist_set_packed_threshold(size)
 
 
 def string_sizes(Engine engine not None, int database, bytes name not None):

@@ -30,6 +30,7 @@ from kv._core.engine.serve cimport serve_pending, serve_readable
 from kv._core.keyspace.keyspace cimport (
     POLICY_ALLKEYS, POLICY_LFU, POLICY_LRU, POLICY_NOEVICTION, POLICY_RANDOM, POLICY_TTL, REMOVED_EXPIRED, Database,
     Keyspace, keyspace_free, keyspace_init)
+from kv._core.objects.list cimport list_limits
 from kv._core.runtime.effects cimport effects_begin, effects_slice, effects_wanted, effects_word
 from kv._core.runtime.lazyfree cimport lazyfree_entry
 from kv._core.runtime.session cimport session_doom, session_free, session_new, session_push, session_send
@@ -51,11 +52,14 @@ import kv._core.commands.counters
 import kv._core.commands.expire
 import kv._core.commands.flush
 import kv._core.commands.generic
+import kv._core.commands.listmoves
+import kv._core.commands.lists
 import kv._core.commands.memory
 import kv._core.commands.object
 import kv._core.commands.pubsub
 import kv._core.commands.ranges
 import kv._core.commands.scan
+import kv._core.commands.sort
 import kv._core.commands.strings
 import kv._core.commands.transactions
 
@@ -266,6 +270,15 @@ cdef class Engine:
             runtime.enforce_blocks = value
         elif name == "timeout":
             self.idle_timeout_s = value
+        else:
+            self.set_encoding(name, value)
+
+    def set_encoding(self, str name, value):
+        """The sizes up to which collections are kept in their compact encodings."""
+        if name == "list_max_listpack_size":
+            list_limits.listpack_size = value
+        elif name == "list_compress_depth":
+            list_limits.compress_depth = value
         else:
             raise KeyError(name)
 

@@ -10,6 +10,7 @@ from kv._core.runtime.registry import command
 
 from ..aof import LoadError
 from ..config import ConfigError
+from ..config.option import parse_integer, parse_memory
 from ..log import log
 
 SUBCOMMANDS: dict[str, tuple] = {}
@@ -86,6 +87,36 @@ def debug_sdslen(call, key):
     key_bytes, value_bytes, entry_bytes, own_bytes = sizes
     return Status(f"key_sds_len:{key_bytes} key_sds_avail:0 obj_alloc:{entry_bytes} val_sds_len:{value_bytes} "
                   f"val_sds_avail:{max(0, own_bytes - value_bytes - 8)} val_alloc:{own_bytes}")
+
+
+@subcommand("listpack", 1)
+def debug_listpack(call, key):
+    return show(core().listpack_text(call.engine, call.database, key), "listpack")
+
+
+@subcommand("quicklist", 1, 2)
+def debug_quicklist(call, key, full=b"0"):
+    text = core().quicklist_text(call.engine, call.database, key, (parse_integer(full.decode("latin-1")) or 0) != 0)
+    return show(text, "quicklist")
+
+
+def show(text: str | None | bool, encoding: str) -> Status:
+    """Print a value's structure, where there is one (None: no such key; False: another encoding)."""
+    if text is None:
+        raise ReplyError(NO_KEY)
+    if not isinstance(text, str):
+        raise ReplyError(f"ERR Not a {encoding} encoded object.")
+    print(text, end="", flush=True)
+    return Status(f"{encoding.capitalize()} structure printed on stdout")
+
+
+@subcommand("quicklist-packed-threshold", 1)
+def debug_quicklist_packed_threshold(call, size):
+    count = parse_memory(size.decode("latin-1"))
+    if count is None or count > (1 << 32) - (1 << 20):
+        raise ReplyError("ERR argument must be a memory value bigger than 1 and smaller than 4gb")
+    core().set_packed_threshold(count)
+    return OK
 
 
 @subcommand("digest", 0)
