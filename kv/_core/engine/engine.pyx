@@ -30,6 +30,7 @@ from kv._core.engine.serve cimport serve_pending, serve_readable
 from kv._core.keyspace.keyspace cimport (
     POLICY_ALLKEYS, POLICY_LFU, POLICY_LRU, POLICY_NOEVICTION, POLICY_RANDOM, POLICY_TTL, REMOVED_EXPIRED, Database,
     Keyspace, keyspace_free, keyspace_init)
+from kv._core.objects.hash cimport hash_limits
 from kv._core.runtime.effects cimport effects_begin, effects_slice, effects_wanted, effects_word
 from kv._core.runtime.lazyfree cimport lazyfree_entry
 from kv._core.runtime.session cimport session_doom, session_free, session_new, session_push, session_send
@@ -50,6 +51,8 @@ import kv._core.commands.counters
 import kv._core.commands.expire
 import kv._core.commands.flush
 import kv._core.commands.generic
+import kv._core.commands.hashes
+import kv._core.commands.hashscan
 import kv._core.commands.memory
 import kv._core.commands.object
 import kv._core.commands.ranges
@@ -262,6 +265,15 @@ cdef class Engine:
             runtime.enforce_blocks = value
         elif name == "timeout":
             self.idle_timeout_s = value
+        else:
+            self.set_encoding(name, value)
+
+    def set_encoding(self, str name, value):
+        """Up to what size values of a type keep their small encoding."""
+        if name == "hash_max_listpack_entries":
+            hash_limits.entries = value
+        elif name == "hash_max_listpack_value":
+            hash_limits.value = value
         else:
             raise KeyError(name)
 
