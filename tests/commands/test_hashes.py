@@ -37,7 +37,7 @@ def fill(kv, encoding, pairs):
 
 def everything(kv, key="h"):
     reply = kv("HGETALL", key)
-    return dict(reply) if isinstance(reply, Map) else dict(zip(reply[::2], reply[1::2]))
+    return dict(reply) if isinstance(reply, Map) else dict(zip(reply[::2], reply[1::2], strict=True))
 
 
 # -- set and get ----------------------------------------------------------------------------------------------------
@@ -269,7 +269,7 @@ def test_scan(kv, encoding, count):
     wanted = {b"f%d" % n: b"%d" % n for n in range(400)}
     fill(kv, encoding, wanted)
     found, sizes = scan(kv, "COUNT", count)
-    assert dict(zip(found[::2], found[1::2])) == wanted and len(found) == 800
+    assert dict(zip(found[::2], found[1::2], strict=True)) == wanted and len(found) == 800
     assert len(sizes) == 1 if encoding == "listpack" else max(sizes) <= 2 * (count + 30)
     assert sorted(scan(kv, "NOVALUES", "COUNT", count)[0]) == sorted(wanted)
     assert sorted(scan(kv, "match", "f39?", "count", count)[0]) == sorted(
@@ -309,8 +309,8 @@ def test_in_a_transaction(kv, encoding):
     for words in (["HSET", "h", "b", 2], ["HINCRBY", "h", "a", 1], ["HGET", "h", "a"], ["HINCRBYFLOAT", "h", "a", "0.5"]):
         assert kv(*words) == "QUEUED"
     assert kv("EXEC") == [1, 2, b"2", b"2.5"]
-    assert [[name.upper(), *rest] for name, *rest in kv.effects()] == [["MULTI"], ["HSET", "h", "b", "2"], ["HINCRBY", "h", "a", "1"],
-                                                                       ["HSET", "h", "a", "2.5"], ["EXEC"]]
+    effects = [[name.upper(), *rest] for name, *rest in kv.effects()]
+    assert effects == [["MULTI"], ["HSET", "h", "b", "2"], ["HINCRBY", "h", "a", "1"], ["HSET", "h", "a", "2.5"], ["EXEC"]]
 
 
 def test_a_digest_survives_a_copy(kv, encoding):

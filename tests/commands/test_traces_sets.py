@@ -82,10 +82,11 @@ class Trace:
 
     def odd(self) -> list[Any]:
         name = self.any("SADD", "SREM", "SISMEMBER", "SMOVE", "SPOP", "SINTER", "SMEMBERS", "SSCAN")
-        wrong = [["SPOP", "words", self.any("x", -2)], ["SRANDMEMBER", "words", self.any("x", -2**63)],
+        wrong = [["SPOP", "words", self.any("x", -2)],
+                 ["SRANDMEMBER", "words", self.any("x", -2**63)],
                  ["SSCAN", "words", self.any("x", 0), "no"]] if self.modern else []
-        return self.any([name], ["SDIFFSTORE", "target"], ["SDIFFSTORE", "target", "string"], [name, "string"], [name, "string", "1"], [name, "words", "a", "b", "c"], ["DEL", self.key()],
-                        *wrong)
+        return self.any([name], [name, "string"], [name, "string", "1"], [name, "words", "a", "b", "c"], ["DEL", self.key()],
+                        ["SDIFFSTORE", "target"], ["SDIFFSTORE", "target", "string"], *wrong)
 
     def command(self) -> list[Any]:
         words = self.random.choices([self.change, self.look, self.odd, self.draw], [10, 6, 1, 3])[0]()

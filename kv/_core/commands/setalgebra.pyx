@@ -6,7 +6,7 @@ difference from many sets) makes a set of its own on the way.
 
 The length of a reply stands before it, and is known behind it: members are written to a buffer first.
 """
-from libc.stdint cimport INT64_MAX, int64_t, uint64_t
+from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport qsort
 from libc.string cimport memset
 

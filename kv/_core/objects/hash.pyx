@@ -14,7 +14,7 @@ from kv._core.base.memory cimport memory_alloc, memory_free, memory_size
 from kv._core.base.platform cimport likely, unlikely
 from kv._core.base.random cimport Random, random_below
 from kv._core.base.slice cimport Slice
-from kv._core.containers.draw cimport hashtable_draw, hashtable_walk
+from kv._core.containers.draw cimport hashtable_draw
 from kv._core.containers.hashtable cimport (
     Hashtable, HashtableType, Position, hashtable_check, hashtable_clear, hashtable_find, hashtable_fit,
     hashtable_init, hashtable_insert, hashtable_overhead, hashtable_random, hashtable_remove, hashtable_replace,
