@@ -31,6 +31,8 @@ from kv._core.keyspace.keyspace cimport (
     POLICY_ALLKEYS, POLICY_LFU, POLICY_LRU, POLICY_NOEVICTION, POLICY_RANDOM, POLICY_TTL, REMOVED_EXPIRED, Database,
     Keyspace, keyspace_free, keyspace_init)
 from kv._core.objects.list cimport list_limits
+from kv._core.objects.hash cimport hash_limits
+from kv._core.objects.set cimport set_limits
 from kv._core.runtime.effects cimport effects_begin, effects_slice, effects_wanted, effects_word
 from kv._core.runtime.lazyfree cimport lazyfree_entry
 from kv._core.runtime.session cimport session_doom, session_free, session_new, session_push, session_send
@@ -52,6 +54,8 @@ import kv._core.commands.counters
 import kv._core.commands.expire
 import kv._core.commands.flush
 import kv._core.commands.generic
+import kv._core.commands.hashes
+import kv._core.commands.hashscan
 import kv._core.commands.listmoves
 import kv._core.commands.lists
 import kv._core.commands.memory
@@ -59,6 +63,9 @@ import kv._core.commands.object
 import kv._core.commands.pubsub
 import kv._core.commands.ranges
 import kv._core.commands.scan
+import kv._core.commands.setalgebra
+import kv._core.commands.setdraw
+import kv._core.commands.sets
 import kv._core.commands.sort
 import kv._core.commands.strings
 import kv._core.commands.transactions
@@ -279,6 +286,16 @@ cdef class Engine:
             list_limits.listpack_size = value
         elif name == "list_compress_depth":
             list_limits.compress_depth = value
+        elif name == "hash_max_listpack_entries":
+            hash_limits.entries = value
+        elif name == "hash_max_listpack_value":
+            hash_limits.value = value
+        elif name == "set_max_intset_entries":
+            set_limits.intset_entries = value
+        elif name == "set_max_listpack_entries":
+            set_limits.listpack_entries = value
+        elif name == "set_max_listpack_value":
+            set_limits.listpack_value = value
         else:
             raise KeyError(name)
 
