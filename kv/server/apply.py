@@ -24,7 +24,8 @@ CORE_OPTIONS = (
     "lazyfree-lazy-user-flush", "proto-max-bulk-len", "client-query-buffer-limit",
     "latency-tracking", "commandlog-execution-slower-than", "commandlog-request-larger-than",
     "commandlog-reply-larger-than", "enable-debug-command", "enable-module-command", "activerehashing",
-    "active-expire-effort", "timeout", "import-mode")
+    "active-expire-effort", "timeout", "import-mode",
+    "zset-max-listpack-entries", "zset-max-listpack-value")
 RESERVED_FILES = 32     # descriptors kept for ourselves, beside the clients'
 EVENT_LETTERS = {"K": 1 << 0, "E": 1 << 1, "g": 1 << 2, "$": 1 << 3, "l": 1 << 4, "s": 1 << 5, "h": 1 << 6, "z": 1 << 7,
                  "x": 1 << 8, "e": 1 << 9, "t": 1 << 10, "m": 1 << 11, "d": 1 << 13, "n": 1 << 14}

@@ -30,6 +30,7 @@ from kv._core.engine.serve cimport serve_pending, serve_readable
 from kv._core.keyspace.keyspace cimport (
     POLICY_ALLKEYS, POLICY_LFU, POLICY_LRU, POLICY_NOEVICTION, POLICY_RANDOM, POLICY_TTL, REMOVED_EXPIRED, Database,
     Keyspace, keyspace_free, keyspace_init)
+from kv._core.objects.zset cimport zset_limits
 from kv._core.runtime.effects cimport effects_begin, effects_slice, effects_wanted, effects_word
 from kv._core.runtime.lazyfree cimport lazyfree_entry
 from kv._core.runtime.session cimport session_doom, session_free, session_new, session_push, session_send
@@ -56,6 +57,9 @@ import kv._core.commands.ranges
 import kv._core.commands.scan
 import kv._core.commands.strings
 import kv._core.commands.transactions
+import kv._core.commands.zsetalgebra
+import kv._core.commands.zsetranges
+import kv._core.commands.zsets
 
 cdef extern from "<unistd.h>" nogil:
     int c_close "close"(int fd)
@@ -262,6 +266,15 @@ cdef class Engine:
             runtime.enforce_blocks = value
         elif name == "timeout":
             self.idle_timeout_s = value
+        else:
+            self.set_encoding(name, value)
+
+    def set_encoding(self, str name, value):
+        """Up to what size values of a type keep their small encoding."""
+        if name == "zset_max_listpack_entries":
+            zset_limits.entries = value
+        elif name == "zset_max_listpack_value":
+            zset_limits.value = value
         else:
             raise KeyError(name)
 
