@@ -5,10 +5,11 @@ deleted with it. Members with their scores are a flat list to RESP2 clients and 
 single popped member and in ZMPOP, whose replies have one form.
 """
 from libc.stdint cimport INT64_MAX, int64_t, uint64_t
+from libc.stdio cimport snprintf
 from libc.string cimport memset
 
 from kv._core.base.memory cimport memory_alloc, memory_calloc, memory_free
-from kv._core.base.numbers cimport format_u64, parse_double, parse_i64
+from kv._core.base.numbers cimport FORMAT_DOUBLE_SIZE, format_u64, parse_double, parse_i64
 from kv._core.base.platform cimport likely, unlikely
 from kv._core.base.random cimport random_below
 from kv._core.base.slice cimport Slice
@@ -423,7 +424,7 @@ cdef void pop_from_one(Context *c, bint highest) noexcept nogil:
     if c.argc > 3:
         syntax_error(c)
         return
-    if c.argc == 3 and not arg_range_or_reply(c, 2, 0, INT64_MAX, &count, NULL):
+    if c.argc == 3 and not arg_least_or_reply(c, 2, 0, &count, b"ERR value is out of range, must be positive"):
         return
     entry = write_key(c, 1)
     if not check_type(c, entry, TYPE_ZSET):
@@ -623,12 +624,6 @@ cdef void visit_node(void *argument, void *element, bint marked) noexcept nogil:
         scan_keep(&scan.found, element)
 
 
-cdef inline void reply_scanned(Reply *reply, Slice member, double score, bint names_only) noexcept nogil:
-    reply_bulk(reply, member.data, member.length)
-    if not names_only:
-        reply_bulk_double(reply, score)
-
-
 cdef void scan_small(Context *c, const Entry *entry, const Scan *scan) noexcept nogil:
     """All of a listpack at once: it is counted first, then answered."""
     cdef ZsetCursor cursor
@@ -641,18 +636,26 @@ cdef void scan_small(Context *c, const Entry *entry, const Scan *scan) noexcept 
     more = zset_seek(entry, 0, &cursor)
     while more:
         if scan_matches(scan, cursor.member.data, cursor.member.length):
-            reply_scanned(&c.reply, cursor.member, cursor.score, scan.names_only)
+            reply_bulk(&c.reply, cursor.member.data, cursor.member.length)
+            if not scan.names_only:
+                reply_bulk_double(&c.reply, cursor.score)
         more = zset_next(&cursor)
 
 
 cdef void reply_found(Context *c, const Scan *scan) noexcept nogil:
+    """The scores of a skiplist have 17 digits here, and here alone."""
     cdef SkiplistNode *node
+    cdef Slice member
+    cdef char text[FORMAT_DOUBLE_SIZE]
     cdef size_t i
     cdef size_t count = scan_kept(&scan.found)
     reply_array(&c.reply, count if scan.names_only else 2 * count)
     for i in range(count):
         node = <SkiplistNode *> scan_element(&scan.found, i)
-        reply_scanned(&c.reply, skiplist_member(node), node.score, scan.names_only)
+        member = skiplist_member(node)
+        reply_bulk(&c.reply, member.data, member.length)
+        if not scan.names_only:
+            reply_bulk(&c.reply, text, snprintf(text, FORMAT_DOUBLE_SIZE, b"%.17g", node.score))
 
 
 cdef void cmd_zscan(Context *c) noexcept nogil:
