@@ -2,8 +2,9 @@
 must the data and their encodings be.
 
 Limits of the small encoding change on the way, so that every key meets conversions. Draws are checked by what they
-may answer, scans are compared sorted. Members of one key that is asked by name have one score, for which alone order by name is
-defined. Debian's server is 7.0; what came later (WITHSCORE, NOSCORES, the shortest digits of a score, today's rules for the encoding, which the sign of a zero tells) is generated only for a peer that is 8.1
+may answer, scans are compared sorted. Members of the key that is asked by name have one score, for which alone order
+by name is defined. Debian's server is 7.0; what came later (WITHSCORE, NOSCORES, the shortest digits of a score,
+today's rules for the encoding, which the sign of a zero tells) is generated only for a peer that is 8.1
 (KV_TEST_PEER=/path/valkey-server).
 """
 from __future__ import annotations
@@ -116,7 +117,8 @@ class Trace:
             ["ZREMRANGEBYLEX", "names", self.name(), self.name()],
             [self.any("ZPOPMIN", "ZPOPMAX"), key, *self.any([], [], [2], [0], [-1], ["x"], [100], [1, 2])],
             ["ZMPOP", *self.any([1, key], [2, key, self.key()], [0, key], ["x"], [3, key]), self.any("MIN", "max", "no"),
-             *self.any([], ["COUNT", 2], ["COUNT", 0], ["COUNT"], ["COUNT", 1, "COUNT", 1], ["count", 50], ["no", 1])])
+             *self.any([], ["COUNT", 2], ["COUNT", 0], ["COUNT"], ["COUNT", 1, "COUNT", 1], ["count", 50],
+                       ["no", 1])])
 
     def combine(self) -> list[Any]:
         count = self.random.randint(1, 3)
@@ -184,7 +186,7 @@ def scanned(client: Client, words: list[Any]) -> Any:
     cursor, found = reply
     if "NOSCORES" in words:
         return cursor, sorted(found)
-    return cursor, sorted(zip(found[::2], found[1::2]))
+    return cursor, sorted(zip(found[::2], found[1::2], strict=True))
 
 
 def ask(client: Client, words: list[Any]) -> Any:
