@@ -65,6 +65,8 @@ class Client:
             return Failure(rest.decode())
         if kind == b":":
             return int(rest)
+        if kind == b",":
+            return float(rest)
         if kind == b"_" or rest == b"-1":
             return None
         if kind == b"$":

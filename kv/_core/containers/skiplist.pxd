@@ -56,8 +56,8 @@ cdef SkiplistNode *skiplist_first_in_scores(Skiplist *list, const ScoreRange *li
 cdef SkiplistNode *skiplist_last_in_scores(Skiplist *list, const ScoreRange *limits) noexcept nogil
 cdef SkiplistNode *skiplist_first_in_lex(Skiplist *list, const LexRange *limits) noexcept nogil
 cdef SkiplistNode *skiplist_last_in_lex(Skiplist *list, const LexRange *limits) noexcept nogil
-cdef uint64_t skiplist_count_scores(Skiplist *list, const ScoreRange *limits) noexcept nogil
-cdef uint64_t skiplist_count_lex(Skiplist *list, const LexRange *limits) noexcept nogil
+cdef uint64_t skiplist_count_scores(Skiplist *list, const ScoreRange *limits, uint64_t *rank) noexcept nogil
+cdef uint64_t skiplist_count_lex(Skiplist *list, const LexRange *limits, uint64_t *rank) noexcept nogil
 
 # how many were deleted; visit may be NULL
 cdef uint64_t skiplist_delete_scores(Skiplist *list, const ScoreRange *limits, skiplist_visitor visit,

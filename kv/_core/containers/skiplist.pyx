@@ -433,20 +433,25 @@ cdef SkiplistNode *skiplist_last_in_lex(Skiplist *list, const LexRange *limits) 
     return node if node != list.head and lex_above_min(member_of(node), limits) else NULL
 
 
-cdef uint64_t count_between(Skiplist *list, precedes before, precedes until, const void *limits) noexcept nogil:
+cdef uint64_t count_between(Skiplist *list, precedes before, precedes until, const void *limits,
+                            uint64_t *rank) noexcept nogil:
     cdef Path start
     cdef Path stop
     descend(list, before, limits, &start)
     descend(list, until, limits, &stop)
+    if rank != NULL:
+        rank[0] = start.rank[0]
     return stop.rank[0] - start.rank[0] if stop.rank[0] > start.rank[0] else 0
 
 
-cdef uint64_t skiplist_count_scores(Skiplist *list, const ScoreRange *limits) noexcept nogil:
-    return count_between(list, before_scores, until_scores, limits)
+cdef uint64_t skiplist_count_scores(Skiplist *list, const ScoreRange *limits, uint64_t *rank) noexcept nogil:
+    """How many nodes are in the range, and the rank of the first where that is asked for (rank may be NULL)."""
+    return count_between(list, before_scores, until_scores, limits, rank)
 
 
-cdef uint64_t skiplist_count_lex(Skiplist *list, const LexRange *limits) noexcept nogil:
-    return count_between(list, before_lex, until_lex, limits)
+cdef uint64_t skiplist_count_lex(Skiplist *list, const LexRange *limits, uint64_t *rank) noexcept nogil:
+    """As skiplist_count_scores."""
+    return count_between(list, before_lex, until_lex, limits, rank)
 
 
 cdef uint64_t delete_behind(Skiplist *list, const Path *path, uint64_t count, skiplist_visitor visit,
@@ -471,7 +476,7 @@ cdef uint64_t delete_behind(Skiplist *list, const Path *path, uint64_t count, sk
 cdef uint64_t skiplist_delete_scores(Skiplist *list, const ScoreRange *limits, skiplist_visitor visit,
                                      void *argument) noexcept nogil:
     cdef Path path
-    cdef uint64_t count = skiplist_count_scores(list, limits)
+    cdef uint64_t count = skiplist_count_scores(list, limits, NULL)
     descend(list, before_scores, limits, &path)
     return delete_behind(list, &path, count, visit, argument)
 
@@ -479,7 +484,7 @@ cdef uint64_t skiplist_delete_scores(Skiplist *list, const ScoreRange *limits, s
 cdef uint64_t skiplist_delete_lex(Skiplist *list, const LexRange *limits, skiplist_visitor visit,
                                   void *argument) noexcept nogil:
     cdef Path path
-    cdef uint64_t count = skiplist_count_lex(list, limits)
+    cdef uint64_t count = skiplist_count_lex(list, limits, NULL)
     descend(list, before_lex, limits, &path)
     return delete_behind(list, &path, count, visit, argument)
 

@@ -33,6 +33,7 @@ from kv._core.keyspace.keyspace cimport (
 from kv._core.objects.list cimport list_limits
 from kv._core.objects.hash cimport hash_limits
 from kv._core.objects.set cimport set_limits
+from kv._core.objects.zset cimport zset_limits
 from kv._core.runtime.effects cimport effects_begin, effects_slice, effects_wanted, effects_word
 from kv._core.runtime.lazyfree cimport lazyfree_entry
 from kv._core.runtime.session cimport session_doom, session_free, session_new, session_push, session_send
@@ -69,6 +70,9 @@ import kv._core.commands.sets
 import kv._core.commands.sort
 import kv._core.commands.strings
 import kv._core.commands.transactions
+import kv._core.commands.zsetalgebra
+import kv._core.commands.zsetranges
+import kv._core.commands.zsets
 
 cdef extern from "<unistd.h>" nogil:
     int c_close "close"(int fd)
@@ -296,6 +300,10 @@ cdef class Engine:
             set_limits.listpack_entries = value
         elif name == "set_max_listpack_value":
             set_limits.listpack_value = value
+        elif name == "zset_max_listpack_entries":
+            zset_limits.entries = value
+        elif name == "zset_max_listpack_value":
+            zset_limits.value = value
         else:
             raise KeyError(name)
 
