@@ -188,7 +188,8 @@ cdef bint result_add(void *argument, const Item *item) noexcept nogil:
 
 cdef void result_send(Context *c, Result *result) noexcept nogil:
     reply_set(&c.reply, result.count)
-    reply_raw(&c.reply, result.bytes.data, result.bytes.length)
+    if result.count:
+        reply_raw(&c.reply, result.bytes.data, result.bytes.length)
     buffer_free(&result.bytes)
 
 
