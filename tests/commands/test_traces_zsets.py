@@ -123,8 +123,8 @@ class Trace:
     def combine(self) -> list[Any]:
         count = self.random.randint(1, 3)
         keys = [self.key() for _ in range(count)]
-        weights = self.any([], [], ["WEIGHTS", *[self.any(1, 2, 0, 0.5, "inf", *[-1] * self.modern) for _ in keys]], ["WEIGHTS", *["x"] * count],
-                           ["WEIGHTS"])
+        factors = [self.any(1, 2, 0, 0.5, "inf", *[-1] * self.modern) for _ in keys]
+        weights = self.any([], [], ["WEIGHTS", *factors], ["WEIGHTS", *["x"] * count], ["WEIGHTS"])
         how = self.any([], ["AGGREGATE", self.any("SUM", "min", "MAX", "no")], ["AGGREGATE"])
         number = self.random.choices([count, 0, -1, 9, "x"], [20, 1, 1, 1, 1])[0]
         verb = self.any("ZUNION", "ZINTER", "ZDIFF", "ZINTER", "ZUNION", "ZINTERCARD")

@@ -15,8 +15,8 @@ from kv._core.commands.zsets cimport removed, reply_ranks, store_or_delete
 from kv._core.containers.skiplist cimport LEX_HIGHEST, LEX_LOWEST, LEX_TEXT, LexRange, ScoreRange
 from kv._core.objects.entry cimport ENCODING_LISTPACK, TYPE_ZSET, Entry, entry_encoding
 from kv._core.objects.zset cimport (
-    ZsetCursor, ZsetRanks, zset_add, zset_fit, zset_length, zset_new, zset_next, zset_previous, zset_ranks_of_lex,
-    zset_ranks_of_scores, zset_remove_ranks, zset_seek)
+    ZsetCursor, ZsetRanks, zset_add, zset_fit, zset_length, zset_new, zset_next, zset_ranks_of_lex, zset_ranks_of_scores,
+    zset_remove_ranks, zset_seek)
 from kv._core.resp.reply cimport reply_array, reply_i64
 from kv._core.runtime.context cimport (
     arg_i64_or_reply, arg_is, check_type, error, read_key, syntax_error, write_key)

@@ -187,7 +187,7 @@ cdef bint scores_or_reply(Context *c, Addition *addition) noexcept nogil:
 
 
 cdef Entry *entry_to_add_to(Context *c, Addition *addition) noexcept nogil:
-    """The key's sorted set, made where there is none; NULL where that was answered: another type, or XX without a key."""
+    """The key's sorted set, made where there is none; NULL where that is answered: another type, XX without a key."""
     cdef Entry *entry = write_key(c, 1)
     if not check_type(c, entry, TYPE_ZSET):
         return NULL

@@ -1,9 +1,9 @@
 """Sorted sets over their two encodings.
 
-Small ones are a listpack of member, score, member, score, in order of score and then of bytes; a score that is a whole number
-is stored as one, any other as its shortest text, as Valkey does, because packs go into RDB files as they are. (So a
-listpack forgets the sign of a zero.) The entry's word points straight at the pack: there is nothing between. All else is a
-skiplist (containers/skiplist), which finds members by its own table.
+Small ones are a listpack of member, score, member, score, in order of score and then of bytes; a score that is a whole
+number is stored as one, any other as its shortest text, as Valkey does, because packs go into RDB files as they are.
+(So a listpack forgets the sign of a zero.) The entry's word points straight at the pack: there is nothing between. All
+else is a skiplist (containers/skiplist), which finds members by its own table.
 
 Ranges of scores and of names are turned into ranks first (ZsetRanks): what is read, counted, stored or removed is then
 one and the same, whatever it was asked by. On a skiplist that costs a descent more, along nodes that the one before has
@@ -22,7 +22,7 @@ from kv._core.base.platform cimport unlikely
 from kv._core.base.slice cimport Slice, slice_of
 from kv._core.containers.hashtable cimport Hashtable, hashtable_reserve
 from kv._core.containers.listpack cimport (
-    LISTPACK_EMPTY, LISTPACK_NUMBER_SIZE, Listpack, ListpackValue, listpack_append, listpack_append_number,
+    LISTPACK_EMPTY, LISTPACK_NUMBER_SIZE, Listpack, ListpackValue, listpack_append,
     listpack_bytes, listpack_check, listpack_copy, listpack_count, listpack_delete, listpack_delete_index,
     listpack_find, listpack_first, listpack_fit, listpack_free, listpack_get, listpack_insert,
     listpack_insert_number, listpack_last, listpack_new, listpack_next, listpack_previous, listpack_replace,
@@ -150,8 +150,8 @@ cdef Listpack *move_in_pack(Listpack *pack, uint8_t *at, double score, Slice mem
 # -- making and converting --------------------------------------------------------------------------------------------
 
 cdef Entry *zset_new(Slice key, uint64_t count, size_t longest, size_t room) noexcept nogil:
-    """An empty sorted set that is about to get so many members, the longest of so many bytes, `room` bytes in all (0: not
-    known; zset_fit gives back what was too much)."""
+    """An empty sorted set that is about to get so many members, the longest of so many bytes, `room` bytes in all (0:
+    not known; zset_fit gives back what was too much)."""
     cdef Entry *entry
     cdef Skiplist *list
     if count <= zset_limits.entries and longest <= zset_limits.value:
