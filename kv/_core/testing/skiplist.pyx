@@ -87,12 +87,12 @@ cdef class Ranking:
         """First, last, and how many, of (min, open, max, open)."""
         cdef ScoreRange range = scores_of(limits)
         return (view(skiplist_first_in_scores(self.list, &range)), view(skiplist_last_in_scores(self.list, &range)),
-                skiplist_count_scores(self.list, &range), bool(score_range_empty(&range)))
+                skiplist_count_scores(self.list, &range, NULL), bool(score_range_empty(&range)))
 
     def in_lex(self, tuple limits not None):
         cdef LexRange range = lex_of(limits)
         return (view(skiplist_first_in_lex(self.list, &range)), view(skiplist_last_in_lex(self.list, &range)),
-                skiplist_count_lex(self.list, &range), bool(lex_range_empty(&range)))
+                skiplist_count_lex(self.list, &range, NULL), bool(lex_range_empty(&range)))
 
     def delete_scores(self, tuple limits not None):
         """What was deleted."""
