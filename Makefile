@@ -21,7 +21,7 @@ serve: build  ## run the server (ARGS='--port 6380 ...')
 	$(BIN)/kv-server $(ARGS)
 
 test: build  ## every test (ARGS='-k name')
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto $(ARGS)
 
 lint: $(STAMP)  ## ruff, mypy, cython-lint
 	$(BIN)/ruff check .

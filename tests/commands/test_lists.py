@@ -1,4 +1,5 @@
-"""List commands in both encodings: what they do and answer, what they tell the AOF and replicas, when the encoding changes."""
+"""List commands in both encodings: what they do and answer, what they tell the AOF and replicas, when the encoding
+changes."""
 from __future__ import annotations
 
 from collections.abc import Iterator

@@ -1,10 +1,10 @@
 """The same random list commands to a real server and to ours.
 
-Replies must be equal byte for byte, and so must the lists at the end. Limits are small for most of the traces, so that lists
-change their encoding all the time, and some elements are large enough for nodes of their own.
+Replies must be equal byte for byte, and so must the lists at the end. Limits are small for most of the traces, so
+that lists change their encoding all the time, and some elements are large enough for nodes of their own.
 
-Where SORT leaves the order of equal weights open (BY with ALPHA, sorted in part for the sake of LIMIT) nothing is generated, nor
-are indices of LSET beyond 32 bits, which Valkey cuts off and takes for others.
+Where SORT leaves the order of equal weights open (BY with ALPHA, sorted in part for the sake of LIMIT) nothing is
+generated, nor are indices of LSET beyond 32 bits, which Valkey cuts off and takes for others.
 
 Debian's server is 7.0, where every list is a quicklist: encodings are compared with a peer that is 8.1 only
 (KV_TEST_PEER=/path/valkey-server), and while only the ends of lists change: how an element replaced in the middle parts

@@ -1,4 +1,5 @@
-"""What the traces of random commands on collections share: two servers asked the same, answers without an order sorted."""
+"""What the traces of random commands on collections share: two servers asked the same, answers without an order
+sorted."""
 from __future__ import annotations
 
 from collections.abc import Iterator

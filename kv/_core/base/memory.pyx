@@ -419,7 +419,8 @@ cdef size_t memory_used() noexcept nogil:
 
 
 cdef void memory_set_limit(size_t limit) noexcept nogil:
-    """Bytes beyond which what can wait should not be allocated; 0 for no limit. memory_alloc itself does not look at it."""
+    """Bytes beyond which what can wait should not be allocated; 0 for no limit. memory_alloc itself does not look
+    at it."""
     global soft_limit
     soft_limit = limit
 

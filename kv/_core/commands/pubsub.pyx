@@ -5,15 +5,14 @@ from kv._core.base.glob cimport glob_match
 from kv._core.base.slice cimport Slice, slice_of
 from kv._core.base.buffer cimport Buffer, buffer_free
 from kv._core.containers.hashtable cimport hashtable_scan
-from kv._core.resp.reply cimport (
-    Reply, reply_array, reply_bulk, reply_i64, reply_map, reply_null, reply_push, reply_raw)
+from kv._core.resp.reply cimport Reply, reply_array, reply_bulk, reply_i64, reply_null, reply_push, reply_raw
 from kv._core.runtime.context cimport error
 from kv._core.runtime.pubsub cimport (
     KIND_CHANNEL, KIND_PATTERN, KIND_SHARD, Channel, Subscription, channel_subscribers, publish, subscribe,
     subscription_count, subscription_of_kind, unsubscribe)
 from kv._core.runtime.registry cimport native
 from kv._core.runtime.registry import container, declare
-from kv._core.runtime.state cimport Context, Runtime
+from kv._core.runtime.state cimport Context
 
 
 cdef Slice word_of(int kind, bint on) noexcept nogil:
@@ -49,7 +48,6 @@ cdef void subscribe_all(Context *c, int kind) noexcept nogil:
 cdef void unsubscribe_named(Context *c, int kind) noexcept nogil:
     """The channels that are named, or all of the kind; each is confirmed, and so is that there was none."""
     cdef Subscription *one
-    cdef Slice name
     cdef int i
     for i in range(1, c.argc):
         unsubscribe(c.session, kind, c.argv[i])

@@ -146,7 +146,8 @@ cdef bint first_again(const Sets *sets) noexcept nogil:
 
 cdef bint subtract_one_by_one(const Sets *sets) noexcept nogil:
     """Whether a difference is better made by asking the other sets for each member of the first, than by removing
-    all of theirs from a copy of it. Asking costs half, about. (Valkey's rule: the encoding of what is stored shows it.)"""
+    all of theirs from a copy of it. Asking costs half, about. (Valkey's rule: the encoding of what is stored shows
+    it.)"""
     cdef uint64_t asked = 0
     cdef uint64_t removed = 0
     cdef int i

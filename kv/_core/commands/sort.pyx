@@ -1,12 +1,12 @@
 """SORT: the elements of a list, set or sorted set in order, or what other keys hold for them.
 
-What is sorted is copied first: the value may go while the keys that BY and GET name are looked up (its time may have come), and
-comparing wants all texts at hand. So a sort has three steps: gather the elements, weigh and sort them, and write down what
-was asked for, as the reply or as a list.
+What is sorted is copied first: the value may go while the keys that BY and GET name are looked up (its time may
+have come), and comparing wants all texts at hand. So a sort has three steps: gather the elements, weigh and sort
+them, and write down what was asked for, as the reply or as a list.
 
-What if BY names no key at all (it has no star)? Then nothing is sorted, and elements are taken as they stand: from a list or
-sorted set only those of LIMIT. A set has no order to stand in; so that what STORE makes of it is the same on every replica,
-it is sorted by its elements then.
+What if BY names no key at all (it has no star)? Then nothing is sorted, and elements are taken as they stand: from
+a list or sorted set only those of LIMIT. A set has no order to stand in; so that what STORE makes of it is the same
+on every replica, it is sorted by its elements then.
 
 Equal elements stay in the order in which they stood. Texts are compared by the locale's rules, as in Valkey,
 but bytewise for STORE.
@@ -204,8 +204,8 @@ cdef bint field_value(Sort *sort, const Entry *entry, Slice field, Slice *found)
 
 
 cdef bint divide(Slice pattern, Slice *before, Slice *behind, Slice *field) noexcept nogil:
-    """The parts of "before*behind->field"; false where there is no star. The field is empty where there is none: then an
-    arrow belongs to the name."""
+    """The parts of "before*behind->field"; false where there is no star. The field is empty where there is none:
+    then an arrow belongs to the name."""
     cdef const char *end = pattern.data + pattern.length
     cdef const char *star = <const char *> memchr(pattern.data, c'*', pattern.length)
     cdef const char *arrow

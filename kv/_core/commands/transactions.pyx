@@ -1,7 +1,6 @@
 """MULTI, EXEC, DISCARD, WATCH, UNWATCH."""
 from libc.stdint cimport uint64_t
 
-from kv._core.base.slice cimport Slice
 from kv._core.resp.reply cimport reply_array, reply_null_array, reply_ok
 from kv._core.runtime.context cimport error
 from kv._core.runtime.registry cimport native

@@ -289,13 +289,13 @@ cdef Entry *copy_of_ranks(Slice key, const Entry *entry, ZsetRanks ranks, uint64
     """A new sorted set of these members; NULL for none."""
     cdef ZsetCursor cursor
     cdef Entry *made
-    cdef uint64_t i
     cdef double score
+    cdef uint64_t _i
     if ranks.count == 0:
         return NULL
     made = zset_new(key, announced, 0, 0)
     zset_seek(entry, ranks.start, &cursor)
-    for i in range(ranks.count):
+    for _i in range(ranks.count):
         zset_add(made, cursor.member, cursor.score, 0, &score)
         zset_next(&cursor)
     zset_fit(made)

@@ -398,13 +398,13 @@ cdef uint64_t pop(Context *c, int index, Entry *entry, bint highest, int64_t mos
     """Answer and remove up to `most` members of the entry that was just found; how many there were."""
     cdef ZsetRanks ranks
     cdef ZsetCursor cursor
-    cdef uint64_t i
     cdef uint64_t length = zset_length(entry)
+    cdef uint64_t _i
     ranks.count = length if <uint64_t> most > length else most
     ranks.start = length - ranks.count if highest else 0
     reply_array(&c.reply, ranks.count if pairs else ranks.count * 2)
     zset_seek(entry, length - 1 if highest else 0, &cursor)
-    for i in range(ranks.count):
+    for _i in range(ranks.count):
         if pairs:
             reply_array(&c.reply, 2)
         reply_bulk(&c.reply, cursor.member.data, cursor.member.length)
@@ -565,7 +565,8 @@ cdef void draw_few(Context *c, const Entry *entry, uint64_t count, bint with_sco
 cdef void draw(Context *c, int64_t wanted, bint with_scores) noexcept nogil:
     cdef Entry *entry = read_key(c, 1)
     cdef uint64_t count = wanted if wanted >= 0 else -wanted
-    cdef uint64_t length, i
+    cdef uint64_t length
+    cdef uint64_t _i
     if not check_type(c, entry, TYPE_ZSET):
         return
     if entry == NULL or count == 0:
@@ -576,7 +577,7 @@ cdef void draw(Context *c, int64_t wanted, bint with_scores) noexcept nogil:
         count = length
     reply_pairs_header(&c.reply, count, with_scores)
     if wanted < 0:
-        for i in range(count):
+        for _i in range(count):
             reply_at(&c.reply, entry, random_below(&c.keyspace.random, length), with_scores)
     elif count * 3 > length:
         draw_many(c, entry, count, with_scores)

@@ -10,7 +10,7 @@ that was ever added needs: deleting does not narrow a set. (Redis's intset.h; RD
 
 The one number that makes a set wider is either below or above all that are there, so widening needs no search.
 """
-from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint32_t
+from libc.stdint cimport int16_t, int32_t, int64_t, uint32_t
 from libc.string cimport memcpy, memmove
 
 from kv._core.base.memory cimport memory_alloc, memory_free, memory_realloc, memory_size

@@ -421,13 +421,13 @@ cdef Listpack *listpack_delete_many(Listpack *pack, uint8_t **elements, uint64_t
     cdef uint8_t *kept
     cdef uint8_t *stop
     cdef uint64_t i
-    cdef int unit
+    cdef uint64_t _unit
     if count == 0:
         return pack
     target = elements[0]
     for i in range(count):
         kept = elements[i]
-        for unit in range(stride):
+        for _unit in range(stride):
             kept += element_size(kept)
         stop = elements[i + 1] if i + 1 < count else end_of(pack) + 1
         memmove(target, kept, stop - kept)
@@ -639,12 +639,12 @@ cdef uint64_t listpack_sample(const Listpack *pack, Random *random, int stride, 
     cdef uint64_t left = listpack_count(pack) // stride
     cdef uint64_t found = 0
     cdef const uint8_t *at = pack.raw + LISTPACK_HEADER
-    cdef int i
+    cdef uint64_t _i
     while left and found < want:
         if random_below(random, left) < want - found:
             elements[found] = <uint8_t *> at
             found += 1
-        for i in range(stride):
+        for _i in range(stride):
             at += element_size(at)
         left -= 1
     return found

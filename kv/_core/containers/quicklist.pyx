@@ -82,10 +82,10 @@ cdef void settle(Quicklist *list, QuicklistNode *node) noexcept nogil:
     cdef QuicklistNode *forward = list.first
     cdef QuicklistNode *backward = list.last
     cdef bint outer = node == NULL
-    cdef int depth
+    cdef uint64_t _depth
     if list.compress == 0:
         return
-    for depth in range(list.compress):
+    for _depth in range(list.compress):
         if forward == NULL or forward.previous == backward:
             return
         node_decompress(forward)
@@ -403,7 +403,8 @@ cdef ListpackValue quicklist_get(const QuicklistCursor *cursor) noexcept nogil:
 
 
 cdef int quicklist_run(QuicklistCursor *cursor, ListpackValue *values, int most) noexcept nogil:
-    """The element at the cursor and some that follow in its node; how many. The cursor then stands at the last of them."""
+    """The element at the cursor and some that follow in its node; how many. The cursor then stands at the last of
+    them."""
     cdef int count
     if unlikely(cursor.at == NULL):
         values[0] = quicklist_get(cursor)

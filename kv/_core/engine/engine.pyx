@@ -540,7 +540,6 @@ cdef void on_miss(Keyspace *keyspace, Database *database, Slice key) noexcept no
     publish_event(<Runtime *> keyspace.owner, database, key, b"keymiss")
 
 
-
 cdef void on_removal(Keyspace *keyspace, Database *database, Slice key, int cause) noexcept nogil:
     """A key went because its time had come, or for room: the AOF and replicas are told to delete it."""
     cdef Runtime *runtime = <Runtime *> keyspace.owner

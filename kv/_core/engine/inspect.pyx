@@ -249,7 +249,8 @@ def statistics(Engine engine not None):
     figures.update(
         hits=keyspace.hits, misses=keyspace.misses, expired=keyspace.expired, expired_active=keyspace.expired_active,
         evicted=keyspace.evicted, stale_share=keyspace.stale_share, expire_cap_reached=keyspace.expire_cap_reached,
-        expire_sweep_us=keyspace.expire_sweep_us, dirty=keyspace.dirty, session_count=runtime.session_count, watching=runtime.watching_sessions,
+        expire_sweep_us=keyspace.expire_sweep_us, dirty=keyspace.dirty, session_count=runtime.session_count,
+        watching=runtime.watching_sessions,
         channels=runtime.channel_counts[<int> KIND_CHANNEL], patterns=runtime.channel_counts[<int> KIND_PATTERN],
         shard_channels=runtime.channel_counts[<int> KIND_SHARD], subscribed=runtime.subscribed_sessions,
         watched_keys=runtime.watched.count,

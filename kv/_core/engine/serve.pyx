@@ -371,7 +371,8 @@ cdef bint run_window(Runtime *runtime, Session *session, size_t *at, int count, 
 
 
 cdef void spill_replies(Runtime *runtime, Session *session) noexcept nogil:
-    """A session with large replies keeps them itself, where its output limits hold, and leaves the arena to the others."""
+    """A session with large replies keeps them itself, where its output limits hold, and leaves the arena to the
+    others."""
     if session.fd >= 0:
         session.arena_length = runtime.arena.length - session.arena_start
         session_spill(session)

@@ -1,11 +1,11 @@
 """Lists over their two encodings: a short list is one listpack, a long one a quicklist.
 
-A listpack becomes a quicklist before it would grow beyond list-max-listpack-size (bytes or elements). A quicklist becomes a
-listpack again when it has shrunk to one node of half of that: only half, lest a list that hovers about the limit be
-converted with every push and pop.
+A listpack becomes a quicklist before it would grow beyond list-max-listpack-size (bytes or elements). A quicklist
+becomes a listpack again when it has shrunk to one node of half of that: only half, lest a list that hovers about
+the limit be converted with every push and pop.
 
-Whoever adds elements says so first (list_expect), and whoever took some away asks afterwards (list_shrink); in between, and under
-a cursor, the encoding stays.
+Whoever adds elements says so first (list_expect), and whoever took some away asks afterwards (list_shrink); in
+between, and under a cursor, the encoding stays.
 """
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 
@@ -206,8 +206,8 @@ cdef ListpackValue list_get(const ListCursor *cursor) noexcept nogil:
 
 
 cdef int list_run(ListCursor *cursor, ListpackValue *values, int most) noexcept nogil:
-    """The element at the cursor and some that follow; how many. The cursor then stands at the last of them: they are good until
-    it moves on."""
+    """The element at the cursor and some that follow; how many. The cursor then stands at the last of them: they
+    are good until it moves on."""
     if cursor.packed:
         return listpack_run(&cursor.at, values, most)
     return quicklist_run(&cursor.quick, values, most)

@@ -1,7 +1,7 @@
 """What can be asked of a value of any type: a copy, its size, what it costs to free.
 
-COPY, MEMORY USAGE, lazy freeing and eviction need not know which types there are: strings are answered here, every other type by
-the TypeOperations that its module registered (objects/entry).
+COPY, MEMORY USAGE, lazy freeing and eviction need not know which types there are: strings are answered here, every
+other type by the TypeOperations that its module registered (objects/entry).
 """
 from libc.stdint cimport int64_t
 

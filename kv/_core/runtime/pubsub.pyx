@@ -1,19 +1,19 @@
 """Channels, patterns and shard channels, and who subscribed to them.
 
-Two tables of the runtime: channels by kind and name, and subscriptions by session and channel, so that subscribing twice costs
-a look-up however many subscribers a channel has. A channel lists its subscribers in the order in which they came, patterns are
-listed in theirs; a channel without subscribers is not there.
+Two tables of the runtime: channels by kind and name, and subscriptions by session and channel, so that subscribing
+twice costs a look-up however many subscribers a channel has. A channel lists its subscribers in the order in which
+they came, patterns are listed in theirs; a channel without subscribers is not there.
 
-A message is built once a RESP version and pushed to each subscriber's output. What the running command publishes to its own
-client follows that command's reply (Runtime.own_pushes).
+A message is built once a RESP version and pushed to each subscriber's output. What the running command publishes to
+its own client follows that command's reply (Runtime.own_pushes).
 """
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memcpy, memset, strlen
 
 from kv._core.base.buffer cimport Buffer, buffer_append, buffer_free
 from kv._core.base.glob cimport glob_match
 from kv._core.base.hashing cimport hash_bytes
-from kv._core.base.memory cimport memory_alloc, memory_calloc, memory_free
+from kv._core.base.memory cimport memory_calloc, memory_free
 from kv._core.base.numbers cimport format_i64
 from kv._core.base.slice cimport Slice, slice_of
 from kv._core.containers.hashtable cimport (
@@ -264,8 +264,8 @@ cdef void deliver(Runtime *runtime, Channel *channel, Message *message) noexcept
 
 
 cdef uint64_t publish(Runtime *runtime, int kind, Slice channel, Slice message) noexcept nogil:
-    """Send a message to a channel's subscribers and, unless it is a shard channel, to those of every pattern that matches its
-    name. How many got it."""
+    """Send a message to a channel's subscribers and, unless it is a shard channel, to those of every pattern that
+    matches its name. How many got it."""
     cdef Channel *target = channel_find(runtime, kind, channel, False)
     cdef Channel *pattern = <Channel *> runtime.patterns
     cdef Message out
@@ -293,7 +293,8 @@ cdef void event_name(Buffer *name, const char *prefix, size_t length, int databa
 
 
 cdef void publish_event(Runtime *runtime, Database *database, Slice key, const char *event) noexcept nogil:
-    """A keyspace notification, as notify-keyspace-events asks: __keyspace@<db>__:<key> and __keyevent@<db>__:<event>."""
+    """A keyspace notification, as notify-keyspace-events asks: __keyspace@<db>__:<key> and
+    __keyevent@<db>__:<event>."""
     cdef Buffer name
     cdef Slice word = slice_of(event, strlen(event))
     if runtime.channels.count == 0:

@@ -1,21 +1,22 @@
 """MULTI's queue, and the keys that sessions watch.
 
-A session has a Transaction from its first MULTI or WATCH on. Watched keys are elements of one table of the runtime, each with the
-list of who watches it, so that a change costs one look-up however many sessions watch, and nothing while nobody does
-(Keyspace.observed). A change only marks the transaction as touched; EXEC then answers null.
+A session has a Transaction from its first MULTI or WATCH on. Watched keys are elements of one table of the runtime,
+each with the list of who watches it, so that a change costs one look-up however many sessions watch, and nothing
+while nobody does (Keyspace.observed). A change only marks the transaction as touched; EXEC then answers null.
 
-What of a key that was already expired when it was watched? That it is deleted changes nothing for the one who watched it, so
-its watch remembers the state (`expired`); that a live one expires before EXEC does, and EXEC looks for that itself.
+What of a key that was already expired when it was watched? That it is deleted changes nothing for the one who
+watched it, so its watch remembers the state (`expired`); that a live one expires before EXEC does, and EXEC looks
+for that itself.
 """
 from libc.stdint cimport uint32_t, uint64_t
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy
 
 from kv._core.base.hashing cimport hash_bytes
 from kv._core.base.memory cimport memory_alloc, memory_calloc, memory_free, memory_realloc, memory_size
 from kv._core.base.slice cimport Slice, slice_of
 from kv._core.containers.hashtable cimport (
-    Hashtable, HashtableType, Position, hashtable_find, hashtable_init, hashtable_insert, hashtable_remove,
-    hashtable_scan, position_element)
+    HashtableType, Position, hashtable_find, hashtable_init, hashtable_insert, hashtable_remove, hashtable_scan,
+    position_element)
 from kv._core.keyspace.keyspace cimport Database, Keyspace, key_of, keyspace_expired, keyspace_find
 from kv._core.objects.entry cimport Entry
 from kv._core.runtime.state cimport SESSION_MULTI, Command, Runtime, Session

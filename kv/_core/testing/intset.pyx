@@ -1,5 +1,5 @@
 """The Python face of the intset, for the tests; see testing/base for why."""
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint64_t
 
 from kv._core.base.random cimport Random, random_seed
 from kv._core.containers.intset cimport (

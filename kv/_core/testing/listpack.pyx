@@ -7,7 +7,8 @@ from kv._core.base.slice cimport Slice, slice_of
 from kv._core.containers.listpack cimport (
     LISTPACK_NUMBER_SIZE, Listpack, ListpackValue, listpack_append, listpack_append_number, listpack_bytes,
     listpack_check, listpack_copy, listpack_count, listpack_delete, listpack_delete_index, listpack_delete_many,
-    listpack_element_size, listpack_find, listpack_first, listpack_fit, listpack_free, listpack_get, listpack_insert, listpack_insert_after,
+    listpack_element_size, listpack_find, listpack_first, listpack_fit, listpack_free, listpack_get,
+    listpack_insert, listpack_insert_after,
     listpack_insert_number, listpack_is, listpack_last, listpack_merge, listpack_new, listpack_next, listpack_prepend,
     listpack_previous, listpack_random, listpack_replace, listpack_replace_number, listpack_sample, listpack_seek,
     listpack_size_at, listpack_slice, listpack_split, listpack_truncate, listpack_validate)

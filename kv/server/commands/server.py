@@ -12,7 +12,6 @@ from ..info import Info
 from ..log import log
 from .help import declare_help
 
-
 declare_help("pubsub", "pubsub", "6.2.0", "loading stale", [
     "CHANNELS [<pattern>]", "    Channels that have subscribers.", "NUMPAT", "    How many patterns are subscribed to.",
     "NUMSUB [<channel> ...]", "    How many subscribers each channel has.",
