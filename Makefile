@@ -26,7 +26,7 @@ test: build  ## every test (ARGS='-k name')
 lint: $(STAMP)  ## ruff, mypy, cython-lint
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/cython-lint kv
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/cython-lint kv  # it runs pycodestyle by its name
 
 clean:  ## remove everything that was built
 	rm -rf build $(VENV) *.egg-info
