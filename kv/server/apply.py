@@ -22,13 +22,14 @@ CORE_OPTIONS = (
     "maxmemory", "maxmemory-policy", "maxmemory-samples", "maxmemory-eviction-tenacity", "lfu-log-factor", "lfu-decay-time",
     "lazyfree-lazy-eviction", "lazyfree-lazy-expire", "lazyfree-lazy-server-del", "lazyfree-lazy-user-del",
     "lazyfree-lazy-user-flush", "proto-max-bulk-len", "client-query-buffer-limit",
-    "latency-tracking", "commandlog-execution-slower-than", "commandlog-request-larger-than",
+    "latency-tracking", "latency-monitor-threshold", "commandlog-execution-slower-than", "commandlog-request-larger-than",
     "commandlog-reply-larger-than", "enable-debug-command", "enable-module-command", "activerehashing",
     "active-expire-effort", "timeout", "import-mode",
     "list-max-listpack-size", "list-compress-depth",
     "hash-max-listpack-entries", "hash-max-listpack-value",
     "set-max-intset-entries", "set-max-listpack-entries", "set-max-listpack-value",
     "zset-max-listpack-entries", "zset-max-listpack-value")
+LEAST_FOR_CLIENTS = 128 << 10   # with less in maxmemory-clients nobody could talk to the server to change it
 RESERVED_FILES = 32     # descriptors kept for ourselves, beside the clients'
 EVENT_LETTERS = {"K": 1 << 0, "E": 1 << 1, "g": 1 << 2, "$": 1 << 3, "l": 1 << 4, "s": 1 << 5, "h": 1 << 6, "z": 1 << 7,
                  "x": 1 << 8, "e": 1 << 9, "t": 1 << 10, "m": 1 << 11, "d": 1 << 13, "n": 1 << 14}
@@ -41,6 +42,7 @@ def bind_hooks(server: Server) -> None:
     for name in CORE_OPTIONS:
         on_change([name], core_hook(server, name))
     on_change(["maxmemory"], lambda config: warn_of_low_maxmemory(server))
+    on_change(["maxmemory", "maxmemory-clients"], lambda config: memory_of_clients(server))
     on_change(["requirepass"], lambda config: password(server))
     on_change(["client-output-buffer-limit"], lambda config: output_limits(server))
     on_change(["notify-keyspace-events"], lambda config: events(server))
@@ -59,6 +61,7 @@ def apply_all(server: Server) -> None:
     """What the configuration says, at the start."""
     for name in CORE_OPTIONS:
         core(server, name)
+    memory_of_clients(server)
     password(server)
     output_limits(server)
     events(server)
@@ -87,6 +90,15 @@ def warn_of_low_maxmemory(server: Server) -> None:
         log("warning", f"WARNING: the new maxmemory value set via CONFIG SET ({limit}) is smaller than the current memory usage "
                        f"({used}). This will result in key eviction and/or the inability to accept new write commands "
                        "depending on the maxmemory-policy.")
+
+
+def memory_of_clients(server: Server) -> None:
+    """maxmemory-clients in bytes; a share of maxmemory is none where maxmemory is not limited."""
+    config = server.config
+    limit = config.maxmemory_clients
+    if limit < 0:
+        limit = config.maxmemory * -limit // 100
+    server.engine.configure(maxmemory_clients=max(limit, LEAST_FOR_CLIENTS) if limit else 0)
 
 
 def password(server: Server) -> None:

@@ -59,6 +59,7 @@ class Children:
         if pid == 0:
             self.live(work, writing)
         self.fork_us = int((time.monotonic() - started) * 1e6)
+        self.server.latency.note("fork", self.fork_us // 1000)
         self.forks += 1
         os.close(writing)
         self.child = Child(kind, pid, reading, done)

@@ -32,12 +32,35 @@ class Rate:
         return sum(self.samples) / SAMPLES
 
 
+class Share:
+    """A counter's increase for each increase of another one: microseconds a turn."""
+
+    __slots__ = ("samples", "last_value", "last_count", "position")
+
+    def __init__(self) -> None:
+        self.samples = [0.0] * SAMPLES
+        self.position = 0
+        self.last_value = self.last_count = 0
+
+    def note(self, value: int, count: int) -> None:
+        if count > self.last_count:
+            self.samples[self.position] = max(0, value - self.last_value) / (count - self.last_count)
+            self.position = (self.position + 1) % SAMPLES
+        self.last_value, self.last_count = value, count
+
+    @property
+    def average(self) -> float:
+        return sum(self.samples) / SAMPLES
+
+
 class Metrics:
     """The rates that INFO stats shows, sampled from the cron."""
 
     def __init__(self, engine) -> None:
         self.engine = engine
         self.commands, self.input, self.output, self.cycles = Rate(), Rate(), Rate(), Rate()
+        self.turn_us = Share()
+        self.cron_us = 0.0          # time that the cron took so far
         self.next_sample = 0.0
 
     def sample(self) -> None:
@@ -50,6 +73,9 @@ class Metrics:
         self.input.note(figures["bytes_in"], now)
         self.output.note(figures["bytes_out"], now)
         self.cycles.note(figures["turns"], now)
+        self.turn_us.note(figures["loop_us"], figures["turns"])
 
     def reset(self) -> None:
         self.commands, self.input, self.output, self.cycles = Rate(), Rate(), Rate(), Rate()
+        self.turn_us = Share()
+        self.cron_us = 0.0

@@ -15,7 +15,7 @@ import time
 
 from kv._core.engine.cron import engine_cron
 from kv._core.engine.engine import Engine
-from kv._core.engine.inspect import memory_figures, note_rejected_connection
+from kv._core.engine.inspect import memory_figures, note_rejected_connection, session
 from kv._core.runtime.call import set_bug_log
 from kv._core.runtime.registry import rename_commands
 
@@ -27,6 +27,8 @@ from .aof import AppendOnly, LoadError, LoadStopped
 from .apply import apply_all, bind_hooks
 from .children import Children
 from .commandlog import CommandLog
+from .commands.clients import describe
+from .latency import LatencyMonitor
 from .listeners import BindError, Listeners
 from .log import LEVELS, log, log_bug
 from .metrics import Metrics
@@ -58,7 +60,10 @@ class Server:
         self.handlers: dict[int, Callable[[], object]] = {}
         self.engine = Engine(self, databases=config.databases)
         self.engine.on_commandlog = self.note_command
+        self.engine.on_client_eviction = self.note_client_eviction
         self.commandlog = CommandLog(config)
+        self.latency = LatencyMonitor(config)
+        self.engine.on_latency = self.latency.note
         self.metrics = Metrics(self.engine)
         self.children = Children(self)
         self.aof = AppendOnly(self)
@@ -148,7 +153,8 @@ class Server:
     def cron(self) -> None:
         """What is due `hz` times a second."""
         hz = self.config.hz
-        self.next_cron = self.now() + 1 / hz
+        started = self.now()
+        self.next_cron = started + 1 / hz
         if self.cron_paused:
             return
         self.cron_runs += 1
@@ -157,6 +163,7 @@ class Server:
         self.children.reap()
         self.aof.cron()
         self.shutdown.cron()
+        self.metrics.cron_us += (self.now() - started) * 1e6
 
     def every_ms(self, period_ms: int) -> bool:
         """Whether a job that runs each so many ms is due in this run of the cron."""
@@ -186,6 +193,9 @@ class Server:
 
     def note_command(self, words, lengths, argc, session_id, duration_us, request_bytes, reply_bytes) -> None:
         self.commandlog.note(self.engine, words, lengths, argc, session_id, duration_us, request_bytes, reply_bytes)
+
+    def note_client_eviction(self, session_id: int) -> None:
+        log("notice", f"Evicting client: {describe(session(self.engine, session_id))}")
 
     def note_rejected_connection(self) -> None:
         note_rejected_connection(self.engine)

@@ -133,10 +133,10 @@ class ServerState:
             io_threaded_accept_processed=0, io_threaded_poll_processed=0, io_threaded_total_prefetch_batches=0,
             io_threaded_total_prefetch_entries=0,
             client_query_buffer_limit_disconnections=figures["query_limit_closed"],
-            client_output_buffer_limit_disconnections=figures["output_limit_closed"], reply_buffer_shrinks=0,
-            reply_buffer_expands=0, eventloop_cycles=figures["turns"], eventloop_duration_sum=0,
-            eventloop_duration_cmd_sum=0, instantaneous_eventloop_cycles_per_sec=round(metrics.cycles.average),
-            instantaneous_eventloop_duration_usec=0, acl_access_denied_auth=figures["auth_failures"],
+            client_output_buffer_limit_disconnections=figures["output_limit_closed"],
+            reply_buffer_shrinks=figures["reply_shrinks"], reply_buffer_expands=figures["reply_expands"], eventloop_cycles=figures["turns"], eventloop_duration_sum=figures["loop_us"],
+            eventloop_duration_cmd_sum=inspect.commands_us(server.engine), instantaneous_eventloop_cycles_per_sec=round(metrics.cycles.average),
+            instantaneous_eventloop_duration_usec=round(metrics.turn_us.average), acl_access_denied_auth=figures["auth_failures"],
             acl_access_denied_cmd=figures["acl_denied_cmd"], acl_access_denied_key=0, acl_access_denied_channel=0)
 
     @property
@@ -185,8 +185,10 @@ class ServerState:
 
     @property
     def debug(self):
-        return SimpleNamespace(eventloop_duration_aof_sum=0, eventloop_duration_cron_sum=0, eventloop_duration_max=0,
-                               eventloop_cmd_per_cycle_max=0)
+        figures = inspect.statistics(self.server_.engine)
+        return SimpleNamespace(
+            eventloop_duration_aof_sum=figures["aof_us"], eventloop_duration_cron_sum=int(self.server_.metrics.cron_us),
+            eventloop_duration_max=figures["loop_us_most"], eventloop_cmd_per_cycle_max=figures["turn_commands_most"])
 
 
 def compiler_version() -> str:

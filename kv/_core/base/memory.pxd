@@ -12,4 +12,5 @@ cdef bint memory_would_exceed(size_t more) noexcept nogil
 cdef size_t memory_resident() noexcept nogil
 cdef size_t memory_slab_bytes() noexcept nogil
 cdef size_t memory_purge() noexcept nogil
+cdef bint memory_purge_slice(size_t most, size_t *returned) noexcept nogil
 cdef void memory_enter_thread() noexcept nogil

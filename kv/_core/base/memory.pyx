@@ -116,6 +116,8 @@ cdef Page *partial[CLASSES]
 cdef Page *pool = NULL              # empty pages
 cdef size_t pool_pages = 0
 cdef size_t live_pages = 0          # pages that hold blocks
+cdef size_t purge_at = 0            # page that the purge looks at next
+cdef size_t purge_kept = 0          # empty pages that it left for reuse so far
 cdef size_t class_sizes[CLASSES]
 cdef size_t soft_limit = 0           # see memory_set_limit
 cdef size_t used_bytes = 0          # the owner's account
@@ -458,27 +460,47 @@ cdef extern from "<stdio.h>" nogil:
 cdef size_t memory_purge() noexcept nogil:
     """Give unused memory back to the system: what other threads freed is taken over, pooled pages beyond a few are
     returned, glibc's heap is trimmed. The bytes of pages returned."""
-    cdef size_t index, returned = 0, kept = 0
-    cdef Page *page
-    for index in range(region_taken >> PAGE_SHIFT):
-        page = pages + index
-        if page.state == PAGE_EMPTY or page.remote == NULL or not take_remote(page):
-            continue
+    global purge_at, purge_kept
+    cdef size_t returned = 0
+    purge_at = purge_kept = 0
+    while memory_purge_slice(region_taken >> PAGE_SHIFT, &returned):
+        pass
+    return returned
+
+
+cdef bint memory_purge_slice(size_t most, size_t *returned) noexcept nogil:
+    """A part of memory_purge: the next so many pages. True while there are more; then it begins anew. After a flush of
+    many GB a whole purge would keep everybody waiting."""
+    global purge_at, purge_kept
+    cdef size_t count = region_taken >> PAGE_SHIFT
+    while purge_at < count and most:
+        returned[0] += purge_page(pages + purge_at)
+        purge_at += 1
+        most -= 1
+    if purge_at < count:
+        return True
+    purge_at = purge_kept = 0
+    malloc_trim(0)
+    return False
+
+
+cdef size_t purge_page(Page *page) noexcept nogil:
+    """Take over what other threads freed; the bytes of the page if it was given back."""
+    global purge_kept
+    if page.state != PAGE_EMPTY and page.remote != NULL and take_remote(page):
         if page.state == PAGE_FULL:
             partial_push(page)
         if page.used == 0 and page.state == PAGE_PARTIAL:
             partial_remove(page)
             page_release(page)
-    page = pool
-    while page != NULL:
-        kept += 1
-        if page.dirty and kept > POOLED_PAGES:
-            madvise(page_start(page), PAGE_BYTES, MADV_DONTNEED)
-            page.dirty = 0
-            returned += PAGE_BYTES
-        page = page.next
-    malloc_trim(0)
-    return returned
+    if page.state != PAGE_EMPTY or not page.dirty:
+        return 0
+    purge_kept += 1
+    if purge_kept <= POOLED_PAGES:
+        return 0
+    madvise(page_start(page), PAGE_BYTES, MADV_DONTNEED)
+    page.dirty = 0
+    return PAGE_BYTES
 
 
 cdef void memory_enter_thread() noexcept nogil:

@@ -11,7 +11,7 @@ from kv._core.objects.field cimport Field, field_name, field_value
 from kv._core.objects.hash cimport hash_length, hash_pick, hash_sample, hash_table, hash_walk
 from kv._core.resp.reply cimport Reply, reply_array, reply_bulk, reply_null
 from kv._core.runtime.context cimport (
-    arg_is, arg_range_or_reply, check_type, error, read_key, syntax_error)
+    arg_is, arg_range_or_reply, check_type, error, output_full, read_key, syntax_error)
 from kv._core.runtime.registry cimport native
 from kv._core.runtime.registry import declare
 from kv._core.runtime.state cimport Context
@@ -20,6 +20,7 @@ from kv._core.runtime.state cimport Context
 # -- HRANDFIELD -----------------------------------------------------------------------------------------------------
 
 cdef struct Fields:             # how drawn fields are answered
+    Context *context
     Reply *reply
     bint with_values
 
@@ -31,7 +32,7 @@ cdef bint reply_drawn(void *argument, const Item *item) noexcept nogil:
     reply_bulk(fields.reply, item.first.data, item.first.length)
     if fields.with_values:
         reply_bulk(fields.reply, item.second.data, item.second.length)
-    return True
+    return not output_full(fields.context)
 
 
 cdef bint count_or_reply(Context *c, int64_t *count, bint *with_values) noexcept nogil:
@@ -56,7 +57,7 @@ cdef void reply_one(Context *c) noexcept nogil:
     if entry == NULL:
         reply_null(&c.reply)
         return
-    fields.reply, fields.with_values = &c.reply, False
+    fields.context, fields.reply, fields.with_values = c, &c.reply, False
     hash_pick(entry, &c.keyspace.random, 1, reply_drawn, &fields)
 
 
@@ -73,7 +74,7 @@ cdef void cmd_hrandfield(Context *c) noexcept nogil:
     entry = read_key(c, 1)
     if not check_type(c, entry, TYPE_HASH):
         return
-    fields.reply = &c.reply
+    fields.context, fields.reply = c, &c.reply
     want = -count if count < 0 else count
     if entry == NULL:
         want = 0

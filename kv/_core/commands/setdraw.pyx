@@ -13,7 +13,8 @@ from kv._core.objects.set cimport (
     SET_NUMBER_SIZE, set_length, set_pick, set_pop, set_random, set_remove, set_sample, set_table, set_walk)
 from kv._core.resp.reply cimport Reply, reply_array, reply_bulk, reply_null, reply_set
 from kv._core.runtime.context cimport (
-    arg_range_or_reply, changed, check_type, context_key, delete_found, error, notify, read_key, syntax_error, write_key)
+    arg_range_or_reply, changed, check_type, context_key, delete_found, error, notify, output_full, read_key,
+    syntax_error, write_key)
 from kv._core.runtime.effects cimport effects_begin, effects_slice, effects_wanted, effects_word
 from kv._core.runtime.registry cimport native
 from kv._core.runtime.registry import declare
@@ -151,6 +152,12 @@ cdef void draw_one(Context *c) noexcept nogil:
     reply_bulk(&c.reply, member.data, member.length)
 
 
+cdef bint reply_repeated(void *argument, const Item *item) noexcept nogil:
+    cdef Context *c = <Context *> argument
+    reply_bulk(&c.reply, item.first.data, item.first.length)
+    return not output_full(c)
+
+
 cdef void draw_many(Context *c, int64_t count) noexcept nogil:
     """A negative count draws with repetition, each from all members; a positive one draws different members."""
     cdef int64_t want = -count if count < 0 else count
@@ -165,7 +172,7 @@ cdef void draw_many(Context *c, int64_t count) noexcept nogil:
     if want == 0:
         return
     if count < 0:
-        set_pick(entry, &c.keyspace.random, want, reply_member, &c.reply)
+        set_pick(entry, &c.keyspace.random, want, reply_repeated, c)
     else:
         set_sample(entry, &c.keyspace.random, want, reply_member, &c.reply)
 

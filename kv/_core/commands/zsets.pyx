@@ -26,8 +26,8 @@ from kv._core.objects.zset cimport (
 from kv._core.resp.reply cimport (
     Reply, reply_array, reply_bulk, reply_bulk_double, reply_double, reply_i64, reply_null, reply_null_array)
 from kv._core.runtime.context cimport (
-    arg_is, arg_range_or_reply, changed, check_type, context_key, delete_found, error, error_about, notify, read_key,
-    syntax_error, write_key)
+    arg_is, arg_range_or_reply, changed, check_type, context_key, delete_found, error, error_about, notify,
+    output_full, read_key, syntax_error, write_key)
 from kv._core.runtime.effects cimport effects_begin, effects_number, effects_slice, effects_wanted, effects_word
 from kv._core.runtime.registry cimport native
 from kv._core.runtime.registry import declare
@@ -579,6 +579,8 @@ cdef void draw(Context *c, int64_t wanted, bint with_scores) noexcept nogil:
     if wanted < 0:
         for _i in range(count):
             reply_at(&c.reply, entry, random_below(&c.keyspace.random, length), with_scores)
+            if output_full(c):
+                return
     elif count * 3 > length:
         draw_many(c, entry, count, with_scores)
     else:

@@ -8,13 +8,14 @@ from libc.stdint cimport int64_t, uint64_t
 from kv._core.base.blob cimport Blob, blob_capacity
 from kv._core.base.buffer cimport buffer_free
 from kv._core.base.clock cimport clock_us
-from kv._core.base.memory cimport memory_purge, memory_realloc, memory_size
+from kv._core.base.memory cimport memory_purge_slice, memory_realloc, memory_size
 from kv._core.containers.hashtable cimport hashtable_fit, hashtable_rehash
-from kv._core.engine.dispatch cimport evict_until_fits
+from kv._core.engine.dispatch cimport evict_until_fits, tell_spike
 from kv._core.engine.engine cimport Engine
 from kv._core.keyspace.expire cimport expire_sweep
 from kv._core.keyspace.keyspace cimport Keyspace
-from kv._core.runtime.session cimport session_check_soft_limit, session_doom
+from kv._core.runtime.footprint cimport footprint_note
+from kv._core.runtime.session cimport session_check_soft_limit, session_doom, session_fit_replies
 from kv._core.runtime.state cimport (
     ALERT_LOADING, ALERT_PAUSED_WRITES, CLASS_NORMAL, SESSION_BLOCKED, SESSION_DOOMED, SESSION_LOCAL, SESSION_MONITOR,
     SESSION_SUBSCRIBED, Runtime, Session)
@@ -26,28 +27,46 @@ cdef enum:
     REHASH_BUCKETS = 128        # buckets between two looks at the clock
     EXPIRE_SHARE = 25           # percent of the processor that the sweep may take at effort 1
     PURGE_EVERY = 100           # calls between two looks at memory to give back
+    PURGE_US = 1000             # time for that a call
+    PURGE_PAGES = 32            # pages between two looks at the clock
 
 cdef uint64_t calls = 0
+cdef bint purging = False        # a purge is under way
 
 
 def engine_cron(Engine engine, int hz):
     """One slice of everything."""
     global calls
     cdef Runtime *runtime = &engine.runtime
+    cdef int64_t start
     engine.refresh_clock()
     if runtime.pause_end_ms and <uint64_t> runtime.keyspace.now_ms >= runtime.pause_end_ms:
         engine.unpause()
     if runtime.alerts & (ALERT_LOADING | ALERT_PAUSED_WRITES) == 0:
         if engine.active_expire and not runtime.keyspace.import_mode:
+            start = clock_us()
             expire_sweep(&runtime.keyspace, engine.expire_effort,
                          <int64_t> 1000000 * (EXPIRE_SHARE + 2 * (engine.expire_effort - 1)) // hz // 100)
+            tell_spike(runtime, b"expire-cycle", clock_us() - start)
         if runtime.evicting:
             evict_until_fits(runtime)
     resize_tables(engine)
     look_after_sessions(engine)
     calls += 1
-    if calls % PURGE_EVERY == 0:
-        memory_purge()
+    if purging or calls % PURGE_EVERY == 0:
+        purge()
+
+
+cdef void purge() noexcept nogil:
+    """Give memory back, for a limited time; the next call goes on."""
+    global purging
+    cdef int64_t start = clock_us()
+    cdef size_t returned = 0
+    purging = True
+    while clock_us() - start < PURGE_US:
+        if not memory_purge_slice(PURGE_PAGES, &returned):
+            purging = False
+            return
 
 
 cdef void resize_tables(Engine engine) noexcept nogil:
@@ -88,8 +107,11 @@ cdef void look_after_sessions(Engine engine) noexcept nogil:
     while session != NULL:
         if session.input.capacity or session.parser.filling != NULL:
             shrink_input(session, engine.runtime.keyspace.now_ms)
+        session_fit_replies(session)
         if session.output_bytes:
             session_check_soft_limit(session)
+        if engine.runtime.client_limit:
+            footprint_note(session)
         if (engine.idle_timeout_s and session.active_ms < oldest and session.class_ == CLASS_NORMAL
                 and not session.flags & (SESSION_BLOCKED | SESSION_DOOMED | SESSION_LOCAL | SESSION_MONITOR
                                          | SESSION_SUBSCRIBED)):

@@ -1,4 +1,6 @@
 """From a parsed request to its reply: the gates and the call."""
+from libc.stdint cimport int64_t
+
 from kv._core.base.slice cimport Slice
 from kv._core.runtime.state cimport Command, Context, Request, Runtime, Session
 
@@ -6,3 +8,5 @@ cdef bint dispatch(Runtime *runtime, Session *session, Request *request) noexcep
 cdef void dispatch_begin() noexcept nogil
 cdef void run_nested(Context *outer, Command *command, Slice *argv, int argc) noexcept nogil
 cdef bint evict_until_fits(Runtime *runtime) noexcept nogil
+cdef void tell_spike(Runtime *runtime, const char *event, int64_t us) noexcept nogil
+cdef void evict_clients(Runtime *runtime) noexcept nogil

@@ -8,7 +8,7 @@ Around a body: its time is taken from the processor's tick counter, the end of o
 next; changes are told by the dirty counter, and a command that made any goes to the AOF and replicas as it came,
 unless the body said otherwise.
 """
-from libc.stdint cimport int64_t, uint8_t, uint64_t
+from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint64_t
 from libc.string cimport memcmp, memcpy, strlen
 
 from kv._core.base.buffer cimport buffer_append
@@ -21,16 +21,18 @@ from kv._core.keyspace.keyspace cimport POLICY_NOEVICTION
 from kv._core.resp.reply cimport reply_error, reply_status
 from kv._core.runtime.context cimport error
 from kv._core.runtime.effects cimport effects_close_unit, effects_open_unit, propagate_as_came
+from kv._core.runtime.footprint cimport footprint_largest, footprint_note, footprint_over_limit
 from kv._core.runtime.latency cimport latency_record
 from kv._core.runtime.registry cimport command_find_child
 from kv._core.runtime.state cimport (
-    ALERT_LOADING, ALERT_MAXMEMORY, ALERT_MONITORS, ALERT_PAUSED_ALL, ALERT_PAUSED_WRITES, ALERT_WRITE_ERROR,
-    COMMAND_ADMIN, COMMAND_DENYOOM, COMMAND_LOADING, COMMAND_MAY_REPLICATE, COMMAND_NO_AUTH, COMMAND_NO_MULTI,
+    ALERT_CLIENT_LIMIT, ALERT_LOADING, ALERT_MAXMEMORY, ALERT_MONITORS, ALERT_PAUSED_ALL, ALERT_PAUSED_WRITES, ALERT_WRITE_ERROR,
+    COMMAND_ADMIN, COMMAND_DENYOOM, COMMAND_FAST, COMMAND_LOADING, COMMAND_MAY_REPLICATE, COMMAND_NO_AUTH, COMMAND_NO_MULTI,
     COMMAND_PROTECTED, COMMAND_PUBSUB, COMMAND_SKIP_MONITOR, COMMAND_SUBSCRIBED, COMMAND_UNQUEUED, COMMAND_WRITE, ERROR_KINDS,
     SESSION_BLOCKED, SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_IMPORT_SOURCE, SESSION_LOCAL,
     SESSION_LOOPBACK, SESSION_MULTI,
     SESSION_POSTPONED, SESSION_REPLY_OFF, SESSION_REPLY_SKIP, SESSION_REPLY_SKIP_NEXT, SESSION_SPECIAL,
     SESSION_SUBSCRIBED, SESSION_UNIX, Command, Context, ErrorKind, Request, Runtime, Session)
+from kv._core.runtime.session cimport session_doom
 from kv._core.runtime.transaction cimport Transaction, transaction_end, transaction_fail, transaction_queue
 
 cdef extern from "<stdio.h>" nogil:
@@ -130,6 +132,9 @@ cdef inline void account(Context *c, uint64_t start, size_t reply_start) noexcep
                 or (runtime.large_request >= 0
                     and (c.raw == NULL or <int64_t> c.raw_length > runtime.large_request))):
         runtime.on_commandlog(c, <int64_t> (spent / runtime.ticks_per_us), c.reply.out.length - reply_start)
+    if unlikely(<int64_t> spent >= runtime.spike_ticks):
+        runtime.on_spike(runtime, b"fast-command" if command.flags & COMMAND_FAST else b"command",
+                         <int64_t> (spent / runtime.ticks_per_us))
     if unlikely(runtime.alerts & ALERT_MONITORS) and command.flags & (COMMAND_SKIP_MONITOR | COMMAND_ADMIN) == 0:
         runtime.on_monitor(c)
     if unlikely(memory_used() > runtime.peak_memory):
@@ -227,6 +232,11 @@ cdef bint pass_alerts(Context *c) noexcept nogil:
     cdef uint64_t flags = c.command.flags
     if is_exec(c.command) and c.session.flags & SESSION_MULTI:
         flags |= (<Transaction *> c.session.transaction).flags      # it is as dangerous as what it runs
+    if runtime.alerts & ALERT_CLIENT_LIMIT:
+        footprint_note(c.session)
+        evict_clients(runtime)
+        if c.session.flags & SESSION_DOOMED:
+            return False
     if runtime.alerts & ALERT_MAXMEMORY and runtime.alerts & ALERT_LOADING == 0:
         if not evict_until_fits(runtime) and flags & COMMAND_DENYOOM:
             return reject(c, b"OOM command not allowed when used memory > 'maxmemory'.")
@@ -384,6 +394,7 @@ cdef bint evict_until_fits(Runtime *runtime) noexcept nogil:
     is over the limit and nothing can be evicted."""
     cdef int64_t start, limit
     cdef int rounds = 0
+    cdef bint evicted = True
     if runtime.maxmemory == 0 or fits(runtime):
         runtime.evicting = False
         return True
@@ -394,12 +405,43 @@ cdef bint evict_until_fits(Runtime *runtime) noexcept nogil:
     start = clock_us()
     limit = eviction_limit_us(runtime)
     while not fits(runtime):
-        if not evict_one(&runtime.keyspace, &runtime.pool, runtime.maxmemory_samples):
-            runtime.statistics.eviction_us += clock_us() - start
-            return fits(runtime)
+        if not evict_and_watch(runtime):
+            evicted = fits(runtime)
+            break
         rounds += 1
         if rounds & 15 == 0 and clock_us() - start > limit:
             runtime.evicting = True
             break
     runtime.statistics.eviction_us += clock_us() - start
-    return True
+    tell_spike(runtime, b"eviction-cycle", clock_us() - start)
+    return evicted
+
+
+cdef inline bint evict_and_watch(Runtime *runtime) noexcept nogil:
+    """Evict a key; while the latency monitor is on, see how long that took."""
+    cdef int64_t start
+    cdef bint evicted
+    if runtime.spike_ticks == INT64_MAX:
+        return evict_one(&runtime.keyspace, &runtime.pool, runtime.maxmemory_samples)
+    start = clock_us()
+    evicted = evict_one(&runtime.keyspace, &runtime.pool, runtime.maxmemory_samples)
+    tell_spike(runtime, b"eviction-del", clock_us() - start)
+    return evicted
+
+
+cdef void tell_spike(Runtime *runtime, const char *event, int64_t us) noexcept nogil:
+    """Something took so long: have the latency monitor know, if it is on and this is a spike."""
+    if runtime.spike_ticks != INT64_MAX and us * runtime.ticks_per_us >= runtime.spike_ticks:
+        runtime.on_spike(runtime, event, us)
+
+
+cdef void evict_clients(Runtime *runtime) noexcept nogil:
+    """Close the largest clients until what all take is within maxmemory-clients."""
+    cdef Session *session
+    while footprint_over_limit(runtime):
+        session = footprint_largest(runtime)
+        if session == NULL:
+            return
+        runtime.on_client_eviction(session)
+        runtime.statistics.evicted_clients += 1
+        session_doom(session)

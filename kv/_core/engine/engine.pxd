@@ -8,8 +8,13 @@ cdef class Engine:
     cdef Runtime runtime
     cdef readonly Poller poller     # sessions, and what Python watches
     cdef public object owner        # whoever embeds the engine; commands written in Python see it as call.server
+    cdef uint64_t turn_ticks        # when the turn began
+    cdef uint64_t turn_commands     # commands ever run when it began
+    cdef uint64_t effects_ticks     # when effects were handed out
     cdef int monitors               # sessions that run MONITOR
     cdef public object on_commandlog    # called with what the command log needs of a slow or large command
+    cdef public object on_client_eviction   # called with the id of a session that is closed for room
+    cdef public object on_latency       # called with an event of the latency monitor and its milliseconds
     cdef readonly bint active_rehashing  # config activerehashing
     cdef readonly bint active_expire    # DEBUG SET-ACTIVE-EXPIRE
     cdef readonly bint resize_allowed   # DEBUG DICT-RESIZING
@@ -22,7 +27,9 @@ cdef class Engine:
     cdef void serve_resumed(self) noexcept nogil
     cdef void forget_pending(self, Session *session) noexcept nogil
 
+    cdef void note_turn(self) noexcept nogil
     cdef void refresh_clock(self) noexcept nogil
+    cdef void set_client_limit(self, uint64_t limit) noexcept nogil
     cdef void after_send(self, Session *session, int outcome) noexcept nogil
     cdef void close_session(self, Session *session) noexcept
     cdef void forget_postponed(self, Session *session) noexcept nogil

@@ -15,16 +15,16 @@ nothing, and reads no clock but to stamp a batch; who embeds it without sockets 
 """
 from cpython.buffer cimport PyBUF_READ
 from cpython.memoryview cimport PyMemoryView_FromMemory
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MAX, int64_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from kv._core.base.blob cimport Blob, blob_copy
 from kv._core.base.buffer cimport buffer_free
-from kv._core.base.clock cimport clock_ticks_per_us, clock_unix_us
+from kv._core.base.clock cimport clock_ticks, clock_ticks_per_us, clock_unix_us
 from kv._core.base.memory cimport memory_set_limit, memory_used
 from kv._core.base.platform cimport likely, unlikely
 from kv._core.base.slice cimport Slice
-from kv._core.engine.dispatch cimport run_nested
+from kv._core.engine.dispatch cimport evict_clients, run_nested
 from kv._core.engine.poller cimport EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, Poller
 from kv._core.engine.serve cimport serve_pending, serve_readable
 from kv._core.keyspace.keyspace cimport (
@@ -35,10 +35,11 @@ from kv._core.objects.hash cimport hash_limits
 from kv._core.objects.set cimport set_limits
 from kv._core.objects.zset cimport zset_limits
 from kv._core.runtime.effects cimport effects_begin, effects_slice, effects_wanted, effects_word
+from kv._core.runtime.footprint cimport footprint_count_all, footprint_note
 from kv._core.runtime.lazyfree cimport lazyfree_entry
 from kv._core.runtime.session cimport session_doom, session_free, session_new, session_push, session_send
 from kv._core.runtime.state cimport (
-    ALERT_LOADING, ALERT_MAXMEMORY, ALERT_MONITORS, ALERT_PAUSED_ALL, ALERT_PAUSED_WRITES, ALERT_WRITE_ERROR,
+    ALERT_CLIENT_LIMIT, ALERT_LOADING, ALERT_MAXMEMORY, ALERT_MONITORS, ALERT_PAUSED_ALL, ALERT_PAUSED_WRITES, ALERT_WRITE_ERROR,
     ARENA_KEEP, COMMAND_SKIP_COMMANDLOG, CLASS_NORMAL, CLASS_PUBSUB, CLASS_REPLICA, SESSION_BLOCKED,
     SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_LOOPBACK, SESSION_MONITOR, SESSION_PENDING_INPUT,
     SESSION_POSTPONED, SESSION_READY, SESSION_UNIX, SESSION_WANTS_WRITE, Context, Runtime, Session)
@@ -84,6 +85,7 @@ POLICIES = {
     "allkeys-random": POLICY_ALLKEYS | POLICY_RANDOM, "volatile-random": POLICY_RANDOM,
     "volatile-ttl": POLICY_TTL,
 }
+REPLY_PEAK_RESET_MS = 5000
 CLASSES = {"normal": CLASS_NORMAL, "replica": CLASS_REPLICA, "pubsub": CLASS_PUBSUB}
 
 
@@ -113,6 +115,11 @@ cdef class Engine:
         runtime.face = <void *> self
         runtime.on_commandlog = on_commandlog
         runtime.on_monitor = on_monitor
+        runtime.on_client_eviction = on_client_eviction
+        runtime.on_spike = on_spike
+        runtime.spike_ticks = INT64_MAX
+        runtime.reply_resizing = True
+        runtime.reply_peak_reset_ms = REPLY_PEAK_RESET_MS
         runtime.run_nested = run_nested
         self.owner = owner
         self.poller = Poller()
@@ -144,6 +151,8 @@ cdef class Engine:
         if self.runtime.doomed != NULL or self.runtime.ready != NULL or self.runtime.pending != NULL:
             timeout_ms = 0
         self.poller.wait(timeout_ms)
+        self.turn_ticks = clock_ticks()
+        self.turn_commands = self.runtime.statistics.commands
         self.refresh_clock()
         self.runtime.statistics.turns += 1
         if unlikely(self.runtime.pending != NULL):
@@ -167,10 +176,14 @@ cdef class Engine:
         """The effects that were not taken yet, as a view of bytes of commands; good until effects_taken()."""
         if self.runtime.effects.length == 0:
             return memoryview(b"")
+        self.effects_ticks = clock_ticks()
         return PyMemoryView_FromMemory(self.runtime.effects.data, self.runtime.effects.length, PyBUF_READ)
 
     def effects_taken(self):
         """They are with the AOF: forget them."""
+        if self.effects_ticks:
+            self.runtime.statistics.aof_ticks += clock_ticks() - self.effects_ticks
+            self.effects_ticks = 0
         self.runtime.effects.length = 0
         if self.runtime.effects.capacity > ARENA_KEEP:
             buffer_free(&self.runtime.effects)
@@ -197,16 +210,32 @@ cdef class Engine:
         runtime.arena.length = 0
         if unlikely(runtime.arena.capacity > ARENA_KEEP):
             buffer_free(&runtime.arena)
+        if unlikely(runtime.client_limit):
+            evict_clients(runtime)
         while runtime.doomed != NULL:
             session = runtime.doomed
             runtime.doomed = session.next_doomed
             self.close_session(session)
+        self.note_turn()
+
+    cdef void note_turn(self) noexcept nogil:
+        """The turn ends: how long it took, and how many commands it ran."""
+        cdef Runtime *runtime = &self.runtime
+        cdef uint64_t spent = clock_ticks() - self.turn_ticks
+        cdef uint64_t commands = runtime.statistics.commands - self.turn_commands
+        runtime.statistics.loop_ticks += spent
+        if spent > runtime.statistics.loop_ticks_most:
+            runtime.statistics.loop_ticks_most = spent
+        if runtime.statistics.commands > self.turn_commands and commands > runtime.statistics.turn_commands_most:
+            runtime.statistics.turn_commands_most = commands
 
     cdef void after_send(self, Session *session, int outcome) noexcept nogil:
         if unlikely(outcome < 0 or (outcome == 1 and session.flags & SESSION_CLOSE_AFTER_REPLY)):
             session_doom(session)
         elif unlikely(outcome == 0 or session.flags & SESSION_WANTS_WRITE):
             self.poller.change_session(session, outcome == 0)
+        if unlikely(self.runtime.client_limit):
+            footprint_note(session)
 
     # -- configuration ------------------------------------------------------------------------------------------------
 
@@ -258,6 +287,8 @@ cdef class Engine:
             runtime.latency_tracking = value
         elif name == "commandlog_execution_slower_than":
             runtime.slow_ticks = <int64_t> (value * runtime.ticks_per_us) if value >= 0 else -1
+        elif name == "latency_monitor_threshold":
+            runtime.spike_ticks = <int64_t> (value * 1000 * runtime.ticks_per_us) if value else INT64_MAX
         elif name == "commandlog_request_larger_than":
             runtime.large_request = value
         elif name == "commandlog_reply_larger_than":
@@ -279,10 +310,24 @@ cdef class Engine:
             self.update_hiding()
         elif name == "enforce_reply_list":
             runtime.enforce_blocks = value
+        elif name == "reply_resizing":
+            runtime.reply_resizing = value
+        elif name == "reply_peak_reset_ms":
+            runtime.reply_peak_reset_ms = REPLY_PEAK_RESET_MS if value is None else value
+        elif name == "maxmemory_clients":
+            self.set_client_limit(value)
         elif name == "timeout":
             self.idle_timeout_s = value
         else:
             self.set_encoding(name, value)
+
+    cdef void set_client_limit(self, uint64_t limit) noexcept nogil:
+        """Bytes that all clients together may take, 0: any. Who is over the limit is closed when the turn ends."""
+        cdef bint was_set = self.runtime.client_limit != 0
+        self.runtime.client_limit = limit
+        self.set_alert(ALERT_CLIENT_LIMIT, limit != 0)
+        if was_set != (limit != 0):
+            footprint_count_all(&self.runtime)
 
     def set_encoding(self, str name, value):
         """The sizes up to which collections are kept in their compact encodings."""
@@ -427,6 +472,8 @@ cdef class Engine:
             following = session.next_pending
             session.flags &= ~<uint64_t> SESSION_PENDING_INPUT
             serve_pending(&self.runtime, session)
+            if unlikely(self.runtime.client_limit):
+                footprint_note(session)
             session = following
 
     def unblock(self, uint64_t id, bint with_error):
@@ -581,6 +628,27 @@ cdef void tell_commandlog(Context *c, int64_t duration_us, uint64_t request_byte
     words = [shown_word(c, i)[:256] for i in range(min(c.argc, 64))]
     lengths = [len(shown_word(c, i)) for i in range(min(c.argc, 64))]
     engine.on_commandlog(words, lengths, c.argc, c.session.id, duration_us, request_bytes, reply_bytes)
+
+
+cdef void on_spike(Runtime *runtime, const char *event, int64_t us) noexcept nogil:
+    with gil:
+        tell_latency_monitor(<Engine> runtime.face, event, us)
+
+
+cdef void tell_latency_monitor(Engine engine, const char *event, int64_t us) noexcept:
+    if engine.on_latency is not None:
+        engine.on_latency(event.decode(), us // 1000)
+
+
+cdef void on_client_eviction(Session *session) noexcept nogil:
+    with gil:
+        tell_client_eviction(session)
+
+
+cdef void tell_client_eviction(Session *session) noexcept:
+    engine = <Engine> session.runtime.face
+    if engine.on_client_eviction is not None:
+        engine.on_client_eviction(session.id)
 
 
 cdef void on_monitor(Context *c) noexcept nogil:

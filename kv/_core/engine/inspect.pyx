@@ -11,7 +11,8 @@ from kv._core.engine.serve cimport serve_memory
 from kv._core.keyspace.keyspace cimport Database, Keyspace, keyspace_check
 from kv._core.runtime.lazyfree cimport lazyfree_freed_objects, lazyfree_pending_objects, lazyfree_reset_statistics
 from kv._core.runtime.registry cimport command_at, command_count
-from kv._core.runtime.session cimport session_doom, session_memory, session_reset
+from kv._core.runtime.footprint cimport footprint, footprint_note
+from kv._core.runtime.session cimport session_doom, session_reset
 from kv._core.runtime.state cimport (
     LATENCY_BUCKETS, SESSION_BLOCKED, SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_IMPORT_SOURCE,
     SESSION_MONITOR, SESSION_MULTI, SESSION_NO_EVICT, SESSION_NO_TOUCH, SESSION_REPLY_OFF, SESSION_REPLY_SKIP,
@@ -143,11 +144,11 @@ cdef class SessionInfo:
             "ssub": subscription_count(session, KIND_SHARD), "multi": transaction.count if session.flags & SESSION_MULTI else -1,
             "watch": transaction.watch_count if transaction != NULL else 0,
             "multi-mem": transaction.queue_bytes if transaction != NULL else 0,
-            "qbuf": session.input.length - session.input_at,
+            "qbuf": session.input.length - session.input_at + session.parser.filled * (session.parser.filling != NULL),
             "qbuf-free": session.input.capacity - session.input.length + filling_room(session),
-
+            "rbs": session.reply_room, "rbp": session.reply_peak,
             "argv-mem": session.partial.capacity * 16, "obl": session.arena_length, "oll": session.output_blocks,
-            "omem": session.output_bytes, "tot-mem": session_memory(session), "tot-net-in": session.bytes_in,
+            "omem": session.output_bytes, "tot-mem": footprint(session), "tot-net-in": session.bytes_in,
             "tot-net-out": session.bytes_out, "tot-cmds": session.commands,
         }
 
@@ -170,6 +171,8 @@ cdef class SessionInfo:
             self.session().flags |= flag
         else:
             self.session().flags &= ~flag
+        if self.engine.runtime.client_limit:
+            footprint_note(self.session())
 
     def monitor(self):
         """From now on the session is fed every command."""
@@ -197,8 +200,9 @@ cdef class SessionInfo:
 
 
 cdef size_t filling_room(Session *session) noexcept nogil:
-    """Bytes held for the argument that is being received."""
-    return 0 if session.parser.filling == NULL else blob_capacity(session.parser.filling)
+    """Bytes held for what is still to come of the argument that is being received."""
+    cdef Blob *filling = session.parser.filling
+    return 0 if filling == NULL else blob_capacity(filling) - session.parser.filled
 
 
 cdef SessionInfo info_of(Engine engine, Session *session):
@@ -254,6 +258,9 @@ def statistics(Engine engine not None):
         channels=runtime.channel_counts[<int> KIND_CHANNEL], patterns=runtime.channel_counts[<int> KIND_PATTERN],
         shard_channels=runtime.channel_counts[<int> KIND_SHARD], subscribed=runtime.subscribed_sessions,
         watched_keys=runtime.watched.count,
+        loop_us=<uint64_t> (runtime.statistics.loop_ticks / runtime.ticks_per_us),
+        loop_us_most=<uint64_t> (runtime.statistics.loop_ticks_most / runtime.ticks_per_us),
+        aof_us=<uint64_t> (runtime.statistics.aof_ticks / runtime.ticks_per_us),
         blocked=runtime.blocked_count, lazyfree_pending=lazyfree_pending_objects(), lazyfreed=lazyfree_freed_objects())
     return figures
 
@@ -303,6 +310,15 @@ def latency_figures(Engine engine not None):
     return figures
 
 
+def commands_us(Engine engine not None):
+    """Microseconds spent in commands since the statistics were reset."""
+    cdef uint64_t ticks = 0
+    cdef int i
+    for i in range(command_count()):
+        ticks += command_at(i).ticks
+    return <uint64_t> (ticks / engine.runtime.ticks_per_us)
+
+
 def error_figures(Engine engine not None):
     """{error code: replies}."""
     cdef int i
@@ -340,7 +356,7 @@ def memory_figures(Engine engine not None):
     cdef size_t clients = 0, tables = 0
     cdef int i
     while session != NULL:
-        clients += session_memory(session)
+        clients += footprint(session)
         session = session.next
     for i in range(runtime.keyspace.count):
         tables += hashtable_overhead(&runtime.keyspace.databases[i].keys)

@@ -29,11 +29,14 @@ from kv._core.resp.parser cimport (
     PARSE_DONE, PARSE_ERROR, PARSE_MORE, Arguments, ParseResult, Parser, parse_request, parser_finish,
     parser_free, parser_resolve)
 from kv._core.resp.reply cimport Reply, reply_error
+from kv._core.runtime.footprint cimport footprint_note
 from kv._core.runtime.registry cimport command_find, command_find_child
-from kv._core.runtime.session cimport session_doom, session_mark_ready, session_spill
+from kv._core.runtime.session cimport (
+    session_arena_share, session_doom, session_mark_ready, session_note_replies, session_spill)
 from kv._core.runtime.state cimport (
     ALERT_PAUSED_ALL, ALERT_PAUSED_WRITES, COMMAND_MAY_REPLICATE, COMMAND_WRITE, SESSION_BLOCKED,
     SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_POSTPONED, Command, Request, Runtime, Session)
+from kv._core.runtime.transaction cimport Transaction
 
 cdef extern from "<sys/socket.h>" nogil:
     ssize_t c_recv "recv"(int fd, void *data, size_t length, int flags)
@@ -41,7 +44,6 @@ cdef extern from "<sys/socket.h>" nogil:
 cdef enum:
     CHUNK = 64 * 1024           # bytes read from a socket at once
     WINDOW = 64                 # requests parsed ahead
-    ARENA_SHARE = 1 << 20       # bytes of replies that a session may have in the arena
     KEEP_INPUT = 16 * 1024      # least room for a read into a session's own buffer
     KEEP_ARGUMENTS = 64 * 1024  # arguments of the shared array that are kept between windows
 
@@ -85,15 +87,24 @@ cdef bint fill_big(Session *session) noexcept nogil:
         if got <= 0:
             return False
         parser.filled += got
+        if unlikely(parser.filled > session.runtime.query_limit):
+            refuse_input(session)
+            return False
     return True
 
 
 cdef void serve_readable(Runtime *runtime, Session *session) noexcept nogil:
     """The socket has bytes, or the peer has gone."""
-    global chunk
-    cdef ssize_t got
     if session.flags & SESSION_DOOMED:
         return
+    read_and_serve(runtime, session)
+    if unlikely(runtime.client_limit):
+        footprint_note(session)
+
+
+cdef void read_and_serve(Runtime *runtime, Session *session) noexcept nogil:
+    global chunk
+    cdef ssize_t got
     if session.parser.filling != NULL and not fill_big(session):
         return
     if session.input.length == 0 and not session.flags & SESSION_BLOCKED:
@@ -112,6 +123,17 @@ cdef void serve_readable(Runtime *runtime, Session *session) noexcept nogil:
         session_doom(session)
 
 
+cdef size_t queued_bytes(const Session *session) noexcept nogil:
+    """What waits for EXEC is input that was not consumed, too."""
+    return 0 if session.transaction == NULL else (<const Transaction *> session.transaction).queue_bytes
+
+
+cdef void refuse_input(Session *session) noexcept nogil:
+    """More than client-query-buffer-limit."""
+    session.runtime.statistics.query_limit_closed += 1
+    session_doom(session)
+
+
 cdef ssize_t receive_own(Runtime *runtime, Session *session) noexcept nogil:
     cdef char *into = buffer_reserve(&session.input, KEEP_INPUT)
     cdef ssize_t got = receive(session, into, session.input.capacity - session.input.length)
@@ -119,9 +141,8 @@ cdef ssize_t receive_own(Runtime *runtime, Session *session) noexcept nogil:
         session.input.length += got
         if session.input.length > session.input_peak:
             session.input_peak = session.input.length
-        if session.input.length - session.input_at > runtime.query_limit:
-            runtime.statistics.query_limit_closed += 1
-            session_doom(session)
+        if session.input.length - session.input_at + queued_bytes(session) > runtime.query_limit:
+            refuse_input(session)
             return 0
     return got
 
@@ -319,6 +340,7 @@ cdef void end_replies(Runtime *runtime, Session *session) noexcept nogil:
         runtime.arena.length = session.arena_start
         return
     session.arena_length = runtime.arena.length - session.arena_start
+    session_note_replies(session, session.arena_length)
     if session.arena_length or session.output != NULL or session.flags & SESSION_CLOSE_AFTER_REPLY:
         session_mark_ready(session)
     if unlikely(runtime.enforce_blocks):
@@ -353,11 +375,12 @@ cdef bint run_window(Runtime *runtime, Session *session, size_t *at, int count, 
     false where the session must run nothing more now."""
     cdef int i
     cdef uint32_t alerts = runtime.alerts
+    cdef size_t share = session_arena_share(session)
     prefetch_window(session, count)
     dispatch_begin()
     for i in range(count):
         going[0] = dispatch(runtime, session, requests + i)
-        if unlikely(runtime.arena.length - session.arena_start > ARENA_SHARE):
+        if unlikely(runtime.arena.length - session.arena_start > share):
             spill_replies(runtime, session)
             going[0] = going[0] and not session.flags & SESSION_DOOMED
         if unlikely(not going[0] or runtime.alerts != alerts) and i + 1 < count:

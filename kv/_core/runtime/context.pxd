@@ -1,12 +1,12 @@
 """What command bodies are written with: arguments, keys, errors, the mark of a change."""
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint64_t
 
 from kv._core.base.blob cimport Blob
 from kv._core.base.platform cimport unlikely
 from kv._core.base.slice cimport Slice, slice_is
 from kv._core.keyspace.keyspace cimport LOOKUP_NO_TOUCH, Key, keyspace_changed
 from kv._core.objects.entry cimport Entry
-from kv._core.runtime.state cimport SESSION_LOCAL, SESSION_NO_TOUCH, Context
+from kv._core.runtime.state cimport OUTPUT_BLOCK, SESSION_LOCAL, SESSION_NO_TOUCH, Context
 
 cdef enum:
     KEYS_AHEAD = 16     # keys that keys_ahead takes at once
@@ -37,6 +37,14 @@ cdef inline void notify(Context *c, int index, int event_class, const char *even
     """A second notification of a change that changed() has marked: SET with an expiry is "set" and "expire"."""
     if unlikely(c.keyspace.observed):
         c.keyspace.on_change(c.keyspace, c.database, c.argv[index], event_class, event)
+
+
+cdef inline bint output_full(const Context *c) noexcept nogil:
+    """Whether the reply is already longer than its client is allowed to have waiting: it will not be sent, so a body
+    that can answer without end (a count by the client's choice) stops here."""
+    cdef uint64_t hard = c.runtime.output_limits[c.session.class_].hard
+    return (unlikely(hard != 0) and c.session.fd >= 0
+            and c.reply.out.length - c.session.arena_start > (hard if hard > OUTPUT_BLOCK else OUTPUT_BLOCK))
 
 
 cdef inline bint must_obey(const Context *c) noexcept nogil:

@@ -22,6 +22,24 @@ def bucket_top_us(int bucket):
     return (((32 + rest + 1) << (exponent - 1)) - 1) / 1000
 
 
+def histogram_us(list counts):
+    """{microseconds: calls that took at most so long}, at the powers of two of 1024 ns, where the number grows. The
+    bounds are those of Valkey's histograms, whose buckets are 1/128 wide there: 1, 2, 4, 8, 16, 33, 66 ..."""
+    cdef uint64_t seen = 0
+    cdef uint64_t told = 0
+    cdef uint64_t level = 1024
+    found = {}
+    for bucket, count in enumerate(counts):
+        if bucket == latency_bucket(level):
+            if seen > told:
+                found[(level + level // 128 - 1) // 1000] = told = seen
+            level *= 2
+        seen += count
+    if seen > told:
+        found[(level + level // 128 - 1) // 1000] = seen
+    return found
+
+
 def percentile_us(list counts, double percent):
     """The duration in microseconds that `percent` of the calls did not exceed; counts as long as LATENCY_BUCKETS."""
     cdef uint64_t total = sum(counts)

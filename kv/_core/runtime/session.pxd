@@ -11,7 +11,9 @@ cdef void session_mark_ready(Session *session) noexcept nogil
 cdef void session_push(Session *session, const char *data, size_t length) noexcept nogil
 cdef void session_keep_unsent(Session *session, const char *data, size_t length) noexcept nogil
 cdef int session_send(Session *session) noexcept nogil
-cdef size_t session_memory(const Session *session) noexcept nogil
+cdef void session_note_replies(Session *session, size_t length) noexcept nogil
+cdef void session_fit_replies(Session *session) noexcept nogil
+cdef size_t session_arena_share(const Session *session) noexcept nogil
 cdef void session_check_soft_limit(Session *session) noexcept nogil
 cdef void session_reset(Session *session) noexcept nogil
 cdef void session_spill(Session *session) noexcept nogil

@@ -9,7 +9,7 @@ too, after what stands in the arena for it.
 Nobody frees a session while the turn runs: it is doomed, and closed when the turn ends.
 """
 from libc.errno cimport EAGAIN, EINTR, errno
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from kv._core.base.blob cimport blob_free
@@ -17,11 +17,12 @@ from kv._core.base.buffer cimport buffer_free
 from kv._core.base.memory cimport memory_alloc, memory_calloc, memory_free, memory_size
 from kv._core.base.platform cimport unlikely
 from kv._core.resp.parser cimport parser_free, parser_init
+from kv._core.runtime.footprint cimport footprint_forget, footprint_note
 from kv._core.runtime.state cimport (
-    CLASS_NORMAL, OUTPUT_BLOCK, SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_IN_DOOMED, SESSION_MONITOR,
+    ARENA_SHARE, CLASS_NORMAL, OUTPUT_BLOCK, OUTPUT_BLOCK_LEAST, SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_IN_DOOMED, SESSION_MONITOR,
     SESSION_NO_EVICT, SESSION_NO_TOUCH, SESSION_READY, SESSION_REPLY_OFF, SESSION_REPLY_SKIP,
     SESSION_REPLY_SKIP_NEXT, UNAUTHENTICATED_OUTPUT, OutputBlock, OutputLimit, Runtime, Session)
-from kv._core.runtime.transaction cimport Transaction, transaction_end, transaction_free
+from kv._core.runtime.transaction cimport transaction_end, transaction_free
 
 cdef extern from "<sys/socket.h>" nogil:
     ssize_t c_send "send"(int fd, const void *data, size_t length, int flags)
@@ -40,7 +41,10 @@ cdef Session *session_new(Runtime *runtime, int fd) noexcept nogil:
     session.runtime = runtime
     session.database = runtime.keyspace.databases
     session.created_ms = session.active_ms = runtime.now_us // 1000
-    session.class_ = CLASS_NORMAL
+    session.class_ = session.counted_class = CLASS_NORMAL
+    session.bucket = -1
+    session.reply_room = session.reply_peak = OUTPUT_BLOCK
+    session.reply_peak_ms = session.created_ms
     parser_init(&session.parser)
     session.authenticated = session.trusted = not runtime.requires_password
     session.previous = runtime.sessions_last
@@ -65,6 +69,7 @@ cdef void session_free(Session *session) noexcept nogil:
     else:
         runtime.sessions_last = session.previous
     runtime.session_count -= 1
+    footprint_forget(session)
     transaction_free(session)
     free_blocks(session)
     parser_free(&session.parser)
@@ -91,6 +96,8 @@ cdef void free_blocks(Session *session) noexcept nogil:
 
 cdef void session_doom(Session *session) noexcept nogil:
     """Close the session when the turn ends, whatever it still has to send."""
+    if not session.flags & SESSION_DOOMED:
+        footprint_forget(session)
     session.flags |= SESSION_DOOMED
     if not session.flags & SESSION_IN_DOOMED:
         session.flags |= SESSION_IN_DOOMED
@@ -121,7 +128,7 @@ cdef void append_block(Session *session, const char *data, size_t length) noexce
         length -= part
     if length == 0:
         return
-    room = length if length > OUTPUT_BLOCK else OUTPUT_BLOCK
+    room = length if length > session.reply_room else session.reply_room
     block = <OutputBlock *> memory_alloc(sizeof(OutputBlock) + room)
     block.next = NULL
     block.capacity = room
@@ -134,6 +141,31 @@ cdef void append_block(Session *session, const char *data, size_t length) noexce
     session.output_last = block
     session.output_blocks += 1
     session.output_bytes += memory_size(block)
+    session_note_replies(session, session.output_bytes)
+
+
+cdef void session_note_replies(Session *session, size_t length) noexcept nogil:
+    """So many bytes of replies were there at once."""
+    if length > session.reply_peak:
+        session.reply_peak = <uint32_t> length if length < OUTPUT_BLOCK else OUTPUT_BLOCK
+
+
+cdef void session_fit_replies(Session *session) noexcept nogil:
+    """Have the room of the next block follow the peak of late: who is sent little keeps little (a thousand subscribers of
+    short messages would else have a block of 16 KiB each)."""
+    cdef Runtime *runtime = session.runtime
+    cdef int64_t now_ms = runtime.now_us // 1000
+    if not runtime.reply_resizing:
+        return
+    if session.reply_peak < session.reply_room // 2 and session.reply_room > OUTPUT_BLOCK_LEAST:
+        session.reply_room = session.reply_peak if session.reply_peak > OUTPUT_BLOCK_LEAST else OUTPUT_BLOCK_LEAST
+        runtime.statistics.reply_shrinks += 1
+    elif session.reply_peak >= session.reply_room and session.reply_room < OUTPUT_BLOCK:
+        session.reply_room = session.reply_room * 2 if session.reply_room * 2 < OUTPUT_BLOCK else OUTPUT_BLOCK
+        runtime.statistics.reply_expands += 1
+    if runtime.reply_peak_reset_ms >= 0 and now_ms - session.reply_peak_ms >= runtime.reply_peak_reset_ms:
+        session.reply_peak = 0
+        session.reply_peak_ms = now_ms
 
 
 cdef void session_spill(Session *session) noexcept nogil:
@@ -152,6 +184,8 @@ cdef void session_push(Session *session, const char *data, size_t length) noexce
     append_block(session, data, length)
     session_mark_ready(session)
     check_hard_limit(session)
+    if unlikely(session.runtime.client_limit):
+        footprint_note(session)
 
 
 cdef void session_keep_unsent(Session *session, const char *data, size_t length) noexcept nogil:
@@ -169,6 +203,15 @@ cdef void check_hard_limit(Session *session) noexcept nogil:
         session_doom(session)
     elif limit.soft:
         session_check_soft_limit(session)
+
+
+cdef size_t session_arena_share(const Session *session) noexcept nogil:
+    """Bytes of replies that the session may have in the arena before it must keep them itself, where its output limits
+    are looked at. What one block holds is always let through: that much a limit does not count."""
+    cdef uint64_t hard = session.runtime.output_limits[session.class_].hard
+    if hard == 0 or hard >= ARENA_SHARE:
+        return ARENA_SHARE
+    return hard if hard > OUTPUT_BLOCK else OUTPUT_BLOCK
 
 
 cdef void session_check_soft_limit(Session *session) noexcept nogil:
@@ -243,14 +286,6 @@ cdef int session_send(Session *session) noexcept nogil:
 
 
 # -- the rest -----------------------------------------------------------------------------------------------------
-
-cdef size_t session_memory(const Session *session) noexcept nogil:
-    """Bytes that the session takes, its buffers included (tot-mem of CLIENT LIST)."""
-    return (memory_size(session) + session.output_bytes + session.input.capacity
-            + session.partial.capacity * sizeof(session.partial.items[0])
-            + (memory_size(session.parser.filling) if session.parser.filling != NULL else 0)
-            + ((<Transaction *> session.transaction).queue_bytes if session.transaction != NULL else 0))
-
 
 cdef void session_reset(Session *session) noexcept nogil:
     """What RESET does to the connection itself."""

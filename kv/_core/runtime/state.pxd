@@ -80,8 +80,11 @@ cdef enum ClientClass:          # of client-output-buffer-limit
 
 cdef enum:
     ARENA_KEEP = 1 << 20        # bytes of the reply arena kept between turns
+    ARENA_SHARE = 1 << 20       # bytes of replies that a session may have in the arena
     UNAUTHENTICATED_OUTPUT = 1024  # bytes that may wait for a session that is not authenticated
-    OUTPUT_BLOCK = 16 * 1024    # least bytes of a block of pending output
+    OUTPUT_BLOCK = 16 * 1024    # a block of pending output has at least so many bytes at a session that is busy
+    OUTPUT_BLOCK_LEAST = 1024   # ... at one whose replies are small
+    CLIENT_BUCKETS = 19         # sessions by the memory they take, see runtime/footprint
     LATENCY_BUCKETS = 27 * 32   # see runtime/latency
     ERROR_KINDS = 128           # error codes that INFO errorstats counts apart
 
@@ -112,6 +115,9 @@ cdef struct Session:
     size_t output_sent          # bytes of the first block that are sent
     size_t output_bytes         # bytes pending in blocks, with their headers
     uint32_t output_blocks      # how many
+    uint32_t reply_room         # least bytes of its next block: follows the replies of late (rbs of CLIENT LIST)
+    uint32_t reply_peak         # most bytes of replies that it had at once lately, at most OUTPUT_BLOCK
+    int64_t reply_peak_ms       # unix time when that began anew
     int64_t soft_limit_since_ms  # when the output passed its soft limit, 0: it has not
     Blob *name                  # CLIENT SETNAME, NULL for none
     Blob *library_name          # CLIENT SETINFO
@@ -135,6 +141,11 @@ cdef struct Session:
     Session *next_doomed
     Session *next_postponed
     Session *next_pending
+    size_t counted_bytes        # what it counts for in Runtime.client_bytes
+    uint32_t counted_class      # ... of this ClientClass
+    int bucket                  # in Runtime.client_buckets, -1: in none
+    Session *next_in_bucket
+    Session *previous_in_bucket
     void *transaction           # MULTI's queue
     void *subscriptions
     void *waiting               # what it is blocked on
@@ -212,6 +223,8 @@ cdef struct Statistics:         # of INFO; reset by CONFIG RESETSTAT
     uint64_t query_limit_closed  # clients closed for too much input
     uint64_t output_limit_closed  # ... output
     uint64_t evicted_clients
+    uint64_t reply_shrinks      # Session.reply_room made smaller
+    uint64_t reply_expands      # ... larger
     uint64_t auth_failures
     uint64_t acl_denied_cmd
     uint64_t eviction_us        # time spent over the memory limit
@@ -219,6 +232,10 @@ cdef struct Statistics:         # of INFO; reset by CONFIG RESETSTAT
     uint64_t errors_disabled
     uint64_t timed_out          # CONFIG timeout
     uint64_t turns              # of the loop
+    uint64_t loop_ticks         # time of turns, without waiting
+    uint64_t loop_ticks_most    # ... of the longest
+    uint64_t turn_commands_most  # commands in one turn
+    uint64_t aof_ticks          # time that effects took to be written
 
 cdef struct Runtime:
     Keyspace keyspace
@@ -249,7 +266,13 @@ cdef struct Runtime:
     int64_t bulk_limit          # proto-max-bulk-len
     uint64_t query_limit        # client-query-buffer-limit
     OutputLimit output_limits[CLASS_COUNT]
+    uint64_t client_limit       # maxmemory-clients in bytes, 0: none
+    uint64_t client_bytes[CLASS_COUNT]  # what sessions take while there is such a limit
+    Session *client_buckets[CLIENT_BUCKETS]  # those that may be closed, by the power of two of what they take
+    bint reply_resizing         # Session.reply_room follows the replies
+    int64_t reply_peak_reset_ms  # how long a peak is remembered, negative: for ever
     bint latency_tracking
+    int64_t spike_ticks         # latency-monitor-threshold, INT64_MAX: none
     int64_t slow_ticks          # commandlog-execution-slower-than, negative: off
     int64_t large_request       # commandlog-request-larger-than, negative: off
     int64_t large_reply
@@ -282,3 +305,5 @@ cdef struct Runtime:
     bint evicting               # a command's eviction ran out of its time: cron goes on
     void (*on_commandlog)(Context *c, int64_t duration_us, uint64_t reply_bytes) noexcept nogil
     void (*on_monitor)(Context *c) noexcept nogil
+    void (*on_spike)(Runtime *runtime, const char *event, int64_t us) noexcept nogil
+    void (*on_client_eviction)(Session *session) noexcept nogil

@@ -41,7 +41,7 @@ class AppendOnly:
         self.state = OFF
         self.folder = Folder(config.appenddirname, config.appendfilename)
         self.manifest = Manifest(config.appendfilename)
-        self.writer = Writer(self.engine.set_write_error, config.appendfsync)
+        self.writer = Writer(self.engine.set_write_error, config.appendfsync, server.latency.note)
         self.removals = Worker("kv-aof-remove")
         self.loader: Loader | None = None   # while the files are read
         self.rewriting = Rewrite(self)
@@ -244,8 +244,8 @@ class AppendOnly:
 
     def note_child(self) -> None:
         """no-appendfsync-on-rewrite: a child lives, or does so no longer."""
-        self.writer.sync_paused = (self.server.config.no_appendfsync_on_rewrite
-                                   and self.server.children.child is not None)
+        self.writer.child_writes = self.server.children.child is not None
+        self.writer.sync_paused = self.server.config.no_appendfsync_on_rewrite and self.writer.child_writes
 
     # -- rewriting -------------------------------------------------------------------------------------------
 
@@ -295,7 +295,8 @@ class AppendOnly:
             temporary = self.folder.temporary_increment
             increment = manifest.new_increment().name
             try:
-                os.rename(self.folder.path(temporary), self.folder.path(increment))
+                with self.server.latency.watch("aof-rename"):
+                    os.rename(self.folder.path(temporary), self.folder.path(increment))
             except OSError as error:
                 log("warning", "Error trying to rename the temporary AOF incr file "
                                f"{self.folder.path(temporary)} into {self.folder.path(increment)}: "
@@ -310,7 +311,8 @@ class AppendOnly:
         self.manifest = manifest
         if self.state != OFF:
             assert manifest.base is not None
-            self.other_size = self.folder.size(manifest.base.name)
+            with self.server.latency.watch("aof-fstat"):
+                self.other_size = self.folder.size(manifest.base.name)
             self.base_size = self.current_size
         self.delete_history()
         if self.state == WAITING:

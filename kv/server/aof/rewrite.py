@@ -217,7 +217,8 @@ class Rewrite:
         manifest = aof.manifest.copy()
         base = manifest.new_base()
         try:
-            os.rename(path, aof.folder.path(base.name))
+            with self.server.latency.watch("aof-rename"):
+                os.rename(path, aof.folder.path(base.name))
         except OSError as error:
             log("warning", f"Error trying to rename the temporary AOF base file {path} into "
                            f"{aof.folder.path(base.name)}: {error.strerror}")

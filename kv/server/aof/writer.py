@@ -86,12 +86,19 @@ def unlink_in_background(path: str, worker: Worker) -> None:
     worker.submit(os.close, fd)
 
 
+def ignore(event: str, ms: int) -> None:
+    """Nobody watches latency."""
+
+
 class Writer:
     """The file that is being appended to. `refuse_writes` is told why clients' writes must be refused, None
     once they need not."""
 
-    def __init__(self, refuse_writes: Callable[[str | None], object], policy: str = EVERYSEC) -> None:
+    def __init__(self, refuse_writes: Callable[[str | None], object], policy: str = EVERYSEC,
+                 note_latency: Callable[[str, int], object] = ignore) -> None:
         self.refuse_writes = refuse_writes
+        self.note_latency = note_latency    # is told of an event and its milliseconds
+        self.child_writes = False       # a child lives that writes to the same disk
         self.policy = policy            # appendfsync
         self.sync_paused = False        # no-appendfsync-on-rewrite, and a child writes
         self.fd = -1
@@ -200,11 +207,20 @@ class Writer:
         if self.flush_sleep_us:
             time.sleep(self.flush_sleep_us / 1e6)
         self.postponed_since = 0.0
+        start = time.monotonic()
         written, trouble = write_until_error(self.fd, data)
+        self.note_write(int((time.monotonic() - start) * 1000))
         if trouble or self.error:
             return self.note_outcome(written, len(data), trouble)
         self.size += written
         return True
+
+    def note_write(self, ms: int) -> None:
+        """Have the latency monitor know how long a write took, and what it may have waited for."""
+        if ms:
+            beside = "pending-fsync" if self.syncing else "active-child" if self.child_writes else "alone"
+            self.note_latency(f"aof-write-{beside}", ms)
+            self.note_latency("aof-write", ms)
 
     def note_outcome(self, written: int, wanted: int, trouble: int) -> bool:
         """A write failed, or went well after one that did not."""
@@ -261,6 +277,7 @@ class Writer:
         if self.synced == self.size or self.sync_paused:
             return
         if self.policy == ALWAYS:
+            start = time.monotonic()
             try:
                 os.fdatasync(self.fd)
             except OSError as error:
@@ -269,6 +286,7 @@ class Writer:
                 os._exit(1)
             self.synced = self.size
             self.last_sync = time.monotonic()
+            self.note_latency("aof-fsync-always", int((self.last_sync - start) * 1000))
         elif self.policy == EVERYSEC and time.monotonic() - self.last_sync >= SYNC_SECONDS:
             if not self.syncing:
                 self.syncing = True

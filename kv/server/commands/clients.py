@@ -20,9 +20,11 @@ def me(call):
     return session(call.engine, call.session_id)
 
 
-def describe(client, running_name: str | None = None) -> str:
-    """The line of CLIENT LIST."""
+def describe(client, running_name: str | None = None, request_bytes: int = 0) -> str:
+    """The line of CLIENT LIST; of the running client the command and the bytes of its words are told from outside."""
     figures = client.figures
+    figures["argv-mem"] += request_bytes
+    figures["tot-mem"] += request_bytes
     events = "rw" if client.writable else "r"
     name = client.name.decode("utf-8", "surrogateescape")
     return (
@@ -31,7 +33,7 @@ def describe(client, running_name: str | None = None) -> str:
         f"sub={figures['sub']} psub={figures['psub']} ssub={figures['ssub']} "
         f"multi={figures['multi']} watch={figures['watch']} "
         f"qbuf={figures['qbuf']} qbuf-free={figures['qbuf-free']} argv-mem={figures['argv-mem']} multi-mem={figures['multi-mem']} "
-        f"rbs=0 rbp=0 "
+        f"rbs={figures['rbs']} rbp={figures['rbp']} "
         f"obl={figures['obl']} oll={figures['oll']} omem={figures['omem']} tot-mem={figures['tot-mem']} events={events} "
         f"cmd={running_name or client.last_command} user={client.user.decode('utf-8', 'surrogateescape')} redir=-1 "
         f"resp={client.resp} lib-name={client.library_name.decode('utf-8', 'surrogateescape')} "
@@ -40,7 +42,9 @@ def describe(client, running_name: str | None = None) -> str:
 
 
 def line_of(call, client) -> str:
-    return describe(client, call.name if client.id == call.session_id else None)
+    if client.id != call.session_id:
+        return describe(client)
+    return describe(client, call.name, len(call.name) + sum([len(word) for word in call.args]))
 
 
 class Filter:

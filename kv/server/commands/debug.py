@@ -162,6 +162,20 @@ def debug_client_enforce_reply_list(call, switch):
     return OK
 
 
+@subcommand("replybuffer", 2)
+def debug_replybuffer(call, option, value):
+    """How the room of clients' replies follows what they are sent (CLIENT LIST: rbs, rbp)."""
+    name, word = option.lower(), value.lower()
+    if name == b"resizing":
+        call.engine.configure(reply_resizing=call.integer(2) != 0)
+    elif name == b"peak-reset-time":
+        times = {b"never": -1, b"reset": None}
+        call.engine.configure(reply_peak_reset_ms=times[word] if word in times else call.integer(2))
+    else:
+        raise ReplyError("ERR syntax error")
+    return OK
+
+
 @subcommand("htstats", 1, 2)
 def debug_htstats(call, number, full=b""):
     return Verbatim(table_text(call, int(number)))
