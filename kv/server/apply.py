@@ -50,7 +50,8 @@ def bind_hooks(server: Server) -> None:
     on_change(["dir"], lambda config: directory(config))
     on_change(["oom-score-adj", "oom-score-adj-values"], lambda config: oom_score(config))
     on_change(["maxclients"], lambda config: client_limit(config))
-    on_change(["port", "bind"], lambda config: listen_again(server))
+    on_change(["port"], lambda config: listen_again(server, "Unable to listen on this port. Check server logs."))
+    on_change(["bind"], lambda config: listen_again(server, "Failed to bind to specified addresses."))
     on_change(["appendonly"], lambda config: server.aof.switch(config.appendonly))
     on_change(["aof-disable-auto-gc"], lambda config: server.aof.delete_history())
     on_change(["appendfsync"], lambda config: server.aof.set_policy())
@@ -161,9 +162,9 @@ def start_client_limit(config: Config) -> None:
         config.force("maxclients", str(fewer))
 
 
-def listen_again(server: Server) -> None:
+def listen_again(server: Server, refusal: str) -> None:
     try:
         server.listeners.reopen_tcp()
     except BindError as error:
         log("warning", str(error))
-        raise ConfigError("Unable to listen on this port. Check server logs.") from None
+        raise ConfigError(refusal) from None

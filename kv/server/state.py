@@ -87,7 +87,8 @@ class ServerState:
             maxmemory_policy=server.config.maxmemory_policy, mem_not_counted_for_evict=server.aof.buffered,
             mem_replication_backlog=0, mem_total_replication_buffers=0, mem_clients_slaves=0,
             mem_clients_normal=figures["clients"], mem_cluster_links=0, mem_aof_buffer=server.aof.buffered,
-            mem_allocator="slab", mem_overhead_db_hashtable_rehashing=0, active_defrag_running=0,
+            mem_allocator="slab", mem_overhead_db_hashtable_rehashing=sum(
+                inspect.table_bytes(server.engine, number)[1] for number in range(server.config.databases)), active_defrag_running=0,
             lazyfree_pending_objects=figures["lazyfree_pending"], lazyfreed_objects=figures["lazyfreed"])
 
     @property

@@ -406,6 +406,11 @@ cdef class Engine:
         return self.runtime.keyspace.now_ms
 
     @property
+    def in_transaction(self):
+        """Whether EXEC runs its queue: what starts a child, or replaces the dataset, waits until it is done."""
+        return self.runtime.in_transaction
+
+    @property
     def session_count(self):
         return self.runtime.session_count
 

@@ -4,7 +4,7 @@ from libc.string cimport memset
 
 from kv._core.base.blob cimport Blob, blob_capacity, blob_copy, blob_free
 from kv._core.base.memory cimport memory_purge, memory_resident, memory_slab_bytes, memory_used
-from kv._core.containers.hashtable cimport Hashtable, hashtable_chain_lengths, \
+from kv._core.containers.hashtable cimport Bucket, Hashtable, hashtable_chain_lengths, \
     hashtable_overhead, hashtable_rehashing
 from kv._core.engine.engine cimport Engine
 from kv._core.engine.serve cimport serve_memory
@@ -144,7 +144,7 @@ cdef class SessionInfo:
             "ssub": subscription_count(session, KIND_SHARD), "multi": transaction.count if session.flags & SESSION_MULTI else -1,
             "watch": transaction.watch_count if transaction != NULL else 0,
             "multi-mem": transaction.queue_bytes if transaction != NULL else 0,
-            "qbuf": session.input.length - session.input_at + session.parser.filled * (session.parser.filling != NULL),
+            "qbuf": session.input.length - session.input_at + session.parser.filled,
             "qbuf-free": session.input.capacity - session.input.length + filling_room(session),
             "rbs": session.reply_room, "rbp": session.reply_peak,
             "argv-mem": session.partial.capacity * 16, "obl": session.arena_length, "oll": session.output_blocks,
@@ -378,6 +378,14 @@ def table_figures(Engine engine not None, int database):
         figures.append(((table.target if half else table.main).buckets,
                         (table.target if half else table.main).children, [counts[i] for i in range(32)]))
     return figures
+
+
+def table_bytes(Engine engine not None, int database):
+    """(bytes of a database's buckets, those of the array that is being given up while it rehashes)."""
+    cdef Hashtable *table = &engine.runtime.keyspace.databases[database].keys
+    cdef size_t main = (table.main.buckets + table.main.children) * sizeof(Bucket)
+    cdef size_t target = (table.target.buckets + table.target.children) * sizeof(Bucket)
+    return main + target, main if hashtable_rehashing(table) else 0
 
 
 def purge(Engine engine not None):

@@ -18,7 +18,7 @@ from libc.stdint cimport uint32_t
 from libc.string cimport memcpy, memmove, memset
 
 from kv._core.base.blob cimport Blob, blob_capacity
-from kv._core.base.buffer cimport buffer_append, buffer_reserve
+from kv._core.base.buffer cimport buffer_append, buffer_free, buffer_reserve
 from kv._core.base.hashing cimport hash_bytes
 from kv._core.base.memory cimport memory_alloc, memory_free, memory_realloc
 from kv._core.base.platform cimport likely, unlikely
@@ -45,7 +45,7 @@ cdef enum:
     CHUNK = 64 * 1024           # bytes read from a socket at once
     WINDOW = 64                 # requests parsed ahead
     KEEP_INPUT = 16 * 1024      # least room for a read into a session's own buffer
-    KEEP_ARGUMENTS = 64 * 1024  # arguments of the shared array that are kept between windows
+    KEEP_ARGUMENTS = 4 * 1024   # arguments of the shared array that are kept between windows
 
 cdef char *chunk = NULL         # the shared read buffer; the engine runs in one thread
 cdef Arguments shared           # arguments of the window's requests
@@ -304,8 +304,41 @@ cdef bint serve_bytes(Runtime *runtime, Session *session, const char *data, size
     cdef size_t at = 0
     cdef bint going = run_requests(runtime, session, data, length, &at)
     if unlikely(at < length and not session.flags & SESSION_DOOMED):
-        buffer_append(&session.input, data + at, length - at)
+        keep_rest(session, data + at, length - at)
     return going
+
+
+cdef void keep_rest(Session *session, const char *data, size_t length) noexcept nogil:
+    """Append what did not run to the session's input, without what a big argument's own block has of it."""
+    cdef Parser *parser = &session.parser
+    cdef size_t behind
+    if parser.taken:
+        behind = parser.position + parser.taken
+        drop_header(session)
+        buffer_append(&session.input, data, parser.position)
+        data += behind
+        length -= behind
+        parser.taken = 0
+    if length:
+        buffer_append(&session.input, data, length)
+
+
+cdef void cut_out_taken(Session *session) noexcept nogil:
+    """The same, where the bytes stand in the session's input already."""
+    cdef Parser *parser = &session.parser
+    cdef char *start = session.input.data + session.input_at
+    cdef char *behind = start + parser.position + parser.taken
+    cdef char *end = session.input.data + session.input.length
+    drop_header(session)
+    memmove(start + parser.position, behind, end - behind)
+    session.input.length = start + parser.position + (end - behind) - session.input.data
+    parser.taken = 0
+
+
+cdef void drop_header(Session *session) noexcept nogil:
+    """Where the big argument is the request's first, what stands before it in the input is of no more use."""
+    if session.partial.count == 0:
+        session.parser.position = 0
 
 
 cdef void serve_pending(Runtime *runtime, Session *session) noexcept nogil:
@@ -314,6 +347,8 @@ cdef void serve_pending(Runtime *runtime, Session *session) noexcept nogil:
     if session.flags & (SESSION_BLOCKED | SESSION_DOOMED):
         return
     run_requests(runtime, session, session.input.data, session.input.length, &session.input_at)
+    if session.parser.taken:
+        cut_out_taken(session)
     left = session.input.length - session.input_at
     if left == 0:
         session.input.length = 0        # the memory stays for a while: engine/cron shrinks it
@@ -400,6 +435,8 @@ cdef void spill_replies(Runtime *runtime, Session *session) noexcept nogil:
         session.arena_length = runtime.arena.length - session.arena_start
         session_spill(session)
     runtime.arena.length = session.arena_start
+    if runtime.arena.length == 0:
+        buffer_free(&runtime.arena)     # it grew for this session alone
 
 
 cdef void give_back(Session *session) noexcept nogil:

@@ -40,6 +40,7 @@ cdef struct Parser:
     int big_count           # how many
     Blob *filling           # the big argument that is being received; the server reads right into it
     size_t filled           # bytes of it that are there
+    size_t taken            # bytes of it that were copied out of the input, at `position`: the caller removes them there
     char error[64]          # text of the protocol error, terminated
     int error_length        # bytes of it
 

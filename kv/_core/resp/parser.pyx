@@ -48,6 +48,7 @@ cdef void parser_free(Parser *parser) noexcept nogil:
     parser_finish(parser)
     blob_free(parser.filling)
     parser.filling = NULL
+    parser.filled = parser.taken = 0
 
 
 cdef Slice *arguments_add(Arguments *arguments) noexcept nogil:
@@ -136,13 +137,13 @@ cdef ParseResult read_bulk_header(Parser *parser, const char *start, size_t avai
 
 
 cdef void big_start(Parser *parser, const char *start, size_t available) noexcept nogil:
-    """Give the argument a block, with what is there of it."""
+    """Give the argument a block, with what is there of it, which then need not stay in the input."""
     parser.filling = blob_new(<size_t> parser.bulk)
     parser.filled = available - parser.position
     if parser.filled > <size_t> parser.bulk:
         parser.filled = <size_t> parser.bulk
     memcpy(parser.filling.data, start + parser.position, parser.filled)
-    parser.position += parser.filled
+    parser.taken = parser.filled
 
 
 cdef void big_done(Parser *parser, Arguments *into) noexcept nogil:

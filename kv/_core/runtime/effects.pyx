@@ -11,7 +11,7 @@ from libc.string cimport memcpy, memmove
 from kv._core.base.buffer cimport buffer_append, buffer_reserve
 from kv._core.base.numbers cimport format_i64
 from kv._core.base.platform cimport likely
-from kv._core.base.slice cimport Slice
+from kv._core.base.slice cimport Slice, slice_is
 from kv._core.runtime.state cimport Context, Runtime
 
 
@@ -78,7 +78,7 @@ cdef void propagate_as_came(Context *c) noexcept nogil:
         effects_raw(c.runtime, c.database.id, c.raw, c.raw_length)
         return
     effects_begin(c.runtime, c.database.id, c.argc)
-    if c.command.parent != NULL:
+    if c.command.parent != NULL or slice_is(c.argv[0], c.command.name, c.command.name_length):
         effects_slice(c.runtime, c.argv[0])
     else:
         effects_word(c.runtime, c.command.name, c.command.name_length)

@@ -181,6 +181,10 @@ class AppendOnly:
             self.rewriting.scheduled = True
             log("notice", "AOF was enabled but there is already another background operation. An AOF "
                           "background was scheduled to start when possible.")
+        elif self.engine.in_transaction:
+            self.rewriting.scheduled = True
+            log("notice", "AOF was enabled during a transaction. An AOF background was scheduled to start when "
+                          "possible.")
         elif not self.rewriting.start():
             self.abandon_first_rewrite()
             self.state = OFF

@@ -142,7 +142,7 @@ class Rewrite:
         """BGREWRITEAOF: the status line. Raises RewriteError."""
         if self.running:
             raise RewriteError("ERR Background append only file rewriting already in progress")
-        if self.server.children.child is not None:
+        if self.server.children.child is not None or self.server.engine.in_transaction:
             self.scheduled = True
             self.failures = 0
             log("notice", "Background append only file rewriting scheduled.")

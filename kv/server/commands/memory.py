@@ -1,7 +1,7 @@
 """MEMORY: what takes the memory. MEMORY USAGE is in the core."""
 from __future__ import annotations
 
-from kv._core.engine.inspect import database_figures, purge, table_figures
+from kv._core.engine.inspect import database_figures, purge, table_bytes
 from kv._core.runtime.call import OK, Verbatim
 from kv._core.runtime.registry import command
 
@@ -23,18 +23,19 @@ def memory_stats(call):
     used, startup = memory.used_memory, memory.used_memory_startup
     keys = sum(keys for keys, _, _ in database_figures(call.engine))
     dataset = used - memory.used_memory_overhead
+    tables = [table_bytes(call.engine, number) for number in range(server.config.databases)]
     stats = {
         "peak.allocated": memory.used_memory_peak, "total.allocated": used, "startup.allocated": startup,
         "replication.backlog": 0, "clients.slaves": 0, "clients.normal": memory.mem_clients_normal, "cluster.links": 0,
         "aof.buffer": memory.mem_aof_buffer, "lua.caches": 0, "functions.caches": 0}
     for number, (count, _, _) in enumerate(database_figures(call.engine)):
         if count:
-            stats[f"db.{number}"] = {"overhead.hashtable.main": table_bytes(call.engine, number),
+            stats[f"db.{number}"] = {"overhead.hashtable.main": table_bytes(call.engine, number)[0],
                                      "overhead.hashtable.expires": 0}
     stats.update({
-        "overhead.db.hashtable.lut": sum(table_bytes(call.engine, n) for n in range(server.config.databases)),
-        "overhead.db.hashtable.rehashing": 0, "overhead.total": memory.used_memory_overhead,
-        "db.dict.rehashing.count": sum(len(table_figures(call.engine, n)) > 1 for n in range(server.config.databases)),
+        "overhead.db.hashtable.lut": sum(whole for whole, _ in tables),
+        "overhead.db.hashtable.rehashing": sum(old for _, old in tables), "overhead.total": memory.used_memory_overhead,
+        "db.dict.rehashing.count": sum(old > 0 for _, old in tables),
         "keys.count": keys, "keys.bytes-per-key": max(0, used - startup) // keys if keys else 0,
         "dataset.bytes": dataset, "dataset.percentage": 100 * ratio(dataset, max(1, used - startup)),
         "peak.percentage": 100 * ratio(used, memory.used_memory_peak),
@@ -48,10 +49,6 @@ def memory_stats(call):
         "rss-overhead.bytes": memory.used_memory_rss - memory.allocator_resident,
         "fragmentation": ratio(memory.used_memory_rss, used), "fragmentation.bytes": memory.used_memory_rss - used})
     return stats
-
-
-def table_bytes(engine, database: int) -> int:
-    return sum(64 * (buckets + children) for buckets, children, _ in table_figures(engine, database))
 
 
 @command("memory|purge", 2, "loading", group="server", since="4.0.0", complexity="O(N)",
