@@ -43,6 +43,7 @@ def bind_hooks(server: Server) -> None:
         on_change([name], core_hook(server, name))
     on_change(["maxmemory"], lambda config: warn_of_low_maxmemory(server))
     on_change(["maxmemory", "maxmemory-clients"], lambda config: memory_of_clients(server))
+    on_change(["min-replicas-to-write", "min-replicas-max-lag"], lambda config: replicas_wanted(server))
     on_change(["requirepass"], lambda config: password(server))
     on_change(["client-output-buffer-limit"], lambda config: output_limits(server))
     on_change(["notify-keyspace-events"], lambda config: events(server))
@@ -63,6 +64,7 @@ def apply_all(server: Server) -> None:
     for name in CORE_OPTIONS:
         core(server, name)
     memory_of_clients(server)
+    replicas_wanted(server)
     password(server)
     output_limits(server)
     events(server)
@@ -100,6 +102,13 @@ def memory_of_clients(server: Server) -> None:
     if limit < 0:
         limit = config.maxmemory * -limit // 100
     server.engine.configure(maxmemory_clients=max(limit, LEAST_FOR_CLIENTS) if limit else 0)
+
+
+def replicas_wanted(server: Server) -> None:
+    """Whether writes are refused for want of replicas that keep up; both options must be set for that."""
+    config = server.config
+    good = server.state.replication.min_slaves_good_slaves
+    server.engine.configure(few_replicas=good is not None and good < config.min_replicas_to_write)
 
 
 def password(server: Server) -> None:

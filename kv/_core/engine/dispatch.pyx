@@ -25,7 +25,7 @@ from kv._core.runtime.footprint cimport footprint_largest, footprint_note, footp
 from kv._core.runtime.latency cimport latency_record
 from kv._core.runtime.registry cimport command_find_child
 from kv._core.runtime.state cimport (
-    ALERT_CLIENT_LIMIT, ALERT_LOADING, ALERT_MAXMEMORY, ALERT_MONITORS, ALERT_PAUSED_ALL, ALERT_PAUSED_WRITES, ALERT_WRITE_ERROR,
+    ALERT_CLIENT_LIMIT, ALERT_FEW_REPLICAS, ALERT_LOADING, ALERT_MAXMEMORY, ALERT_MONITORS, ALERT_PAUSED_ALL, ALERT_PAUSED_WRITES, ALERT_WRITE_ERROR,
     COMMAND_ADMIN, COMMAND_DENYOOM, COMMAND_FAST, COMMAND_LOADING, COMMAND_MAY_REPLICATE, COMMAND_NO_AUTH, COMMAND_NO_MULTI,
     COMMAND_PROTECTED, COMMAND_PUBSUB, COMMAND_SKIP_MONITOR, COMMAND_SUBSCRIBED, COMMAND_UNQUEUED, COMMAND_WRITE, ERROR_KINDS,
     SESSION_BLOCKED, SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_IMPORT_SOURCE, SESSION_LOCAL,
@@ -242,6 +242,8 @@ cdef bint pass_alerts(Context *c) noexcept nogil:
             return reject(c, b"OOM command not allowed when used memory > 'maxmemory'.")
     if runtime.alerts & ALERT_WRITE_ERROR and (flags & COMMAND_WRITE or is_ping(c.command)):
         return reject_write_error(c)
+    if runtime.alerts & ALERT_FEW_REPLICAS and flags & COMMAND_WRITE:
+        return reject(c, b"NOREPLICAS Not enough good replicas to write.")
     if runtime.alerts & ALERT_LOADING and not flags & COMMAND_LOADING:
         return reject(c, b"LOADING Valkey is loading the dataset in memory")
     if runtime.alerts & ALERT_PAUSED_ALL or (

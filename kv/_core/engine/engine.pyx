@@ -39,7 +39,7 @@ from kv._core.runtime.footprint cimport footprint_count_all, footprint_note
 from kv._core.runtime.lazyfree cimport lazyfree_entry
 from kv._core.runtime.session cimport session_doom, session_free, session_new, session_push, session_send
 from kv._core.runtime.state cimport (
-    ALERT_CLIENT_LIMIT, ALERT_LOADING, ALERT_MAXMEMORY, ALERT_MONITORS, ALERT_PAUSED_ALL, ALERT_PAUSED_WRITES, ALERT_WRITE_ERROR,
+    ALERT_CLIENT_LIMIT, ALERT_FEW_REPLICAS, ALERT_LOADING, ALERT_MAXMEMORY, ALERT_MONITORS, ALERT_PAUSED_ALL, ALERT_PAUSED_WRITES, ALERT_WRITE_ERROR,
     ARENA_KEEP, COMMAND_SKIP_COMMANDLOG, CLASS_NORMAL, CLASS_PUBSUB, CLASS_REPLICA, SESSION_BLOCKED,
     SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_LOOPBACK, SESSION_MONITOR, SESSION_PENDING_INPUT,
     SESSION_POSTPONED, SESSION_READY, SESSION_UNIX, SESSION_WANTS_WRITE, Context, Runtime, Session)
@@ -314,6 +314,8 @@ cdef class Engine:
             runtime.reply_resizing = value
         elif name == "reply_peak_reset_ms":
             runtime.reply_peak_reset_ms = REPLY_PEAK_RESET_MS if value is None else value
+        elif name == "few_replicas":
+            self.set_alert(ALERT_FEW_REPLICAS, value)
         elif name == "maxmemory_clients":
             self.set_client_limit(value)
         elif name == "timeout":

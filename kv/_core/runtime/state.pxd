@@ -71,6 +71,7 @@ cdef enum Alert:                # why the dispatcher must look closer at each co
     ALERT_PAUSED_WRITES = 1 << 4
     ALERT_MONITORS = 1 << 5     # somebody runs MONITOR
     ALERT_CLIENT_LIMIT = 1 << 6  # maxmemory-clients is set
+    ALERT_FEW_REPLICAS = 1 << 7  # less replicas keep up than min-replicas-to-write asks for
 
 cdef enum ClientClass:          # of client-output-buffer-limit
     CLASS_NORMAL = 0
