@@ -1,8 +1,13 @@
 """From a parsed request to its reply: the gates and the call."""
 from libc.stdint cimport int64_t
+from libc.string cimport memcmp
 
 from kv._core.base.slice cimport Slice
 from kv._core.runtime.state cimport Command, Context, Request, Runtime, Session
+
+cdef inline bint is_exec(const Command *command) noexcept nogil:
+    return command.name_length == 4 and memcmp(command.name, b"exec", 4) == 0
+
 
 cdef bint dispatch(Runtime *runtime, Session *session, Request *request) noexcept nogil
 cdef void dispatch_begin() noexcept nogil

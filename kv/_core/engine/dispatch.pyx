@@ -25,7 +25,8 @@ from kv._core.runtime.footprint cimport footprint_largest, footprint_note, footp
 from kv._core.runtime.latency cimport latency_record
 from kv._core.runtime.registry cimport command_find_child
 from kv._core.runtime.state cimport (
-    ALERT_CLIENT_LIMIT, ALERT_FEW_REPLICAS, ALERT_LOADING, ALERT_MAXMEMORY, ALERT_MONITORS, ALERT_PAUSED_ALL, ALERT_PAUSED_WRITES, ALERT_WRITE_ERROR,
+    ALERT_CLIENT_LIMIT, ALERT_FEW_REPLICAS, ALERT_LOADING, ALERT_MAXMEMORY, ALERT_MONITORS, ALERT_PAUSED_ALL,
+    ALERT_PAUSED_WRITES, ALERT_WRITE_ERROR, ARENA_KEEP,
     COMMAND_ADMIN, COMMAND_DENYOOM, COMMAND_FAST, COMMAND_LOADING, COMMAND_MAY_REPLICATE, COMMAND_NO_AUTH, COMMAND_NO_MULTI,
     COMMAND_PROTECTED, COMMAND_PUBSUB, COMMAND_SKIP_MONITOR, COMMAND_SUBSCRIBED, COMMAND_UNQUEUED, COMMAND_WRITE, ERROR_KINDS,
     SESSION_BLOCKED, SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_IMPORT_SOURCE, SESSION_LOCAL,
@@ -273,10 +274,6 @@ cdef bint reject(Context *c, const char *text) noexcept nogil:
     return False
 
 
-cdef inline bint is_exec(const Command *command) noexcept nogil:
-    return command.name_length == 4 and memcmp(command.name, b"exec", 4) == 0
-
-
 cdef inline bint is_ping(const Command *command) noexcept nogil:
     return command.name_length == 4 and memcmp(command.name, b"ping", 4) == 0
 
@@ -375,7 +372,10 @@ cdef inline int min(int a, int b) noexcept nogil:
 # -- memory -------------------------------------------------------------------------------------------------------
 
 cdef inline bint fits(const Runtime *runtime) noexcept nogil:
-    return memory_used() <= runtime.maxmemory + runtime.uncounted_memory
+    """Whether memory is within maxmemory. No key is evicted for what is gone when the turn ends: replies in the arena, and
+    clients that are closed."""
+    cdef size_t replies = runtime.arena.capacity if runtime.arena.capacity > ARENA_KEEP else runtime.arena.length
+    return memory_used() <= runtime.maxmemory + runtime.uncounted_memory + replies + runtime.doomed_bytes
 
 
 cdef inline int64_t eviction_limit_us(const Runtime *runtime) noexcept nogil:

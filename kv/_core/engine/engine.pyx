@@ -216,6 +216,7 @@ cdef class Engine:
             session = runtime.doomed
             runtime.doomed = session.next_doomed
             self.close_session(session)
+        runtime.doomed_bytes = 0
         self.note_turn()
 
     cdef void note_turn(self) noexcept nogil:

@@ -14,7 +14,7 @@ serve_pending() resumes it. Before a session is authenticated one request is par
 the limits for the next.
 """
 from libc.errno cimport EAGAIN, EINTR, errno
-from libc.stdint cimport uint32_t
+from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memcpy, memmove, memset
 
 from kv._core.base.blob cimport Blob, blob_capacity
@@ -24,7 +24,7 @@ from kv._core.base.memory cimport memory_alloc, memory_free, memory_realloc
 from kv._core.base.platform cimport likely, unlikely
 from kv._core.base.slice cimport Slice
 from kv._core.containers.hashtable cimport hashtable_prefetch_bucket, hashtable_prefetch_element
-from kv._core.engine.dispatch cimport dispatch, dispatch_begin
+from kv._core.engine.dispatch cimport dispatch, dispatch_begin, is_exec
 from kv._core.resp.parser cimport (
     PARSE_DONE, PARSE_ERROR, PARSE_MORE, Arguments, ParseResult, Parser, parse_request, parser_finish,
     parser_free, parser_resolve)
@@ -35,7 +35,7 @@ from kv._core.runtime.session cimport (
     session_arena_share, session_doom, session_mark_ready, session_note_replies, session_spill)
 from kv._core.runtime.state cimport (
     ALERT_PAUSED_ALL, ALERT_PAUSED_WRITES, COMMAND_MAY_REPLICATE, COMMAND_WRITE, SESSION_BLOCKED,
-    SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_POSTPONED, Command, Request, Runtime, Session)
+    SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_MULTI, SESSION_POSTPONED, Command, Request, Runtime, Session)
 from kv._core.runtime.transaction cimport Transaction
 
 cdef extern from "<sys/socket.h>" nogil:
@@ -173,7 +173,14 @@ cdef bint must_postpone(Runtime *runtime, Session *session, const char *start, S
         command = command_find_child(command, name)
     if command == NULL or (command.arity > 0 and command.arity != argc) or argc < -command.arity:
         return False
-    return runtime.alerts & ALERT_PAUSED_ALL or command.flags & (COMMAND_WRITE | COMMAND_MAY_REPLICATE)
+    return runtime.alerts & ALERT_PAUSED_ALL or danger(session, command) & (COMMAND_WRITE | COMMAND_MAY_REPLICATE)
+
+
+cdef inline uint64_t danger(const Session *session, const Command *command) noexcept nogil:
+    """A command's flags; EXEC is as dangerous as what it runs."""
+    if session.flags & SESSION_MULTI and is_exec(command):
+        return command.flags | (<const Transaction *> session.transaction).flags
+    return command.flags
 
 
 cdef void postpone(Runtime *runtime, Session *session) noexcept nogil:

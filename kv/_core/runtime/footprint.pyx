@@ -6,8 +6,8 @@ they take, so that one of the largest is found without looking at the others. Al
 while there is no limit nothing is counted at all: INFO and CLIENT LIST ask footprint() themselves.
 
 What a session takes is its own: its struct, its input, the arguments it is sending, the transaction it queues, what it
-watches and subscribes to (the nodes, not the names, which are shared), the output that waits. The chunk that all
-are read into and the arena that all answer from belong to nobody.
+watches and subscribes to (the nodes, not the names, which are shared), the output that waits, and its replies of this
+turn in the arena. The chunk that all are read into belongs to nobody.
 
 A doomed session counts no longer, although it is closed only when the turn ends: else one that is over its
 output limit would take others with it.
@@ -31,10 +31,17 @@ cdef extern from * nogil:
 
 cdef size_t footprint(const Session *session) noexcept nogil:
     """Bytes that the session takes, its buffers included (tot-mem of CLIENT LIST)."""
-    return (memory_size(session) + session.output_bytes + session.input.capacity
+    return (memory_size(session) + session.output_bytes + reply_bytes(session) + session.input.capacity
             + session.partial.capacity * sizeof(session.partial.items[0]) + argument_bytes(session)
             + transaction_bytes(<const Transaction *> session.transaction)
             + subscription_bytes(<const Subscriptions *> session.subscriptions))
+
+
+cdef inline size_t reply_bytes(const Session *session) noexcept nogil:
+    """Its stretch of the arena, which grows while it runs."""
+    if session.runtime.running == session:
+        return session.runtime.arena.length - session.arena_start
+    return session.arena_length
 
 
 cdef size_t argument_bytes(const Session *session) noexcept nogil:
@@ -116,7 +123,9 @@ cdef void footprint_note(Session *session) noexcept nogil:
 
 
 cdef void footprint_forget(Session *session) noexcept nogil:
-    """The session is to be closed, or the limit was lifted."""
+    """The session is to be closed, or the limit was lifted. What one takes that closes is free when the turn ends."""
+    if session.runtime.client_limit:
+        session.runtime.doomed_bytes += session.counted_bytes
     session.runtime.client_bytes[session.counted_class] -= session.counted_bytes
     session.counted_bytes = 0
     if session.bucket >= 0:

@@ -270,6 +270,7 @@ cdef struct Runtime:
     uint64_t client_limit       # maxmemory-clients in bytes, 0: none
     uint64_t client_bytes[CLASS_COUNT]  # what sessions take while there is such a limit
     Session *client_buckets[CLIENT_BUCKETS]  # those that may be closed, by the power of two of what they take
+    uint64_t doomed_bytes       # what sessions take that are closed when the turn ends
     bint reply_resizing         # Session.reply_room follows the replies
     int64_t reply_peak_reset_ms  # how long a peak is remembered, negative: for ever
     bint latency_tracking
