@@ -13,7 +13,7 @@ import redis
 from redis.utils import str_if_bytes
 
 from tests.commands.client import Client, Failure
-from tests.commands.conftest import Program
+from tests.program import Program
 
 DATA = Path(__file__).parents[1] / "data"
 RECORDED = json.loads((DATA / "command-replies.json").read_text())
@@ -171,7 +171,7 @@ def test_renamed_and_disabled_commands(tmp_path):
     """They are found by the name that clients use, and shown with their own."""
     renames = [("get", "Fetch"), ("set", ""), ("config", "setup")]
     options = [word for names in renames for word in ("--rename-command", *names)]
-    program = Program([sys.executable, "-m", "kv.server", *options], tmp_path)
+    program = Program(tmp_path, *options)
     try:
         client = Client(program.port)
         assert client("COMMAND", "INFO", "get", "set", "config|get") == [None, None, None]
@@ -185,7 +185,7 @@ def test_renamed_and_disabled_commands(tmp_path):
         assert client("COMMAND", "GETKEYS", "get", "k") == Failure("ERR Invalid command specified")
         client.close()
     finally:
-        program.stop()
+        program.kill()
 
 
 def test_every_text_is_ready_when_it_is_asked_for():

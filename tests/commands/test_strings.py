@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.commands.client import Client, Failure, Map
-from tests.commands.conftest import Program
+from tests.program import Program
 
 WRONG_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value"
 NOT_INTEGER = "ERR value is not an integer or out of range"

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.commands.client import Client, Map
-from tests.commands.conftest import Program
+from tests.program import Program
 
 LONG = "k" * 300
 KEYS = ["a", "b", "c", "a:1", "b:22", "c:333", ""]

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from tests.commands.client import Client
-from tests.commands.conftest import Program
 from tests.commands.traces import scan_all, two_sides, unordered
+from tests.program import Program
 
 KEYS = ["small", "wide", "long", "other"]
 COMMANDS = 2000

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from tests.commands.client import Client
-from tests.commands.conftest import Program
 from tests.commands.traces import bulks, scan_all, two_sides, unordered
+from tests.program import Program
 
 KEYS = ["numbers", "many", "words", "long", "mixed", "target"]
 COMMANDS = 2500

@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 
 from tests.commands.client import Client
-from tests.commands.conftest import Program
+from tests.program import Program
 
 KEYS = ["a", "b", "c", "d", "k" * 300]
 COMMANDS = 1500

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from tests.commands.client import Client
-from tests.commands.conftest import Program
 from tests.commands.test_traces_generic import is_modern
+from tests.program import Program
 
 KEYS = ["a", "b", "c", "text", "none"]
 COMMANDS = 2500

@@ -11,8 +11,8 @@ import pytest
 
 from kv._core.engine import inspect
 from tests.commands.client import Client, Failure
-from tests.commands.conftest import Program
 from tests.commands.embedded import Embedded
+from tests.program import Program
 
 SCORES = [("a", 1), ("b", 2), ("c", 2), ("d", 3.5), ("e", float("inf"))]
 

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from tests.commands.client import Client
-from tests.commands.conftest import Program
 from tests.commands.test_traces_generic import is_modern
+from tests.program import Program
 
 
 @contextmanager

@@ -5,17 +5,17 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.integration.running import RunningServer
+from tests.program import Program
 
 
 @pytest.fixture
-def start_server(tmp_path) -> Iterator[Callable[..., RunningServer]]:
-    started: list[RunningServer] = []
+def start_server(tmp_path) -> Iterator[Callable[..., Program]]:
+    started: list[Program] = []
 
-    def start(*options: str, **rest) -> RunningServer:
+    def start(*options: str, **rest) -> Program:
         directory = tmp_path / str(len(started))
         directory.mkdir()
-        started.append(RunningServer(directory, *options, **rest))
+        started.append(Program(directory, *options, **rest))
         return started[-1]
 
     yield start

@@ -1,89 +1,44 @@
-"""A server of ours in a folder of its own, started, stopped and killed at will."""
+"""A server with an append-only file, and such files made by hand."""
 from __future__ import annotations
 
 import contextlib
-import os
-import resource
-import signal
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from tests.commands.client import Client, request
-
-ROOT = Path(__file__).resolve().parents[2]
-START_SECONDS = 20
+from tests.program import START_SECONDS, Program
 
 
-class Server:
+class Server(Program):
     """`with Server(folder, appendonly="yes") as server: server("SET", "k", "v")`; options with _ for -."""
 
     def __init__(self, folder: Path, file_size_limit: int | None = None, wait: bool = True,
                  **options: Any) -> None:
-        self.folder = folder
-        self.log_path = folder / "log"
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        options = {"save": "", "enable_debug_command": "yes", "appendonly": "yes", **options}
-        words = []
-        for name, value in options.items():
-            words += ["--" + name.replace("_", "-"), str(value)]
-
-        def limit() -> None:
-            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-            resource.setrlimit(resource.RLIMIT_FSIZE, (file_size_limit, resource.RLIM_INFINITY))
-
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "kv.server", "--port", str(self.port), "--bind", "127.0.0.1",
-             "--dir", str(folder), "--logfile", str(self.log_path), *words],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": str(ROOT)}, preexec_fn=limit if file_size_limit else None)
-        self.client: Client | None = None
+        options = {"enable_debug_command": "yes", "appendonly": "yes", **options}
+        words = [word for name, value in options.items() for word in ("--" + name.replace("_", "-"), str(value))]
+        super().__init__(folder, *words, wait=False, file_size_limit=file_size_limit)
+        self.connection: Client | None = None
         if wait:
-            self.connect()
+            self.wait_loaded()
 
-    def connect(self) -> None:
-        """Wait until it serves."""
-        deadline = time.monotonic() + START_SECONDS
-        while True:
-            try:
-                self.client = Client(self.port)
-                if not str(self.client("PING")).startswith("LOADING"):
-                    return
-                self.client.close()
-            except ConnectionError:
-                pass
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError("the server did not start:\n" + self.log())
-            time.sleep(0.01)
+    def wait_loaded(self) -> None:
+        """Wait until it serves, the dataset read."""
+        self.wait_ready()
+        self.connection = self.connect()
+        self.until(lambda: not str(self("PING")).startswith("LOADING"), START_SECONDS)
 
     def __call__(self, *words: Any) -> Any:
-        assert self.client is not None
-        return self.client(*words)
+        assert self.connection is not None
+        return self.connection(*words)
 
     def pipe(self, commands: list[tuple]) -> list[Any]:
-        assert self.client is not None
-        self.client.socket.sendall(b"".join([request(*words) for words in commands]))
-        return [self.client.reply() for _ in commands]
+        assert self.connection is not None
+        self.connection.socket.sendall(b"".join([request(*words) for words in commands]))
+        return [self.connection.reply() for _ in commands]
 
     def info(self, section: str = "persistence") -> dict[str, str]:
         lines = self("INFO", section).decode().splitlines()
         return dict(line.split(":", 1) for line in lines if ":" in line)
-
-    def log(self) -> str:
-        return self.log_path.read_text() if self.log_path.exists() else ""
-
-    def until(self, holds: Callable[[], Any], seconds: float = 10) -> None:
-        """Wait for a condition."""
-        deadline = time.monotonic() + seconds
-        while not holds():
-            assert time.monotonic() < deadline, "it did not come about; the log:\n" + self.log()
-            time.sleep(0.01)
 
     def rewritten(self, count: int = 1) -> None:
         """Wait for so many rewrites to be over."""
@@ -93,25 +48,13 @@ class Server:
 
         self.until(over)
 
-    def ends(self, seconds: float = 10) -> int:
-        """Wait for the process to end; its status."""
-        return self.process.wait(seconds)
-
-    def terminate(self) -> int:
-        self.process.terminate()
-        return self.ends()
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
     def __enter__(self) -> Server:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        if self.client is not None:
+        if self.connection is not None:
             with contextlib.suppress(OSError):
-                self.client.close()
+                self.connection.close()
         self.kill()
 
 

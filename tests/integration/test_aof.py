@@ -40,14 +40,14 @@ def test_a_new_folder(tmp_path: Path) -> None:
                                       "appendonly.aof.1.incr.aof seq 1 type i\n")
         increment = tmp_path / "appendonlydir" / "appendonly.aof.1.incr.aof"
         assert increment.read_bytes() == commands("SELECT 0", "SET a 1")
-        assert "Creating AOF base file appendonly.aof.1.base.aof on server start" in server.log()
-        assert server.terminate() == 0
-    assert "Calling fsync() on the AOF file." in server.log()
+        assert "Creating AOF base file appendonly.aof.1.base.aof on server start" in server.text()
+        assert server.stop() == 0
+    assert "Calling fsync() on the AOF file." in server.text()
     with Server(tmp_path) as server:
         assert server("GET", "a") == b"1"
-        assert "Opening AOF incr file appendonly.aof.1.incr.aof on server start" in server.log()
-        assert "DB loaded from incr file appendonly.aof.1.incr.aof: " in server.log()
-        assert "DB loaded from append only file: " in server.log()
+        assert "Opening AOF incr file appendonly.aof.1.incr.aof on server start" in server.text()
+        assert "DB loaded from incr file appendonly.aof.1.incr.aof: " in server.text()
+        assert "DB loaded from append only file: " in server.text()
 
 
 def test_databases_and_expiry_come_back(tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_an_old_single_file_is_taken_over(tmp_path: Path) -> None:
     (tmp_path / "appendonly.aof").write_bytes(commands("SELECT 0", "SET a 1"))
     with Server(tmp_path) as server:
         assert server("GET", "a") == b"1"
-        assert "Successfully migrated an old-style AOF file (appendonly.aof) into the AOF" in server.log()
+        assert "Successfully migrated an old-style AOF file (appendonly.aof) into the AOF" in server.text()
     assert names(tmp_path) == ["appendonly.aof", "appendonly.aof.1.incr.aof", "appendonly.aof.manifest"]
     assert not (tmp_path / "appendonly.aof").exists()
     with Server(tmp_path) as server:
@@ -125,7 +125,7 @@ def test_what_no_manifest_names_is_not_read_nor_appended_to(tmp_path: Path) -> N
 def refused(folder: Path, line: str, **options) -> None:
     with Server(folder, wait=False, **options) as server:
         assert server.ends() == 1
-        assert line in server.log()
+        assert line in server.text()
 
 
 def test_a_corrupt_file_is_refused(tmp_path: Path) -> None:
@@ -146,9 +146,9 @@ def test_a_truncated_file_is_cut_or_refused(tmp_path: Path) -> None:
     refused(tmp_path, "Unexpected end of file reading the append only file", aof_load_truncated="no")
     with Server(tmp_path) as server:
         assert server("GET", "a") == b"1"
-        assert "Revert incomplete MULTI/EXEC transaction in AOF file appendonly.aof.1" in server.log()
+        assert "Revert incomplete MULTI/EXEC transaction in AOF file appendonly.aof.1" in server.text()
         length = len(commands("SET a 1"))
-        assert f"Truncating the AOF appendonly.aof.1.incr.aof at offset {length}" in server.log()
+        assert f"Truncating the AOF appendonly.aof.1.incr.aof at offset {length}" in server.text()
         server("SET", "b", "2")
     assert (inside / "appendonly.aof.1.incr.aof").read_bytes() == commands("SET a 1", "SELECT 0", "SET b 2")
 
@@ -174,7 +174,7 @@ def test_clients_are_told_loading(tmp_path: Path) -> None:
         lines = client("INFO", "persistence").decode()
         assert "loading:1\r\n" in lines
         assert "loading_total_bytes:" in lines and "loading_loaded_perc:" in lines
-        assert server.terminate() == 0      # it does not wait for the end
+        assert server.stop() == 0      # it does not wait for the end
 
 
 def connects(server: Server) -> bool:
@@ -204,7 +204,7 @@ def test_a_rewrite_replaces_all_files(tmp_path: Path) -> None:
                      "Successfully created the temporary AOF base file temp-rewriteaof-bg-",
                      "Background AOF rewrite finished successfully",
                      "Removing the history file appendonly.aof.1.base.aof in the background"):
-            assert line in server.log()
+            assert line in server.text()
         figures = server.info()
         sizes = [path.stat().st_size for path in (tmp_path / "appendonlydir").glob("*.aof")]
         assert int(figures["aof_current_size"]) == sum(sizes) and figures["aof_last_bgrewrite_status"] == "ok"
@@ -235,8 +235,8 @@ def test_only_one_at_a_time(tmp_path: Path) -> None:
         server("BGREWRITEAOF")
         assert server("BGREWRITEAOF") == "ERR Background append only file rewriting already in progress"
         assert isinstance(server("BGREWRITEAOF"), Failure)
-        assert server.terminate() == 0
-        assert "There is a child rewriting the AOF. Killing it!" in server.log()
+        assert server.stop() == 0
+        assert "There is a child rewriting the AOF. Killing it!" in server.text()
     assert not list(tmp_path.glob("temp-*"))
     with Server(tmp_path) as server:
         assert server("DBSIZE") == 1000     # base and two increments
@@ -247,10 +247,10 @@ def test_a_killed_child_is_a_failure_unless_asked_to_go(tmp_path: Path) -> None:
         fill(server, 1000)
         for count, number in enumerate((signal.SIGUSR1, signal.SIGKILL), 1):
             server("BGREWRITEAOF")
-            pid = int(server.log().rsplit("rewriting started by pid ", 1)[1].split()[0])
+            pid = int(server.text().rsplit("rewriting started by pid ", 1)[1].split()[0])
             os.kill(pid, number)
             server.rewritten(count)
-            assert f"Background AOF rewrite terminated by signal {int(number)}" in server.log()
+            assert f"Background AOF rewrite terminated by signal {int(number)}" in server.text()
             assert server.info()["aof_rewrites_consecutive_failures"] == str(count - 1)
         assert server.info()["aof_last_bgrewrite_status"] == "err"
         server("CONFIG", "SET", "rdb-key-save-delay", 0)
@@ -265,7 +265,7 @@ def test_a_killed_child_is_a_failure_unless_asked_to_go(tmp_path: Path) -> None:
 def test_growth_starts_a_rewrite(tmp_path: Path) -> None:
     with Server(tmp_path, auto_aof_rewrite_percentage=100, auto_aof_rewrite_min_size=20_000) as server:
         server.until(lambda: fill(server, 100) or server.info()["aof_rewrites"] == "1")
-        assert "Starting automatic rewriting of AOF on " in server.log()
+        assert "Starting automatic rewriting of AOF on " in server.text()
 
 
 def test_history_may_be_kept(tmp_path: Path) -> None:
@@ -335,10 +335,10 @@ def test_a_first_rewrite_that_fails_is_tried_again(tmp_path: Path) -> None:
         fill(server, 1000)
         server("CONFIG", "SET", "appendonly", "yes")
         assert server("SHUTDOWN") == "ERR Errors trying to SHUTDOWN. Check logs."
-        assert "Writing initial AOF, can't exit." in server.log()
+        assert "Writing initial AOF, can't exit." in server.text()
         server("INCR", "counter")
         server("CONFIG", "SET", "rdb-key-save-delay", 0)
-        os.kill(int(server.log().rsplit("rewriting started by pid ", 1)[1].split()[0]), signal.SIGKILL)
+        os.kill(int(server.text().rsplit("rewriting started by pid ", 1)[1].split()[0]), signal.SIGKILL)
         server.rewritten(2)
         server("INCR", "counter")
         assert manifest(tmp_path).count("\n") == 2
@@ -364,7 +364,7 @@ def test_a_folder_that_cant_be_made(tmp_path: Path) -> None:
         assert server("CONFIG", "GET", "appendonly") == [b"appendonly", b"no"]
         assert server("BGREWRITEAOF") == ("ERR Can't execute an AOF background rewriting. Please check the "
                                           "server logs for more information.")
-        assert "Can't open or create append-only dir appendonlydir" in server.log()
+        assert "Can't open or create append-only dir appendonlydir" in server.text()
 
 
 # -- DEBUG ---------------------------------------------------------------------------------------------------
@@ -411,11 +411,11 @@ def test_no_space_and_space_again(tmp_path: Path) -> None:
         unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
         resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, unlimited)
         server.until(lambda: server.info()["aof_last_write_status"] == "ok")
-        assert "AOF write error looks solved. The server can write again." in server.log()
+        assert "AOF write error looks solved. The server can write again." in server.text()
         assert server("SET", "last", "1") == "OK"
         server.kill()
     with Server(tmp_path) as server:
-        assert server("DBSIZE") == keys + 1 and "short read" not in server.log()
+        assert server("DBSIZE") == keys + 1 and "short read" not in server.text()
 
 
 def fill_up(server: Server):
@@ -434,7 +434,7 @@ def test_no_space_ends_the_process_with_always(tmp_path: Path) -> None:
                 assert server("SET", f"key:{acknowledged}", "x" * 100) == "OK"
                 acknowledged += 1
         assert server.ends() == 1
-        assert "Can't recover from AOF write error when the AOF fsync policy is 'always'." in server.log()
+        assert "Can't recover from AOF write error when the AOF fsync policy is 'always'." in server.text()
     with Server(tmp_path) as server:
         assert server("DBSIZE") == acknowledged
 
@@ -450,7 +450,7 @@ def test_files_move_to_redis_and_back(tmp_path: Path) -> None:
         server("SELECT", 2)
         server("SET", "b", "2", "EX", 1000)
         port = server.port
-        server.terminate()
+        server.stop()
     program = [REDIS, "--port", str(port), "--appendonly", "yes", "--aof-use-rdb-preamble", "no",
                "--dir", str(tmp_path), "--save", ""]
     with subprocess.Popen(program, stdout=subprocess.DEVNULL) as redis:

@@ -18,9 +18,9 @@ NODE = Path(__file__).parent / "node"
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    from tests.integration.running import RunningServer
+    from tests.program import Program
 
-    running = RunningServer(tmp_path_factory.mktemp("clients"), "--requirepass", "open sesame")
+    running = Program(tmp_path_factory.mktemp("clients"), "--requirepass", "open sesame")
     yield running
     running.kill()
 

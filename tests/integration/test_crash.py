@@ -83,7 +83,7 @@ def survivors(folder: Path, writers: list[Load], **options) -> dict[str, int]:
     """Start again and stop; the values that are there."""
     with Server(folder, **options) as server:
         values = {writer.name_: int(server("GET", writer.name_) or 0) for writer in writers}
-        assert server("PING") == "PONG" and "Bad file format" not in server.log()
+        assert server("PING") == "PONG" and "Bad file format" not in server.text()
         return values
 
 

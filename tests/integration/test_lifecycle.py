@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from tests.integration.running import ROOT, free_port
+from tests.program import ROOT, free_port
 
 PYTHON = [sys.executable, "-m", "kv.server"]
 
