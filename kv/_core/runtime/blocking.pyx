@@ -74,6 +74,7 @@ cdef void block_on_keys(Context *c, int type, int first, int count, int64_t unti
     if until_ms:
         add_deadline(c.runtime, wait)
     c.session.waiting = wait
+    c.session.last_command = c.command
     c.session.flags |= SESSION_BLOCKED
     c.runtime.blocked_count += 1
 
