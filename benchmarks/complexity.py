@@ -3,10 +3,10 @@
 
     .venv/bin/python benchmarks/complexity.py [--peer redis-server] [--sizes 1000 10000 100000 1000000 10000000]
 
-For each size both servers hold a collection of so many elements; then random requests of each command are sent in pipelines, and the
-processor time a request is printed in microseconds, with its growth since the size before. What grows is mostly waiting
-for memory: the same growth as the peer's is what to look for, and none that is in proportion to the size. Ten million elements
-take some gigabytes and minutes.
+For each size both servers hold a collection of so many elements; then random requests of each command are sent in
+pipelines, and the processor time a request is printed in microseconds, with its growth since the size before. What grows is
+mostly waiting for memory: the same growth as the peer's is what to look for, and none that is in proportion to the size. Ten
+million elements take some gigabytes and minutes.
 """
 from __future__ import annotations
 
