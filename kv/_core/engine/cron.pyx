@@ -10,14 +10,14 @@ from kv._core.base.buffer cimport buffer_free
 from kv._core.base.clock cimport clock_us
 from kv._core.base.memory cimport memory_purge_slice, memory_realloc, memory_size
 from kv._core.containers.hashtable cimport hashtable_fit, hashtable_rehash
-from kv._core.engine.dispatch cimport evict_until_fits, tell_spike
+from kv._core.engine.dispatch cimport evict_until_fits, refresh_clock, tell_spike
 from kv._core.engine.engine cimport Engine
 from kv._core.keyspace.expire cimport expire_sweep
 from kv._core.keyspace.keyspace cimport Keyspace
 from kv._core.runtime.footprint cimport footprint_note
 from kv._core.runtime.session cimport session_check_soft_limit, session_doom, session_fit_replies
 from kv._core.runtime.state cimport (
-    ALERT_LOADING, ALERT_PAUSED_WRITES, CLASS_NORMAL, SESSION_BLOCKED, SESSION_DOOMED, SESSION_LOCAL, SESSION_MONITOR,
+    ALERT_LOADING, ALERT_PAUSED_WRITES, ARENA_KEEP, ARENA_SMALL, CLASS_NORMAL, SESSION_BLOCKED, SESSION_DOOMED, SESSION_LOCAL, SESSION_MONITOR,
     SESSION_SUBSCRIBED, Runtime, Session)
 
 cdef enum:
@@ -39,7 +39,7 @@ def engine_cron(Engine engine, int hz):
     global calls
     cdef Runtime *runtime = &engine.runtime
     cdef int64_t start
-    engine.refresh_clock()
+    refresh_clock(&engine.runtime)
     if runtime.pause_end_ms and <uint64_t> runtime.keyspace.now_ms >= runtime.pause_end_ms:
         engine.unpause()
     if runtime.alerts & (ALERT_LOADING | ALERT_PAUSED_WRITES) == 0:
@@ -52,9 +52,19 @@ def engine_cron(Engine engine, int hz):
             evict_until_fits(runtime)
     resize_tables(engine)
     look_after_sessions(engine)
+    fit_arena(runtime)
     calls += 1
     if purging or calls % PURGE_EVERY == 0:
         purge()
+
+
+cdef void fit_arena(Runtime *runtime) noexcept nogil:
+    """Keep as much of the arena as the replies of late filled twice: it counts as used memory."""
+    cdef size_t keep = runtime.arena_peak * 2
+    if keep < ARENA_SMALL:
+        keep = ARENA_SMALL
+    runtime.arena_keep = keep if keep < ARENA_KEEP else ARENA_KEEP
+    runtime.arena_peak = 0
 
 
 cdef void purge() noexcept nogil:

@@ -23,12 +23,11 @@ cdef class Engine:
     cdef object __weakref__
 
     cdef void update_hiding(self) noexcept nogil
-    cdef void resume(self, Session *session) noexcept nogil
+    cdef int shortened(self, int timeout_ms) noexcept nogil
     cdef void serve_resumed(self) noexcept nogil
     cdef void forget_pending(self, Session *session) noexcept nogil
 
     cdef void note_turn(self) noexcept nogil
-    cdef void refresh_clock(self) noexcept nogil
     cdef void set_client_limit(self, uint64_t limit) noexcept nogil
     cdef void after_send(self, Session *session, int outcome) noexcept nogil
     cdef void close_session(self, Session *session) noexcept

@@ -375,9 +375,11 @@ cdef void begin_replies(Runtime *runtime, Session *session) noexcept nogil:
         session_spill(session)
     if session.arena_length == 0:
         session.arena_start = runtime.arena.length
+    runtime.arena_owner = session
 
 
 cdef void end_replies(Runtime *runtime, Session *session) noexcept nogil:
+    runtime.arena_owner = NULL
     if unlikely(session.fd < 0):
         runtime.arena.length = session.arena_start
         return

@@ -43,7 +43,7 @@ cdef inline bint output_full(const Context *c) noexcept nogil:
     """Whether the reply is already longer than its client is allowed to have waiting: it will not be sent, so a body
     that can answer without end (a count by the client's choice) stops here."""
     cdef uint64_t hard = c.runtime.output_limits[c.session.class_].hard
-    return (unlikely(hard != 0) and c.session.fd >= 0
+    return (unlikely(hard != 0) and c.session.fd >= 0 and c.runtime.arena_owner == c.session
             and c.reply.out.length - c.session.arena_start > (hard if hard > OUTPUT_BLOCK else OUTPUT_BLOCK))
 
 

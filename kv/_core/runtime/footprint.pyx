@@ -15,11 +15,12 @@ output limit would take others with it.
 from libc.stdint cimport uint64_t
 
 from kv._core.base.memory cimport memory_size
+from kv._core.runtime.observed cimport Watch
 from kv._core.runtime.pubsub cimport KIND_COUNT, Subscription, Subscriptions
 from kv._core.runtime.state cimport (
     CLASS_NORMAL, CLASS_PUBSUB, CLASS_REPLICA, CLIENT_BUCKETS, SESSION_DOOMED, SESSION_LOCAL, SESSION_NO_EVICT, Runtime,
     Session)
-from kv._core.runtime.transaction cimport Transaction, Watch
+from kv._core.runtime.transaction cimport Transaction
 
 cdef enum:
     SMALLEST_BUCKET = 15        # everything below 2^16 bytes stands in the first bucket
@@ -33,13 +34,14 @@ cdef size_t footprint(const Session *session) noexcept nogil:
     """Bytes that the session takes, its buffers included (tot-mem of CLIENT LIST)."""
     return (memory_size(session) + session.output_bytes + reply_bytes(session) + session.input.capacity
             + session.partial.capacity * sizeof(session.partial.items[0]) + argument_bytes(session)
+            + (memory_size(session.waiting) if session.waiting != NULL else 0)
             + transaction_bytes(<const Transaction *> session.transaction)
             + subscription_bytes(<const Subscriptions *> session.subscriptions))
 
 
 cdef inline size_t reply_bytes(const Session *session) noexcept nogil:
     """Its stretch of the arena, which grows while it runs."""
-    if session.runtime.running == session:
+    if session.runtime.arena_owner == session:
         return session.runtime.arena.length - session.arena_start
     return session.arena_length
 

@@ -19,8 +19,9 @@ from kv._core.base.platform cimport unlikely
 from kv._core.resp.parser cimport parser_free, parser_init
 from kv._core.runtime.footprint cimport footprint_forget, footprint_note
 from kv._core.runtime.state cimport (
-    ARENA_SHARE, CLASS_NORMAL, OUTPUT_BLOCK, OUTPUT_BLOCK_LEAST, SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_IN_DOOMED, SESSION_MONITOR,
-    SESSION_NO_EVICT, SESSION_NO_TOUCH, SESSION_READY, SESSION_REPLY_OFF, SESSION_REPLY_SKIP,
+    ARENA_SHARE, CLASS_NORMAL, OUTPUT_BLOCK, OUTPUT_BLOCK_LEAST, SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED,
+    SESSION_IN_DOOMED, SESSION_MONITOR, SESSION_NO_EVICT, SESSION_NO_TOUCH, SESSION_PENDING_INPUT, SESSION_READY,
+    SESSION_REPLY_OFF, SESSION_REPLY_SKIP,
     SESSION_REPLY_SKIP_NEXT, UNAUTHENTICATED_OUTPUT, OutputBlock, OutputLimit, Runtime, Session)
 from kv._core.runtime.transaction cimport transaction_end, transaction_free
 
@@ -113,7 +114,21 @@ cdef void session_mark_ready(Session *session) noexcept nogil:
         session.runtime.ready = session
 
 
+cdef void session_resume(Session *session) noexcept nogil:
+    """The session no longer waits: have its input run in the next turn."""
+    if not session.flags & SESSION_PENDING_INPUT:
+        session.flags |= SESSION_PENDING_INPUT
+        session.next_pending = session.runtime.pending
+        session.runtime.pending = session
+
+
 # -- output that waits --------------------------------------------------------------------------------------------
+
+cdef void keep_output(Session *session, const char *data, size_t length) noexcept nogil:
+    """Queue bytes behind what waits. What does not fit into one block wants larger ones."""
+    append_block(session, data, length)
+    session_note_replies(session, session.output_last.length if session.output == session.output_last else OUTPUT_BLOCK)
+
 
 cdef void append_block(Session *session, const char *data, size_t length) noexcept nogil:
     cdef OutputBlock *last = session.output_last
@@ -141,7 +156,6 @@ cdef void append_block(Session *session, const char *data, size_t length) noexce
     session.output_last = block
     session.output_blocks += 1
     session.output_bytes += memory_size(block)
-    session_note_replies(session, session.output_bytes)
 
 
 cdef void session_note_replies(Session *session, size_t length) noexcept nogil:
@@ -171,7 +185,7 @@ cdef void session_fit_replies(Session *session) noexcept nogil:
 cdef void session_spill(Session *session) noexcept nogil:
     """Move this turn's replies behind what already waits, because more must follow them."""
     if session.arena_length:
-        append_block(session, session.runtime.arena.data + session.arena_start, session.arena_length)
+        keep_output(session, session.runtime.arena.data + session.arena_start, session.arena_length)
         session.arena_length = 0
         check_hard_limit(session)
 
@@ -181,7 +195,7 @@ cdef void session_push(Session *session, const char *data, size_t length) noexce
     if session.flags & (SESSION_DOOMED | SESSION_CLOSE_AFTER_REPLY) or session.fd < 0:
         return
     session_spill(session)
-    append_block(session, data, length)
+    keep_output(session, data, length)
     session_mark_ready(session)
     check_hard_limit(session)
     if unlikely(session.runtime.client_limit):
@@ -190,7 +204,7 @@ cdef void session_push(Session *session, const char *data, size_t length) noexce
 
 cdef void session_keep_unsent(Session *session, const char *data, size_t length) noexcept nogil:
     """Keep what its socket did not take."""
-    append_block(session, data, length)
+    keep_output(session, data, length)
     check_hard_limit(session)
 
 

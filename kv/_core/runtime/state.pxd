@@ -80,7 +80,8 @@ cdef enum ClientClass:          # of client-output-buffer-limit
     CLASS_COUNT = 3
 
 cdef enum:
-    ARENA_KEEP = 1 << 20        # bytes of the reply arena kept between turns
+    ARENA_KEEP = 1 << 20        # bytes of the reply arena that are kept between turns at most
+    ARENA_SMALL = 64 * 1024     # ... and at least
     ARENA_SHARE = 1 << 20       # bytes of replies that a session may have in the arena
     UNAUTHENTICATED_OUTPUT = 1024  # bytes that may wait for a session that is not authenticated
     OUTPUT_BLOCK = 16 * 1024    # a block of pending output has at least so many bytes at a session that is busy
@@ -134,7 +135,6 @@ cdef struct Session:
     uint64_t bytes_out
     uint32_t database_hint      # unused by the core; the embedder's
     uint32_t class_             # ClientClass
-    int64_t blocked_until_ms    # unix time a wait ends, 0: never
     uint64_t input_peak         # most bytes of input held at once lately
     Session *next               # all sessions, oldest first
     Session *previous
@@ -149,7 +149,7 @@ cdef struct Session:
     Session *previous_in_bucket
     void *transaction           # MULTI's queue
     void *subscriptions
-    void *waiting               # what it is blocked on
+    void *waiting               # the Wait of a command that is blocked
     void *tracking
 
 ctypedef void (*command_body)(Context *c) noexcept nogil
@@ -202,6 +202,7 @@ cdef struct Context:            # what a body works with
     Parser *parser              # of the session, for arguments in blocks of their own; NULL: none
     bint propagated             # the body said itself what goes to the AOF and replicas
     bint block                  # the body made the session wait: no reply, no statistics yet
+    bint retried                # the session waited, and a key that it waits for has changed
 
 cdef struct ErrorKind:
     char code[32]               # its first word, terminated
@@ -252,6 +253,9 @@ cdef struct Runtime:
     Session *pending            # no longer waiting: their input is run in the next turn
     uint32_t alerts             # Alert bits
     Buffer arena                # replies of this turn
+    size_t arena_peak           # most bytes that were in it lately
+    size_t arena_keep           # bytes of it that are kept between turns: follows the peak
+    Session *arena_owner        # whose requests run: the arena's end is its
     Buffer effects              # commands for the AOF and replicas, not yet taken
     int effects_database        # number of the database that they stand in, -1: a SELECT is due
     uint64_t effects_total      # bytes ever appended
@@ -293,7 +297,16 @@ cdef struct Runtime:
     void *face                  # the Python Engine, for commands written in Python
     Session *running            # whose command runs
     uint64_t redacted           # words of the running command that no log may show, a bit each
-    Hashtable watched           # WatchedKey pointers (runtime/transaction)
+    Hashtable observed_keys     # ObservedKey pointers (runtime/observed)
+    uint64_t watched_keys       # how many of them are watched
+    uint64_t awaited_keys       # ... are waited for
+    uint64_t awaited_missing    # ... so that their end counts, too
+    void *ready_keys            # ObservedKeys that changed and are waited for, in order of their changes
+    void *ready_keys_last
+    void (*on_ready)(Runtime *runtime) noexcept nogil     # called after the command that changed them
+    void **deadlines            # Waits with a timeout, a heap: the nearest first
+    size_t deadline_count
+    size_t deadline_capacity
     uint64_t watching_sessions  # sessions that watch a key
     Hashtable channels          # Channel pointers (runtime/pubsub)
     Hashtable subscriptions     # Subscription pointers
