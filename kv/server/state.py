@@ -88,7 +88,8 @@ class ServerState:
             mem_replication_backlog=0, mem_total_replication_buffers=0, mem_clients_slaves=0,
             mem_clients_normal=figures["clients"], mem_cluster_links=0, mem_aof_buffer=server.aof.buffered,
             mem_allocator="slab", mem_overhead_db_hashtable_rehashing=sum(
-                inspect.table_bytes(server.engine, number)[1] for number in range(server.config.databases)), active_defrag_running=0,
+                inspect.table_bytes(server.engine, number)[1] for number in range(server.config.databases)),
+            active_defrag_running=0,
             lazyfree_pending_objects=figures["lazyfree_pending"], lazyfreed_objects=figures["lazyfreed"])
 
     @property
@@ -135,8 +136,10 @@ class ServerState:
             io_threaded_total_prefetch_entries=0,
             client_query_buffer_limit_disconnections=figures["query_limit_closed"],
             client_output_buffer_limit_disconnections=figures["output_limit_closed"],
-            reply_buffer_shrinks=figures["reply_shrinks"], reply_buffer_expands=figures["reply_expands"], eventloop_cycles=figures["turns"], eventloop_duration_sum=figures["loop_us"],
-            eventloop_duration_cmd_sum=inspect.commands_us(server.engine), instantaneous_eventloop_cycles_per_sec=round(metrics.cycles.average),
+            reply_buffer_shrinks=figures["reply_shrinks"], reply_buffer_expands=figures["reply_expands"],
+            eventloop_cycles=figures["turns"], eventloop_duration_sum=figures["loop_us"],
+            eventloop_duration_cmd_sum=inspect.commands_us(server.engine),
+            instantaneous_eventloop_cycles_per_sec=round(metrics.cycles.average),
             instantaneous_eventloop_duration_usec=round(metrics.turn_us.average), acl_access_denied_auth=figures["auth_failures"],
             acl_access_denied_cmd=figures["acl_denied_cmd"], acl_access_denied_key=0, acl_access_denied_channel=0)
 

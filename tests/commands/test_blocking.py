@@ -276,9 +276,8 @@ def test_figures(crowd: Crowd, client: Client) -> None:
 
 def test_the_aof_is_told_of_plain_pops(client: Client, tmp_path_factory: pytest.TempPathFactory) -> None:
     """What waited in a server with an AOF is there as what it came to."""
-    import sys
     folder = tmp_path_factory.mktemp("aof")
-    program = Program([sys.executable, "-m", "kv.server", "--appendonly", "yes"], folder)
+    program = Program(folder, "--appendonly", "yes")
     try:
         main = Client(program.port)
         crowd = Crowd(program, 2, main)
@@ -296,4 +295,4 @@ def test_the_aof_is_told_of_plain_pops(client: Client, tmp_path_factory: pytest.
         crowd.close()
         main.close()
     finally:
-        program.stop()
+        program.kill()

@@ -167,7 +167,7 @@ def test_the_largest_go_first_and_no_more_than_must(program, control):
     clients = [sender(program, name) for name in sizes for _ in range(3)]
     for client, size in zip(clients, [size for size in sizes.values() for _ in range(3)], strict=True):
         hold_argument(client, size)
-    taken = {name: 0 for name in sizes}
+    taken = dict.fromkeys(sizes, 0)
     for name, size in sizes.items():
         program.until(lambda name=name, size=size: figure(control, name, "qbuf") == size)
         taken[name] = figure(control, name, "tot-mem")

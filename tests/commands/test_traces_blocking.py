@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from tests.commands.client import Client
-from tests.program import Program
 from tests.commands.traces import two_sides
+from tests.program import Program
 
 CLIENTS = 6
 KEYS = ["a", "b", "c", "d"]

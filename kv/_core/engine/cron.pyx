@@ -17,8 +17,8 @@ from kv._core.keyspace.keyspace cimport Keyspace
 from kv._core.runtime.footprint cimport footprint_note
 from kv._core.runtime.session cimport session_check_soft_limit, session_doom, session_fit_replies
 from kv._core.runtime.state cimport (
-    ALERT_LOADING, ALERT_PAUSED_WRITES, ARENA_KEEP, ARENA_SMALL, CLASS_NORMAL, SESSION_BLOCKED, SESSION_DOOMED, SESSION_LOCAL, SESSION_MONITOR,
-    SESSION_SUBSCRIBED, Runtime, Session)
+    ALERT_LOADING, ALERT_PAUSED_WRITES, ARENA_KEEP, ARENA_SMALL, CLASS_NORMAL, SESSION_BLOCKED, SESSION_DOOMED,
+    SESSION_LOCAL, SESSION_MONITOR, SESSION_SUBSCRIBED, Runtime, Session)
 
 cdef enum:
     IDLE_MS = 2000              # a client that was silent for so long has its input buffer shrunk

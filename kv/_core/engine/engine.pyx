@@ -41,7 +41,8 @@ from kv._core.runtime.footprint cimport footprint_count_all, footprint_note
 from kv._core.runtime.lazyfree cimport lazyfree_entry
 from kv._core.runtime.session cimport session_doom, session_free, session_new, session_push, session_resume, session_send
 from kv._core.runtime.state cimport (
-    ALERT_CLIENT_LIMIT, ALERT_FEW_REPLICAS, ALERT_LOADING, ALERT_MAXMEMORY, ALERT_MONITORS, ALERT_PAUSED_ALL, ALERT_PAUSED_WRITES, ALERT_WRITE_ERROR,
+    ALERT_CLIENT_LIMIT, ALERT_FEW_REPLICAS, ALERT_LOADING, ALERT_MAXMEMORY, ALERT_MONITORS, ALERT_PAUSED_ALL,
+    ALERT_PAUSED_WRITES, ALERT_WRITE_ERROR,
     ARENA_KEEP, COMMAND_SKIP_COMMANDLOG, CLASS_NORMAL, CLASS_PUBSUB, CLASS_REPLICA, SESSION_BLOCKED,
     SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_LOOPBACK, SESSION_MONITOR, SESSION_PENDING_INPUT,
     SESSION_POSTPONED, SESSION_READY, SESSION_UNIX, SESSION_WANTS_WRITE, Context, Runtime, Session)
@@ -295,10 +296,6 @@ cdef class Engine:
         elif name == "notify_keyspace_events":
             keyspace.event_classes = value
             observing_update(runtime)
-        elif name == "proto_max_bulk_len":
-            runtime.bulk_limit = value
-        elif name == "client_query_buffer_limit":
-            runtime.query_limit = value
         elif name == "requires_password":
             runtime.requires_password = value
         elif name == "latency_tracking":
@@ -326,6 +323,16 @@ cdef class Engine:
         elif name == "import_mode":
             keyspace.import_mode = value
             self.update_hiding()
+        else:
+            self.set_client_option(name, value)
+
+    def set_client_option(self, str name, value):
+        """What holds for clients: how much they may send, be sent, and take."""
+        cdef Runtime *runtime = &self.runtime
+        if name == "proto_max_bulk_len":
+            runtime.bulk_limit = value
+        elif name == "client_query_buffer_limit":
+            runtime.query_limit = value
         elif name == "enforce_reply_list":
             runtime.enforce_blocks = value
         elif name == "reply_resizing":

@@ -12,8 +12,6 @@ turn in the arena. The chunk that all are read into belongs to nobody.
 A doomed session counts no longer, although it is closed only when the turn ends: else one that is over its
 output limit would take others with it.
 """
-from libc.stdint cimport uint64_t
-
 from kv._core.base.memory cimport memory_size
 from kv._core.runtime.observed cimport Watch
 from kv._core.runtime.pubsub cimport KIND_COUNT, Subscription, Subscriptions

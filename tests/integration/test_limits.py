@@ -1,0 +1,136 @@
+"""What waits for a better moment: rewrites inside a transaction, writes without replicas, a paused EXEC; and what the
+server tells of its own work."""
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from tests.commands.client import Failure
+from tests.integration.program import Server
+
+
+@pytest.fixture
+def server(tmp_path):
+    with Server(tmp_path, appendonly="no") as running:
+        yield running
+
+
+def transaction(server: Server, *commands: tuple) -> list:
+    assert server("MULTI") == "OK"
+    for words in commands:
+        assert server(*words) == "QUEUED"
+    return server("EXEC")
+
+
+def forks(server: Server) -> int:
+    return int(server.info("stats")["total_forks"])
+
+
+def test_a_rewrite_asked_for_in_a_transaction_is_scheduled(server):
+    before = forks(server)
+    answers = transaction(server, ("SET", "k", 1), ("BGREWRITEAOF",), ("INFO", "stats"))
+    assert answers[:2] == ["OK", "Background append only file rewriting scheduled"]
+    assert f"total_forks:{before}\r\n".encode() in answers[2]
+    server.until(lambda: forks(server) == before + 1)
+    server.rewritten()
+
+
+def test_the_file_turned_on_in_a_transaction_begins_after_it(server):
+    assert transaction(server, ("SET", "k", 1), ("CONFIG", "SET", "appendonly", "yes"), ("SET", "l", 2)) == ["OK"] * 3
+    assert "AOF was enabled during a transaction. An AOF background was scheduled" in server.text()
+    server.rewritten()
+    server("SET", "m", 3)
+    assert server("DEBUG", "LOADAOF") == "OK"
+    assert server("MGET", "k", "l", "m") == [b"1", b"2", b"3"]
+
+
+def test_commands_of_a_transaction_go_to_the_file_as_they_were_typed(tmp_path):
+    with Server(tmp_path, appendfsync="always") as server:
+        transaction(server, ("set", "k", 1), ("Append", "k", 2), ("INCR", "k"))
+        told = next((tmp_path / "appendonlydir").glob("*.incr.aof")).read_bytes().decode().split("\r\n")
+    assert [word for word in told if word and word[0] not in "*$"] == [
+        "MULTI", "SELECT", "0", "set", "k", "1", "Append", "k", "2", "INCR", "k", "EXEC"]
+
+
+def test_writes_without_enough_replicas_are_refused(server):
+    refused = Failure("NOREPLICAS Not enough good replicas to write.")
+    assert server("SET", "k", 1) == "OK"
+    server("MULTI")
+    server("SET", "k", 2)
+    other = server.connect()
+    other("CONFIG", "SET", "min-replicas-to-write", 1)
+    assert server("EXEC") == Failure("EXECABORT Transaction discarded because of: " + refused)
+    assert server("SET", "k", 3) == refused and server("GET", "k") == b"1"
+    assert transaction(server, ("GET", "k")) == [b"1"]
+    other("CONFIG", "SET", "min-replicas-max-lag", 0)
+    assert server("SET", "k", 3) == "OK"
+    other.close()
+
+
+def test_exec_of_writes_waits_while_writes_are_paused(server):
+    other = server.connect()
+    server("MULTI")
+    server("SET", "k", 1)
+    other("MULTI")
+    other("GET", "k")
+    server.connection.send("PING")
+    server.connection.reply()
+    control = server.connect()
+    control("CLIENT", "PAUSE", 60_000, "WRITE")
+    server.connection.send("EXEC")
+    server.until(lambda: b"blocked_clients:1\r\n" in control("INFO", "clients"))
+    assert other("EXEC") == [None]
+    control("CLIENT", "UNPAUSE")
+    assert server.connection.reply()[0] == "OK"
+    for client in (other, control):
+        client.close()
+
+
+def test_bind_that_fails_leaves_the_listeners_alone(server):
+    answer = server("CONFIG", "SET", "bind", "999.999.999.999")
+    assert isinstance(answer, Failure) and answer.endswith("Failed to bind to specified addresses.")
+    server.connect().close()
+
+
+def test_the_loop_tells_of_its_turns(server):
+    server("SET", "k", 1)
+    server.pipe([("GET", "k")] * 30)
+    first, first_debug = server.info("stats"), server.info("debug")
+    assert int(first["eventloop_cycles"]) > 0
+    assert 0 < int(first["eventloop_duration_cmd_sum"]) < int(first["eventloop_duration_sum"])
+    assert int(first_debug["eventloop_cmd_per_cycle_max"]) >= 30
+    assert int(first_debug["eventloop_duration_aof_sum"]) == 0
+    server.until(lambda: int(server.info("debug")["eventloop_duration_cron_sum"])
+                 > int(first_debug["eventloop_duration_cron_sum"]))
+    last = server.info("stats")
+    assert int(last["eventloop_duration_sum"]) > int(first["eventloop_duration_sum"])
+    assert int(server.info("debug")["eventloop_duration_max"]) <= int(server.info("stats")["eventloop_duration_sum"])
+    server.until(lambda: int(server.info("stats")["instantaneous_eventloop_duration_usec"]) > 0)
+    server("CONFIG", "RESETSTAT")
+    assert int(server.info("stats")["eventloop_duration_sum"]) < int(last["eventloop_duration_sum"])
+
+
+def test_memory_comes_back_after_a_flush_and_nobody_waits_for_it(server):
+    server("DEBUG", "POPULATE", 400_000, "key", 100)
+    full = server.resident()
+    server("FLUSHALL", "ASYNC")
+    longest = 0.0
+    deadline = time.monotonic() + 25
+    while server.resident() > full - (20 << 20):
+        started = time.monotonic()
+        assert server("PING") == "PONG" and started < deadline
+        longest = max(longest, time.monotonic() - started)
+        time.sleep(0.005)
+    assert longest < 1
+
+
+def test_tables_are_told_of_without_a_walk(server):
+    server("DEBUG", "POPULATE", 100_000)
+    figures = server("MEMORY", "STATS")
+    figures = dict(zip(figures[::2], figures[1::2], strict=True))
+    assert figures[b"keys.count"] == 100_000
+    assert 100_000 * 7 < figures[b"overhead.db.hashtable.lut"] < 100_000 * 20
+    rehashing = int(server.info("memory")["mem_overhead_db_hashtable_rehashing"])
+    assert (figures[b"db.dict.rehashing.count"] > 0) == (figures[b"overhead.db.hashtable.rehashing"] > 0)
+    assert rehashing <= figures[b"overhead.db.hashtable.lut"]
