@@ -77,6 +77,7 @@ def test_trace(server: Program, peer: Program, seed: int, resp: int) -> None:
                 key = words[2 if words[0] == "PFDEBUG" else 1]
                 assert ours("GET", key) == theirs("GET", key), (number, words[:4])
         set_up(ours)
+        set_up(theirs)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -84,6 +85,8 @@ def test_trace_of_corrupt_values(server: Program, peer: Program, seed: int) -> N
     draw = random.Random(seed)
     with two_sides(server, peer, 2) as sides:
         both = sides[:2]
+        for side in both:
+            set_up(side)
         for number in range(300):
             elements = [draw.random() for _ in range(draw.choice([0, 3, 50, 1000]))]
             changes = [["SETRANGE", "k", draw.randrange(len(elements) * 2 + 19), draw.randbytes(draw.randint(1, 3))]
