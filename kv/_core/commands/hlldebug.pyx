@@ -11,7 +11,8 @@ from kv._core.commands.hyperloglog cimport check_hll, corrupt_error
 from kv._core.keyspace.keyspace cimport EVENT_STRING, keyspace_put
 from kv._core.objects.entry cimport ENTRY_MODIFIED, Entry, entry_free
 from kv._core.objects.hllregisters cimport (
-    HLL_PACKED_SIZE, HLL_REGISTERS, HLL_VALUES, packed_get, packed_merge, packed_raise, registers_pack)
+    HLL_PACKED_SIZE, HLL_REGISTERS, HLL_VALUES, hll_use_simd, packed_get, packed_merge, packed_raise,
+    registers_pack)
 from kv._core.objects.hyperloglog cimport (
     hll_add, hll_collect, hll_estimate, hll_is_dense, hll_limits, hll_new, hll_print, hll_to_dense)
 from kv._core.resp.reply cimport reply_array, reply_bulk, reply_i64, reply_ok, reply_status
@@ -77,11 +78,14 @@ cdef void debug_todense(Context *c, Entry *entry) noexcept nogil:
 
 
 cdef void debug_simd(Context *c) noexcept nogil:
-    """There is one way to merge, and it is not switched."""
-    if arg_is(c, 2, b"on", 2) or arg_is(c, 2, b"off", 3):
-        reply_status(&c.reply, b"disabled", 8)
-    else:
+    """Switch AVX2 on or off; whether it is used."""
+    cdef bint on = arg_is(c, 2, b"on", 2)
+    if not on and not arg_is(c, 2, b"off", 3):
         error(c, b"ERR Argument must be ON or OFF")
+    elif hll_use_simd(on):
+        reply_status(&c.reply, b"enabled", 7)
+    else:
+        reply_status(&c.reply, b"disabled", 8)
 
 
 cdef void cmd_pfdebug(Context *c) noexcept nogil:

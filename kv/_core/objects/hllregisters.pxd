@@ -10,6 +10,9 @@ cdef enum:
 cdef struct HllHistogram:           # of the registers' values
     uint32_t counts[HLL_VALUES]     # registers that have the value
 
+# whether AVX2 is used, if wanted and where there is such a thing; it is wanted unless a test turns it off
+cdef bint hll_use_simd(bint wanted) noexcept nogil
+
 # packed registers are HLL_PACKED_SIZE bytes, registers as bytes are HLL_REGISTERS
 cdef int packed_get(const uint8_t *packed, uint32_t index) noexcept nogil
 cdef bint packed_raise(uint8_t *packed, uint32_t index, int value) noexcept nogil

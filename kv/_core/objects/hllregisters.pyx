@@ -8,7 +8,8 @@
 
 The last register ends with the last byte, so no access needs one byte more. What reads or writes all of them goes by 48
 bits: a word is loaded, and its eight fields are moved to a byte each by halving (two fields of 24 bits, four of 12,
-eight of 6), without a branch; then comparing bytes is the compiler's to vectorise.
+eight of 6), without a branch; then comparing bytes is the compiler's to vectorise. With AVX2 it goes by 192 bits
+(hllsimd), which takes a fifth of the time.
 
 The estimate is Ertl's (New cardinality estimation algorithms for HyperLogLog sketches, arXiv:1702.01284, algorithm 6),
 which needs the histogram of the values alone, and no correction for small or large sets.
@@ -18,6 +19,7 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from kv._core.base.machine cimport load_u64_le
+from kv._core.objects.hllsimd cimport simd_is_there, simd_merge, simd_pack
 
 cdef extern from "<math.h>" nogil:
     long long llroundl(long double value)
@@ -26,7 +28,15 @@ cdef enum:
     STEP = 12                   # bytes of 16 registers
     FIELD = 63                  # mask of a register
 
+cdef bint simd = simd_is_there()
+
 cdef double ALPHA = 0.721347520444481703680     # 1 / (2 ln 2), the factor for endless registers
+
+
+cdef bint hll_use_simd(bint wanted) noexcept nogil:
+    global simd
+    simd = wanted and simd_is_there()
+    return simd
 
 
 cdef int packed_get(const uint8_t *packed, uint32_t index) noexcept nogil:
@@ -68,6 +78,20 @@ cdef inline uint64_t gather(uint64_t spread_fields) noexcept nogil:
 
 cdef void packed_merge(const uint8_t *packed, uint8_t *registers) noexcept nogil:
     """Raise each register to the packed one."""
+    if simd:
+        simd_merge(packed, registers)
+    else:
+        merge_words(packed, registers)
+
+
+cdef void registers_pack(const uint8_t *registers, uint8_t *packed) noexcept nogil:
+    if simd:
+        simd_pack(registers, packed)
+    else:
+        pack_words(registers, packed)
+
+
+cdef void merge_words(const uint8_t *packed, uint8_t *registers) noexcept nogil:
     cdef uint8_t values[HLL_REGISTERS]
     cdef uint64_t word
     cdef uint8_t *out = values
@@ -83,7 +107,7 @@ cdef void packed_merge(const uint8_t *packed, uint8_t *registers) noexcept nogil
         registers[i] = values[i] if values[i] > registers[i] else registers[i]
 
 
-cdef void registers_pack(const uint8_t *registers, uint8_t *packed) noexcept nogil:
+cdef void pack_words(const uint8_t *registers, uint8_t *packed) noexcept nogil:
     cdef uint64_t low, high
     cdef int _i
     for _i in range(HLL_REGISTERS // 16):
