@@ -56,6 +56,8 @@ import kv._core.commands.counters
 import kv._core.commands.expire
 import kv._core.commands.flush
 import kv._core.commands.generic
+import kv._core.commands.geo
+import kv._core.commands.geosearch
 import kv._core.commands.hashes
 import kv._core.commands.hashscan
 import kv._core.commands.hlldebug
