@@ -45,22 +45,23 @@ class Trace:
         return [repr(longitude), repr(self.random.uniform(south, north))]
 
     def odd_place(self, key: str) -> list[Any]:
-        return self.any(*[self.place(key)] * 20, [180, 85.05112878], [-180, -85.05112878], [0, 0], [181, 0], [0, 86], ["x", 1], [1, ""],
+        return self.any(*[self.place(key)] * 60, [180, 85.05112878], [-180, -85.05112878], [0, 0], [181, 0], [0, 86], ["x", 1], [1, ""],
                         ["nan", 1], ["1e300", -1], [90, -45])
 
     def member(self) -> Any:
-        return self.any(self.random.randint(0, 400), f"m{self.random.randint(0, 400)}", "", -7, "x" * 70, 2**40)
+        return self.any(self.random.randint(0, 50), f"m{self.random.randint(0, 50)}", f"n{self.random.randint(0, 300)}", "", -7,
+                        2**40, *["x" * 70] * (self.random.random() < 0.1))
 
     def unit(self) -> Any:
         return self.any(*UNITS, *UNITS, "", "parsec")
 
     def length(self, key: str) -> Any:
         scale = {"city": 5000, "zero": 800, "date": 600_000, "pole": 900_000, "world": 5_000_000, "few": 700_000}.get(key, 1000)
-        return self.any(*[self.random.uniform(0, scale)] * 12, 0, 3e7, -1, "x", "inf", 20000)
+        return self.any(*[self.random.uniform(0, scale)] * 40, 0, 3e7, -1, "x", "inf", 20000)
 
     def measured(self, key: str) -> list[Any]:
         """A length with its unit, in metres nearly always."""
-        return [self.length(key), self.any(*["m"] * 8, self.unit())]
+        return [self.length(key), self.any(*["m"] * 15, self.unit())]
 
     def add(self) -> list[Any]:
         key = self.key()
@@ -83,8 +84,9 @@ class Trace:
     def options(self) -> list[Any]:
         extras = [word for word in ("WITHCOORD", "withdist", "WITHHASH") if self.random.random() < 0.3]
         order = self.any([], [], ["ASC"], ["desc"])
-        count = self.any([], [], ["COUNT", self.any(1, 3, 10, 1000)], ["COUNT", self.any(1, 3, 20), "ANY"], ["ANY"], ["COUNT"],
-                         ["COUNT", 0], ["COUNT", "x"]) if self.random.random() < 0.6 else []
+        count = self.random.choices(
+            [[], ["COUNT", self.any(1, 3, 10, 1000)], ["COUNT", self.any(1, 3, 20), "ANY"], ["ANY"], ["COUNT"], ["COUNT", 0],
+             ["COUNT", "x"]], [40, 20, 20, 1, 1, 1, 1])[0]
         words = [extras, order, count]
         self.random.shuffle(words)
         return [word for part in words for word in part]
@@ -108,9 +110,11 @@ class Trace:
             self.random.shuffle(parts)
             words = [word for part in parts for word in part]
             if self.random.random() < 0.25:
+                if self.random.random() < 0.9:
+                    words = [word for word in words if str(word).lower() not in ("withcoord", "withdist", "withhash")]
                 return ["GEOSEARCHSTORE", self.any("to", "few", "none"), key, *words, *self.any([], [], ["storedist"])]
             return [self.any("GEOSEARCH", "geosearch"), key, *words]
-        store = self.any([], [], [], ["STORE", self.any("to", "few")], ["STOREDIST", "to"], ["STORE"])
+        store = self.any([], [], [], ["STORE", self.any("to", "few")], ["STOREDIST", "to"], ["STORE"] * (self.random.random() < 0.2))
         read_only = self.any("", "_RO")
         if kind < 0.75:
             return ["GEORADIUS" + read_only, key, *self.odd_place(key), *self.measured(key), *self.options(), *store]

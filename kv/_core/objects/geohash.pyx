@@ -21,6 +21,7 @@ cdef double LONGITUDE_LIMIT = 180.0                 # degrees to both sides
 cdef double LATITUDE_LIMIT = 85.05112878
 cdef double EARTH_RADIUS = 6372797.560856           # metres
 cdef double MERCATOR_LIMIT = 20037726.37            # metres: half of the equator as the map has it
+cdef double SURELY = 1 + 1e-9                       # what is longer by so much is no matter of rounding
 cdef double RADIANS = M_PI / 180.0                  # of a degree
 cdef uint64_t EVEN = 0x5555555555555555ULL
 cdef uint64_t ODD = 0xaaaaaaaaaaaaaaaaULL
@@ -142,9 +143,12 @@ cdef bint geo_within(const GeoShape *shape, GeoPoint point, double *distance) no
     """Whether the point is in the shape; its distance from the centre. The sides of a box are measured at the point's
     own latitude and along its meridian."""
     cdef GeoPoint beside
+    cdef double radius = shape.radius * shape.unit
     if not shape.is_box:
+        if latitude_distance(point.latitude, shape.center.latitude) > radius * SURELY:
+            return False                                # it is no nearer than its latitude: no trigonometry
         distance[0] = geo_distance(shape.center, point)
-        return distance[0] <= shape.radius * shape.unit
+        return distance[0] <= radius
     if latitude_distance(point.latitude, shape.center.latitude) > shape.height * shape.unit / 2:
         return False
     beside.longitude, beside.latitude = shape.center.longitude, point.latitude
