@@ -69,7 +69,8 @@ class TestAdd:
         assert client("EXISTS", "s") == 0
 
     def test_a_long_error(self, client: Client) -> None:
-        assert client("GEOADD", "s", 1e300, -1e300, "m") == Failure(f"ERR invalid longitude,latitude pair {1e300:f},{-1e300:f}")
+        wrong = Failure(f"ERR invalid longitude,latitude pair {1e300:f},{-1e300:f}")
+        assert client("GEOADD", "s", 1e300, -1e300, "m") == wrong
 
     def test_other_types(self, client: Client) -> None:
         client("SET", "k", "x")
@@ -115,13 +116,16 @@ class TestQuestions:
 class TestSearch:
     def test_extras(self, sicily: Client) -> None:
         """They come in one order, whatever order they are asked in."""
-        palermo = [b"Palermo", b"190.4424", 3479099956230698, numbers(sicily, "13.36138933897018433", "38.11555639549629859")]
-        catania = [b"Catania", b"56.4413", 3479447370796909, numbers(sicily, "15.08726745843887329", "37.50266842333162032")]
+        palermo = [b"Palermo", b"190.4424", 3479099956230698,
+                   numbers(sicily, "13.36138933897018433", "38.11555639549629859")]
+        catania = [b"Catania", b"56.4413", 3479447370796909,
+                   numbers(sicily, "15.08726745843887329", "37.50266842333162032")]
         shape = ["BYRADIUS", 200, "km"]
         assert sicily("GEOSEARCH", "s", *CENTER, *shape, "WITHCOORD", "WITHHASH", "WITHDIST") == [palermo, catania]
         assert sicily("GEOSEARCH", "s", "WITHDIST", "DESC", *shape, *CENTER) == [palermo[:2], catania[:2]]
         assert sicily("GEOSEARCH", "s", *shape, "ASC", *CENTER) == [b"Catania", b"Palermo"]
-        assert sicily("GEORADIUS", "s", 15, 37, 200, "km", "WITHCOORD", "ASC") == [[catania[0], catania[3]], [palermo[0], palermo[3]]]
+        assert sicily("GEORADIUS", "s", 15, 37, 200, "km", "WITHCOORD", "ASC") == [
+            [catania[0], catania[3]], [palermo[0], palermo[3]]]
         assert sicily("GEOSEARCH", "s", "FROMMEMBER", "Palermo", "BYBOX", 400, 400, "km", "WITHHASH", "DESC") == [
             [catania[0], catania[2]], [palermo[0], palermo[2]]]
 

@@ -167,27 +167,30 @@ class TestDebug:
 
 
 class TestWhatIsNone:
-    @pytest.mark.parametrize("value", [b"", b"HYLL", b"123456789012345", EMPTY[:15], b"hyll" + EMPTY[4:], EMPTY[:4] + b"\2" + EMPTY[5:],
-                                       EMPTY[:4] + b"\0" + EMPTY[5:], b"HYLL\0" + bytes(12300)])
+    @pytest.mark.parametrize("value", [
+        b"", b"HYLL", b"123456789012345", EMPTY[:15], b"hyll" + EMPTY[4:], EMPTY[:4] + b"\2" + EMPTY[5:],
+        EMPTY[:4] + b"\0" + EMPTY[5:], b"HYLL\0" + bytes(12300)])
     def test_strings(self, client: Client, value: bytes) -> None:
         client("SET", "k", value)
         client("PFADD", "good", "a")
-        for words in (["PFADD", "k", "a"], ["PFCOUNT", "k"], ["PFCOUNT", "good", "k"], ["PFMERGE", "to", "k"], ["PFMERGE", "k", "good"],
-                      ["PFDEBUG", "ENCODING", "k"]):
+        for words in (["PFADD", "k", "a"], ["PFCOUNT", "k"], ["PFCOUNT", "good", "k"], ["PFMERGE", "to", "k"],
+                      ["PFMERGE", "k", "good"], ["PFDEBUG", "ENCODING", "k"]):
             assert client(*words) == NO_HLL
         assert client("GET", "k") == value
         assert client("EXISTS", "to") == 0
 
     def test_other_types(self, client: Client) -> None:
         client("RPUSH", "k", "a")
-        for words in (["PFADD", "k", "a"], ["PFCOUNT", "k"], ["PFCOUNT", "none", "k"], ["PFMERGE", "k"], ["PFDEBUG", "DECODE", "k"]):
+        for words in (["PFADD", "k", "a"], ["PFCOUNT", "k"], ["PFCOUNT", "none", "k"], ["PFMERGE", "k"],
+                      ["PFDEBUG", "DECODE", "k"]):
             assert client(*words) == WRONG_TYPE
 
-    @pytest.mark.parametrize("codes", [b"", b"\0", b"\x7f", b"\x7f\xfe", b"\x7f\xff\0", b"\x7f\xff\x7f", b"\x7f\xff" * 50 + b"\xff"])
+    @pytest.mark.parametrize("codes", [
+        b"", b"\0", b"\x7f", b"\x7f\xfe", b"\x7f\xff\0", b"\x7f\xff\x7f", b"\x7f\xff" * 50 + b"\xff"])
     def test_corrupt_opcodes(self, client: Client, codes: bytes) -> None:
         client("SET", "k", EMPTY[:16] + codes)
-        for words in (["PFCOUNT", "k"], ["PFCOUNT", "k", "none"], ["PFMERGE", "to", "k"], ["PFMERGE", "k"], ["PFDEBUG", "TODENSE", "k"],
-                      ["PFDEBUG", "GETREG", "k"]):
+        for words in (["PFCOUNT", "k"], ["PFCOUNT", "k", "none"], ["PFMERGE", "to", "k"], ["PFMERGE", "k"],
+                      ["PFDEBUG", "TODENSE", "k"], ["PFDEBUG", "GETREG", "k"]):
             assert client(*words) == CORRUPT
         assert client("PFADD", "k", *range(50)) in (CORRUPT, 1)
         assert client("EXISTS", "to") == 0

@@ -45,8 +45,8 @@ class Trace:
         return [repr(longitude), repr(self.random.uniform(south, north))]
 
     def odd_place(self, key: str) -> list[Any]:
-        return self.any(*[self.place(key)] * 60, [180, 85.05112878], [-180, -85.05112878], [0, 0], [181, 0], [0, 86], ["x", 1], [1, ""],
-                        ["nan", 1], ["1e300", -1], [90, -45])
+        return self.any(*[self.place(key)] * 60, [180, 85.05112878], [-180, -85.05112878], [0, 0], [181, 0], [0, 86],
+                        ["x", 1], [1, ""], ["nan", 1], ["1e300", -1], [90, -45])
 
     def member(self) -> Any:
         return self.any(self.random.randint(0, 50), f"m{self.random.randint(0, 50)}", f"n{self.random.randint(0, 300)}", "", -7,
@@ -56,7 +56,8 @@ class Trace:
         return self.any(*UNITS, *UNITS, "", "parsec")
 
     def length(self, key: str) -> Any:
-        scale = {"city": 5000, "zero": 800, "date": 600_000, "pole": 900_000, "world": 5_000_000, "few": 700_000}.get(key, 1000)
+        scale = {"city": 5000, "zero": 800, "date": 600_000, "pole": 900_000, "world": 5_000_000,
+                 "few": 700_000}.get(key, 1000)
         return self.any(*[self.random.uniform(0, scale)] * 40, 0, 3e7, -1, "x", "inf", 20000)
 
     def measured(self, key: str) -> list[Any]:
@@ -114,7 +115,8 @@ class Trace:
                     words = [word for word in words if str(word).lower() not in ("withcoord", "withdist", "withhash")]
                 return ["GEOSEARCHSTORE", self.any("to", "few", "none"), key, *words, *self.any([], [], ["storedist"])]
             return [self.any("GEOSEARCH", "geosearch"), key, *words]
-        store = self.any([], [], [], ["STORE", self.any("to", "few")], ["STOREDIST", "to"], ["STORE"] * (self.random.random() < 0.2))
+        store = self.any([], [], [], ["STORE", self.any("to", "few")], ["STOREDIST", "to"],
+                         ["STORE"] * (self.random.random() < 0.2))
         read_only = self.any("", "_RO")
         if kind < 0.75:
             return ["GEORADIUS" + read_only, key, *self.odd_place(key), *self.measured(key), *self.options(), *store]

@@ -11,7 +11,6 @@ from kv._core.base.buffer cimport buffer_reserve
 from kv._core.base.memory cimport memory_alloc, memory_free
 from kv._core.base.numbers cimport FORMAT_I64_SIZE, FORMAT_LONG_DOUBLE_SIZE, format_i64, format_long_double
 from kv._core.base.platform cimport likely
-from kv._core.base.slice cimport Slice
 from kv._core.commands.zsets cimport (
     MEMBER_EXTRA, SCORES_AT_HAND, Addition, add_scored, arg_double_or_reply, entry_to_add_to)
 from kv._core.objects.entry cimport TYPE_ZSET, Entry

@@ -19,7 +19,7 @@ from kv._core.commands.zsets cimport store_or_delete
 from kv._core.containers.skiplist cimport ScoreRange
 from kv._core.objects.entry cimport TYPE_ZSET, Entry
 from kv._core.objects.geohash cimport (
-    GEO_AREAS, GeoPoint, GeoRange, GeoShape, geo_cover, geo_point, geo_within)
+    GEO_AREAS, GeoRange, GeoShape, geo_cover, geo_point, geo_within)
 from kv._core.objects.zset cimport (
     ZsetCursor, ZsetRanks, zset_add, zset_fit, zset_new, zset_next, zset_ranks_of_scores, zset_score, zset_seek)
 from kv._core.resp.reply cimport reply_array, reply_bulk, reply_i64

@@ -95,8 +95,8 @@ cdef void merge_words(const uint8_t *packed, uint8_t *registers) noexcept nogil:
     cdef uint8_t values[HLL_REGISTERS]
     cdef uint64_t word
     cdef uint8_t *out = values
-    cdef int i
-    for i in range(HLL_REGISTERS // 16):
+    cdef int i, _step
+    for _step in range(HLL_REGISTERS // 16):
         word = spread(load_u64_le(packed))
         memcpy(out, &word, 8)
         word = spread(load_u64_le(packed + 4) >> 16)

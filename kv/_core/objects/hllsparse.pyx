@@ -15,7 +15,7 @@ Finding a register means adding up runs from the start. Eight opcodes that are a
 Opcodes come from clients (SET, SETRANGE, RESTORE) and may be anything: sums are of 64 bits, every opcode's second byte
 is looked for before it is read, and whoever needs all registers demands that the runs make exactly 16384.
 """
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memmove, memset
 
 from kv._core.base.buffer cimport Buffer, buffer_reserve

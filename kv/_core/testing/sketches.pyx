@@ -1,5 +1,5 @@
 """Python faces of HyperLogLogs' registers and opcodes and of geohashes, for the tests; see testing/base for why."""
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t
 
 from kv._core.base.buffer cimport Buffer, buffer_free
 from kv._core.objects.geohash cimport (
