@@ -1,34 +1,26 @@
-"""Sorted sets by member: adding, scores and ranks, popping, drawing, scanning.
+"""Sorted sets by member: adding, scores and ranks, drawing.
 
-Ranges are in commands/zsetranges, unions and their like in commands/zsetalgebra. A sorted set whose last member goes is
-deleted with it. Members with their scores are a flat list to RESP2 clients and pairs to RESP3 clients, except for a
-single popped member and in ZMPOP, whose replies have one form.
+Ranges are in commands/zsetranges, popping in commands/zsetpops, unions and their like in commands/zsetalgebra. A
+sorted set whose last member goes is deleted with it. Members with their scores are a flat list to RESP2 clients and
+pairs to RESP3 clients.
 """
 from libc.stdint cimport INT64_MAX, int64_t, uint64_t
-from libc.stdio cimport snprintf
-from libc.string cimport memset
 
 from kv._core.base.memory cimport memory_alloc, memory_calloc, memory_free
-from kv._core.base.numbers cimport FORMAT_DOUBLE_SIZE, format_u64, parse_double, parse_i64
+from kv._core.base.numbers cimport parse_double, parse_i64
 from kv._core.base.platform cimport likely, unlikely
 from kv._core.base.random cimport random_below
 from kv._core.base.slice cimport Slice
-from kv._core.commands.scan cimport (
-    Scan, scan_cursor_or_reply, scan_element, scan_free, scan_keep, scan_kept, scan_matches, scan_options_or_reply,
-    scan_walk)
-from kv._core.containers.skiplist cimport SkiplistNode, skiplist_member
 from kv._core.keyspace.keyspace cimport EVENT_GENERIC, EVENT_ZSET, keyspace_add, keyspace_overwrite
 from kv._core.objects.entry cimport TYPE_ZSET, Entry
 from kv._core.objects.zset cimport (
-    ZSET_ADDED, ZSET_GT, ZSET_INCR, ZSET_LT, ZSET_NAN, ZSET_NX, ZSET_REFUSED, ZSET_UPDATED, ZSET_XX, ZsetCursor,
-    ZsetOutcome, ZsetRanks, zset_add, zset_expect, zset_fit, zset_length, zset_new, zset_next, zset_previous,
-    zset_rank, zset_remove, zset_remove_ranks, zset_score, zset_seek, zset_table)
-from kv._core.resp.reply cimport (
-    Reply, reply_array, reply_bulk, reply_bulk_double, reply_double, reply_i64, reply_null, reply_null_array)
+    ZSET_ADDED, ZSET_GT, ZSET_INCR, ZSET_LT, ZSET_NAN, ZSET_NX, ZSET_REFUSED, ZSET_UPDATED, ZSET_XX,
+    ZsetCursor, ZsetOutcome, ZsetRanks, zset_add, zset_expect, zset_fit, zset_length, zset_new, zset_next,
+    zset_previous, zset_rank, zset_remove, zset_score, zset_seek)
+from kv._core.resp.reply cimport Reply, reply_array, reply_bulk, reply_double, reply_i64, reply_null, reply_null_array
 from kv._core.runtime.context cimport (
     arg_is, arg_range_or_reply, changed, check_type, context_key, delete_found, error, error_about, notify, read_key,
     syntax_error, write_key)
-from kv._core.runtime.effects cimport effects_begin, effects_number, effects_slice, effects_wanted, effects_word
 from kv._core.runtime.registry cimport native
 from kv._core.runtime.registry import declare
 from kv._core.runtime.state cimport Context
@@ -380,127 +372,6 @@ declare(native(cmd_zrevrank), "zrevrank", -3, "readonly fast", keys="1 RO access
         history=["7.2.0 Takes WITHSCORE."], args="key member [WITHSCORE]")
 
 
-# -- popping ----------------------------------------------------------------------------------------------------------
-
-cdef uint64_t pop(Context *c, int index, Entry *entry, bint highest, int64_t most, bint pairs) noexcept nogil:
-    """Answer and remove up to `most` members of the entry that was just found; how many there were."""
-    cdef ZsetRanks ranks
-    cdef ZsetCursor cursor
-    cdef uint64_t length = zset_length(entry)
-    cdef uint64_t _i
-    ranks.count = length if <uint64_t> most > length else most
-    ranks.start = length - ranks.count if highest else 0
-    reply_array(&c.reply, ranks.count if pairs else ranks.count * 2)
-    zset_seek(entry, length - 1 if highest else 0, &cursor)
-    for _i in range(ranks.count):
-        if pairs:
-            reply_array(&c.reply, 2)
-        reply_bulk(&c.reply, cursor.member.data, cursor.member.length)
-        reply_double(&c.reply, cursor.score)
-        if highest:
-            zset_previous(&cursor)
-        else:
-            zset_next(&cursor)
-    zset_remove_ranks(entry, ranks)
-    removed(c, index, entry, ranks.count, b"zpopmax" if highest else b"zpopmin")
-    return ranks.count
-
-
-cdef void pop_from_one(Context *c, bint highest) noexcept nogil:
-    cdef Entry *entry
-    cdef int64_t count = 1
-    if c.argc > 3:
-        syntax_error(c)
-        return
-    if c.argc == 3 and not arg_least_or_reply(c, 2, 0, &count, b"ERR value is out of range, must be positive"):
-        return
-    entry = write_key(c, 1)
-    if not check_type(c, entry, TYPE_ZSET):
-        return
-    if entry == NULL or count == 0:
-        reply_array(&c.reply, 0)
-        return
-    pop(c, 1, entry, highest, count, c.argc == 3 and c.reply.version > 2)
-
-
-cdef void cmd_zpopmin(Context *c) noexcept nogil:
-    pop_from_one(c, False)
-
-
-declare(native(cmd_zpopmin), "zpopmin", -2, "write fast", keys="1 RW access delete", group="sorted-set",
-        since="5.0.0", complexity="O(log(N)*M)",
-        summary="Pops members with the lowest scores of a sorted set.", args="key [count:integer]")
-
-
-cdef void cmd_zpopmax(Context *c) noexcept nogil:
-    pop_from_one(c, True)
-
-
-declare(native(cmd_zpopmax), "zpopmax", -2, "write fast", keys="1 RW access delete", group="sorted-set",
-        since="5.0.0", complexity="O(log(N)*M)",
-        summary="Pops members with the highest scores of a sorted set.", args="key [count:integer]")
-
-
-cdef bint mpop_options_or_reply(Context *c, int64_t *keys, bint *highest, int64_t *count) noexcept nogil:
-    cdef int where
-    if not arg_least_or_reply(c, 1, 1, keys, b"ERR numkeys should be greater than 0"):
-        return False
-    if keys[0] >= c.argc - 2:
-        syntax_error(c)
-        return False
-    where = 2 + <int> keys[0]
-    highest[0] = arg_is(c, where, b"max", 3)
-    if not highest[0] and not arg_is(c, where, b"min", 3):
-        syntax_error(c)
-        return False
-    if c.argc == where + 1:
-        return True
-    if c.argc == 2 + where or not arg_is(c, where + 1, b"count", 5):
-        syntax_error(c)
-        return False
-    if not arg_least_or_reply(c, where + 2, 1, count, b"ERR count should be greater than 0"):
-        return False
-    if c.argc > where + 3:
-        syntax_error(c)
-        return False
-    return True
-
-
-cdef void cmd_zmpop(Context *c) noexcept nogil:
-    cdef int64_t keys = 0
-    cdef int64_t count = 1
-    cdef bint highest = False
-    cdef Entry *entry = NULL
-    cdef int index = 2
-    if not mpop_options_or_reply(c, &keys, &highest, &count):
-        return
-    while index < 2 + keys:
-        entry = write_key(c, index)
-        if not check_type(c, entry, TYPE_ZSET):
-            return
-        if entry != NULL:
-            break
-        index += 1
-    if entry == NULL:
-        reply_null_array(&c.reply)
-        return
-    reply_array(&c.reply, 2)
-    reply_bulk(&c.reply, c.argv[index].data, c.argv[index].length)
-    count = pop(c, index, entry, highest, count, True)
-    c.propagated = True
-    if effects_wanted(c.runtime):
-        effects_begin(c.runtime, c.database.id, 3)
-        effects_word(c.runtime, b"ZPOPMAX" if highest else b"ZPOPMIN", 7)
-        effects_slice(c.runtime, c.argv[index])
-        effects_number(c.runtime, count)
-
-
-declare(native(cmd_zmpop), "zmpop", -4, "write", keys="1# RW access delete", group="sorted-set",
-        since="7.0.0", complexity="O(K)",
-        summary="Pops members with the lowest or highest scores from the first sorted set that has any.",
-        args="numkeys:integer key... (where: MIN | MAX) [COUNT count:integer]")
-
-
 # -- drawing ----------------------------------------------------------------------------------------------------------
 
 cdef void reply_at(Reply *reply, const Entry *entry, uint64_t place, bint with_score) noexcept nogil:
@@ -601,80 +472,3 @@ declare(native(cmd_zrandmember), "zrandmember", -2, "readonly", keys="1 RO acces
         since="6.2.0", complexity="O(N)", tips="nondeterministic_output",
         summary="Returns members of a sorted set at random.",
         args="key [options: count:integer [WITHSCORES]]")
-
-
-# -- ZSCAN ------------------------------------------------------------------------------------------------------------
-
-cdef void visit_node(void *argument, void *element, bint marked) noexcept nogil:
-    cdef Scan *scan = <Scan *> argument
-    cdef Slice member = skiplist_member(<SkiplistNode *> element)
-    scan.sampled += 1
-    if scan_matches(scan, member.data, member.length):
-        scan_keep(&scan.found, element)
-
-
-cdef void scan_small(Context *c, const Entry *entry, const Scan *scan) noexcept nogil:
-    """All of a listpack at once: it is counted first, then answered."""
-    cdef ZsetCursor cursor
-    cdef uint64_t count = 0
-    cdef bint more = zset_seek(entry, 0, &cursor)
-    while more:
-        count += scan_matches(scan, cursor.member.data, cursor.member.length)
-        more = zset_next(&cursor)
-    reply_array(&c.reply, count if scan.names_only else 2 * count)
-    more = zset_seek(entry, 0, &cursor)
-    while more:
-        if scan_matches(scan, cursor.member.data, cursor.member.length):
-            reply_bulk(&c.reply, cursor.member.data, cursor.member.length)
-            if not scan.names_only:
-                reply_bulk_double(&c.reply, cursor.score)
-        more = zset_next(&cursor)
-
-
-cdef void reply_found(Context *c, const Scan *scan) noexcept nogil:
-    """The scores of a skiplist have 17 digits here, and here alone."""
-    cdef SkiplistNode *node
-    cdef Slice member
-    cdef char text[FORMAT_DOUBLE_SIZE]
-    cdef size_t i
-    cdef size_t count = scan_kept(&scan.found)
-    reply_array(&c.reply, count if scan.names_only else 2 * count)
-    for i in range(count):
-        node = <SkiplistNode *> scan_element(&scan.found, i)
-        member = skiplist_member(node)
-        reply_bulk(&c.reply, member.data, member.length)
-        if not scan.names_only:
-            reply_bulk(&c.reply, text, snprintf(text, FORMAT_DOUBLE_SIZE, b"%.17g", node.score))
-
-
-cdef void cmd_zscan(Context *c) noexcept nogil:
-    cdef Scan scan
-    cdef Entry *entry
-    cdef uint64_t cursor = 0
-    cdef char text[24]
-    if not scan_cursor_or_reply(c, 2, &cursor):
-        return
-    entry = read_key(c, 1)
-    if not check_type(c, entry, TYPE_ZSET):
-        return
-    memset(&scan, 0, sizeof(Scan))
-    if entry != NULL and not scan_options_or_reply(c, 3, TYPE_ZSET, &scan):
-        return
-    if entry == NULL or zset_table(entry) == NULL:
-        cursor = 0
-    else:
-        cursor = scan_walk(&scan, zset_table(entry), cursor, visit_node, &scan)
-    reply_array(&c.reply, 2)
-    reply_bulk(&c.reply, text, format_u64(text, cursor))
-    if entry != NULL and zset_table(entry) == NULL:
-        scan_small(c, entry, &scan)
-    else:
-        reply_found(c, &scan)
-    scan_free(&scan)
-
-
-declare(native(cmd_zscan), "zscan", -3, "readonly", keys="1 RO access", group="sorted-set", since="2.8.0",
-        complexity="O(1)", tips="nondeterministic_output",
-        summary="Walks over the members of a sorted set, some of them a call.",
-        history=["8.0.0 Takes NOSCORES."],
-        args="key cursor:integer [MATCH pattern] [COUNT count:integer] [NOSCORES]")
