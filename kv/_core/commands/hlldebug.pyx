@@ -4,7 +4,7 @@ from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.stdio cimport snprintf
 from libc.string cimport memset
 
-from kv._core.base.buffer cimport Buffer, buffer_free
+from kv._core.base.buffer cimport Buffer, buffer_free, buffer_reserve
 from kv._core.base.random cimport random_below, random_u64
 from kv._core.base.slice cimport slice_of
 from kv._core.commands.hyperloglog cimport check_hll, corrupt_error
@@ -66,6 +66,7 @@ cdef void debug_decode(Context *c, const Entry *entry) noexcept nogil:
         return
     text.data = NULL
     text.length = text.capacity = 0
+    buffer_reserve(&text, 1)            # of no opcodes there is no text, but a place for it
     hll_print(entry, &text)
     reply_bulk(&c.reply, text.data, text.length)
     buffer_free(&text)
