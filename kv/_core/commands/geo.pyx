@@ -9,13 +9,14 @@ from libc.string cimport memcpy
 
 from kv._core.base.buffer cimport buffer_reserve
 from kv._core.base.memory cimport memory_alloc, memory_free
-from kv._core.base.numbers cimport FORMAT_I64_SIZE, FORMAT_LONG_DOUBLE_SIZE, format_i64, format_long_double
+from kv._core.base.numbers cimport FORMAT_I64_SIZE, format_i64
 from kv._core.base.platform cimport likely
 from kv._core.commands.zsets cimport (
     MEMBER_EXTRA, SCORES_AT_HAND, Addition, add_scored, arg_double_or_reply, entry_to_add_to)
 from kv._core.objects.entry cimport TYPE_ZSET, Entry
 from kv._core.objects.geohash cimport (
-    GEO_TEXT_SIZE, GeoPoint, geo_distance, geo_is_valid, geo_point, geo_score, geo_text)
+    GEO_DEGREES_SIZE, GEO_TEXT_SIZE, GeoPoint, geo_distance, geo_is_valid, geo_point, geo_print_degrees, geo_score,
+    geo_text)
 from kv._core.objects.zset cimport ZSET_NX, ZSET_XX, zset_score
 from kv._core.resp.reply cimport Reply, reply_array, reply_bulk, reply_null, reply_null_array
 from kv._core.runtime.context cimport arg_is, check_type, error, read_key, syntax_error
@@ -77,8 +78,8 @@ cdef void reply_distance(Reply *reply, double distance) noexcept nogil:
 
 
 cdef void reply_coordinate(Reply *reply, double degrees) noexcept nogil:
-    cdef char text[FORMAT_LONG_DOUBLE_SIZE]
-    cdef int length = format_long_double(text, degrees)
+    cdef char text[GEO_DEGREES_SIZE]
+    cdef int length = geo_print_degrees(text, degrees)
     cdef char *out
     if reply.version == 2:
         reply_bulk(reply, text, length)

@@ -12,10 +12,14 @@ what is not asked to be sorted comes in the order of the cells.
 from libc.math cimport M_PI, asin, cos, fabs, sin, sqrt
 from libc.stdint cimport uint32_t, uint64_t
 
+from kv._core.base.machine cimport double_to_bits, multiply_u64
+from kv._core.base.numbers cimport format_u64
+
 cdef enum:
     STEPS = 26                  # halvings each way
     LONGITUDE = 1               # of Cell.bits: the odd ones
     LATITUDE = 0
+    DECIMALS = 17               # of degrees as text
 
 cdef double LONGITUDE_LIMIT = 180.0                 # degrees to both sides
 cdef double LATITUDE_LIMIT = 85.05112878
@@ -119,6 +123,49 @@ cdef void geo_text(GeoPoint point, char *out) noexcept nogil:
     for i in range(GEO_TEXT_SIZE - 1):
         out[i] = ALPHABET[bits >> (2 * STEPS - 5 * (i + 1)) & 31]
     out[GEO_TEXT_SIZE - 1] = ALPHABET[0]
+
+
+cdef inline uint64_t shifted(uint64_t high, uint64_t low, int shift) noexcept nogil:
+    """128 bits, divided by 2^shift and rounded, halves to even; the quotient has 64 bits, and shift is above 0."""
+    cdef uint64_t half = 1ULL << 63
+    cdef uint64_t quotient, rest
+    if shift >= 128:
+        return 0
+    if shift > 64:
+        quotient, rest = high >> (shift - 64), high << (128 - shift) | (low != 0)
+    elif shift == 64:
+        quotient, rest = high, low
+    else:
+        quotient, rest = high << (64 - shift) | low >> shift, low << (64 - shift)
+    if rest > half or (rest == half and quotient & 1):
+        quotient += 1
+    return quotient
+
+
+cdef int geo_print_degrees(char *out, double degrees) noexcept nogil:
+    """As %.17f prints them, without the zeros at the end. 180 * 10^17 still fits into 64 bits, so this is exact."""
+    cdef uint64_t bits = double_to_bits(degrees)
+    cdef uint64_t scale = 100000000000000000ULL
+    cdef uint64_t low = 0
+    cdef uint64_t high = multiply_u64((bits & 0x000fffffffffffffULL) | 1ULL << 52, scale, &low)
+    cdef uint64_t value = shifted(high, low, 1075 - <int> (bits >> 52 & 2047))
+    cdef uint64_t part = value % scale
+    cdef int length = 0
+    cdef int i
+    if bits >> 63 and value:
+        out[0] = c'-'
+        length = 1
+    length += format_u64(out + length, value // scale)
+    if part == 0:
+        return length
+    out[length] = c'.'
+    for i in range(DECIMALS, 0, -1):
+        out[length + i] = <char> (c'0' + part % 10)
+        part //= 10
+    length += DECIMALS
+    while out[length] == c'0':
+        length -= 1
+    return length + 1
 
 
 # -- distances --------------------------------------------------------------------------------------------------------

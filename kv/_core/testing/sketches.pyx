@@ -3,8 +3,8 @@ from libc.stdint cimport uint8_t, uint32_t
 
 from kv._core.base.buffer cimport Buffer, buffer_free
 from kv._core.objects.geohash cimport (
-    GEO_AREAS, GEO_TEXT_SIZE, GeoPoint, GeoRange, GeoShape, geo_cover, geo_distance, geo_point, geo_score, geo_text,
-    geo_within)
+    GEO_AREAS, GEO_DEGREES_SIZE, GEO_TEXT_SIZE, GeoPoint, GeoRange, GeoShape, geo_cover, geo_distance, geo_point,
+    geo_print_degrees, geo_score, geo_text, geo_within)
 from kv._core.objects.hllregisters cimport (
     HLL_PACKED_SIZE, HLL_REGISTERS, HllHistogram, histogram_estimate, hll_use_simd, packed_get, packed_histogram,
     packed_merge, packed_raise, registers_histogram, registers_pack)
@@ -145,6 +145,11 @@ def text(tuple place):
     cdef char out[GEO_TEXT_SIZE]
     geo_text(point_of(place), out)
     return out[:GEO_TEXT_SIZE]
+
+
+def degrees(double value):
+    cdef char out[GEO_DEGREES_SIZE]
+    return out[:geo_print_degrees(out, value)]
 
 
 def distance(tuple a, tuple b):

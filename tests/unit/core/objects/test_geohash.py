@@ -3,7 +3,7 @@ import math
 import random
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from kv._core.testing import sketches
@@ -11,6 +11,22 @@ from kv._core.testing import sketches
 LATITUDE = 85.05112878
 PLACES = st.tuples(st.floats(-180, 180), st.floats(-LATITUDE, LATITUDE))
 SIZES = st.floats(1, 3e6)
+
+
+@given(st.floats(-180, 180) | st.integers(-180 * 2**20, 180 * 2**20).map(lambda n: n / 2**20) | st.floats(-1e-15, 1e-15))
+@example(180.0)
+@example(-180.0)
+@example(0.0)
+@example(-0.0)
+@example(2.0**-18)
+@example(3 * 2.0**-18)
+@example(-(2.0**-57))
+@example(2.0**-1074)
+@example(0.1)
+def test_degrees(value):
+    """As Python prints them, which is exact and rounds halves to even as well."""
+    expected = f"{value:.17f}".rstrip("0").rstrip(".")
+    assert sketches.degrees(value).decode() == ("0" if expected == "-0" else expected)
 
 
 def halved(value, limit, times):
