@@ -33,6 +33,7 @@ from kv._core.keyspace.keyspace cimport (
     Keyspace, keyspace_free, keyspace_init)
 from kv._core.objects.list cimport list_limits
 from kv._core.objects.hash cimport hash_limits
+from kv._core.objects.hyperloglog cimport hll_limits
 from kv._core.objects.set cimport set_limits
 from kv._core.objects.zset cimport zset_limits
 from kv._core.runtime.blocking cimport mark_ready, next_deadline_ms, wait_end
@@ -59,8 +60,12 @@ import kv._core.commands.elementscan
 import kv._core.commands.expire
 import kv._core.commands.flush
 import kv._core.commands.generic
+import kv._core.commands.geo
+import kv._core.commands.geosearch
 import kv._core.commands.hashes
 import kv._core.commands.hashdraw
+import kv._core.commands.hlldebug
+import kv._core.commands.hyperloglog
 import kv._core.commands.listmoves
 import kv._core.commands.lists
 import kv._core.commands.memory
@@ -318,6 +323,8 @@ cdef class Engine:
             zset_limits.entries = value
         elif name == "zset_max_listpack_value":
             zset_limits.value = value
+        elif name == "hll_sparse_max_bytes":
+            hll_limits.sparse_bytes = value
         else:
             raise KeyError(name)
 
