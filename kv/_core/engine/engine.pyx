@@ -30,6 +30,7 @@ from kv._core.engine.serve cimport serve_pending, serve_readable
 from kv._core.keyspace.keyspace cimport (
     POLICY_ALLKEYS, POLICY_LFU, POLICY_LRU, POLICY_NOEVICTION, POLICY_RANDOM, POLICY_TTL, REMOVED_EXPIRED, Database,
     Keyspace, keyspace_free, keyspace_init)
+from kv._core.containers.streamlog cimport stream_limits
 from kv._core.objects.list cimport list_limits
 from kv._core.objects.hash cimport hash_limits
 from kv._core.objects.set cimport set_limits
@@ -68,6 +69,7 @@ import kv._core.commands.setalgebra
 import kv._core.commands.setdraw
 import kv._core.commands.sets
 import kv._core.commands.sort
+import kv._core.commands.streams
 import kv._core.commands.strings
 import kv._core.commands.transactions
 import kv._core.commands.zsetalgebra
@@ -304,6 +306,10 @@ cdef class Engine:
             zset_limits.entries = value
         elif name == "zset_max_listpack_value":
             zset_limits.value = value
+        elif name == "stream_node_max_bytes":
+            stream_limits.node_bytes = value
+        elif name == "stream_node_max_entries":
+            stream_limits.node_entries = value
         else:
             raise KeyError(name)
 
