@@ -64,8 +64,8 @@ class ServerState:
             client_recent_max_output_buffer=max([f["omem"] for f in peaks], default=0),
             blocked_clients=figures["blocked"], tracking_clients=0, pubsub_clients=figures["subscribed"],
             watching_clients=figures["watching"],
-            clients_in_timeout_table=0, total_watched_keys=figures["watched_keys"], total_blocking_keys=0,
-            total_blocking_keys_on_nokey=0,
+            clients_in_timeout_table=figures["deadlines"], total_watched_keys=figures["watched_keys"],
+            total_blocking_keys=figures["awaited_keys"], total_blocking_keys_on_nokey=figures["awaited_missing"],
             paused_reason="none" if paused == "none" else "client_pause", paused_actions=paused,
             paused_timeout_milliseconds=left)
 

@@ -71,6 +71,8 @@ class Client:
             return None
         if kind == b"$":
             return self.file.read(int(rest) + 2)[:-2]
+        if kind == b"=":
+            return self.file.read(int(rest) + 2)[4:-2]
         if kind in b"*~>":
             return [self.reply() for _ in range(int(rest))]
         if kind == b"%":

@@ -10,6 +10,7 @@ from kv._core.base.memory cimport memory_purge
 from kv._core.containers.hashtable cimport Hashtable
 from kv._core.keyspace.keyspace cimport Database, database_flush
 from kv._core.resp.reply cimport reply_ok
+from kv._core.runtime.blocking cimport mark_database_ready
 from kv._core.runtime.context cimport arg_is, syntax_error
 from kv._core.runtime.effects cimport propagate_as_came
 from kv._core.runtime.lazyfree cimport lazyfree_table
@@ -44,6 +45,7 @@ cdef void flush(Context *c, Database *first, Database *behind, bint lazy) noexce
             lazyfree_table(&detached)
         else:
             removed += database_flush(c.keyspace, database, NULL)
+        mark_database_ready(c.runtime, database)
         database += 1
     c.keyspace.dirty += removed
     c.propagated = True

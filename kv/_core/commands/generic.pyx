@@ -17,6 +17,7 @@ from kv._core.keyspace.keyspace cimport (
 from kv._core.objects.entry cimport Entry, entry_free_header, entry_key, entry_type, entry_with_key, type_name
 from kv._core.objects.value cimport value_copy
 from kv._core.resp.reply cimport reply_bulk, reply_i64, reply_null, reply_ok, reply_status
+from kv._core.runtime.blocking cimport mark_database_ready
 from kv._core.runtime.context cimport (
     arg_is, changed, context_key, delete_found, error, read_key, syntax_error, write_key)
 from kv._core.runtime.effects cimport effects_open_unit
@@ -312,6 +313,8 @@ cdef void cmd_swapdb(Context *c) noexcept nogil:
     touch_watched_database(c.runtime, c.keyspace.databases + first, c.keyspace.databases + second)
     touch_watched_database(c.runtime, c.keyspace.databases + second, c.keyspace.databases + first)
     database_swap(c.keyspace, <int> first, <int> second)
+    mark_database_ready(c.runtime, c.keyspace.databases + first)
+    mark_database_ready(c.runtime, c.keyspace.databases + second)
     c.keyspace.dirty += 1
     reply_ok(&c.reply)
 

@@ -173,12 +173,13 @@ cdef void pop_range(Context *c, int index, Entry *entry, int64_t count, bint hea
     elements_removed(c, index, entry, count, head)
 
 
-cdef inline void pop_one(Context *c, Entry *entry, bint head) noexcept nogil:
+cdef void pop_one(Context *c, int index, Entry *entry, bint head) noexcept nogil:
+    """Reply with an element from an end of the list that was just looked up, and take it away."""
     cdef char number[LISTPACK_NUMBER_SIZE]
     cdef Slice value = list_peek(entry, head, number)
     reply_bulk(&c.reply, value.data, value.length)
     list_drop(entry, head)
-    elements_removed(c, 1, entry, 1, head)
+    elements_removed(c, index, entry, 1, head)
 
 
 cdef inline void pop(Context *c, bint head, const char *arity_error) noexcept nogil:
@@ -198,7 +199,7 @@ cdef inline void pop(Context *c, bint head, const char *arity_error) noexcept no
         else:
             reply_null(&c.reply)
     elif count == -1:
-        pop_one(c, entry, head)
+        pop_one(c, 1, entry, head)
     elif count == 0:
         reply_array(&c.reply, 0)
     else:

@@ -1,8 +1,8 @@
-"""Sorted sets by member: adding, scores and ranks, popping, drawing, scanning.
+"""Sorted sets by member: adding, scores and ranks, drawing, scanning.
 
-Ranges are in commands/zsetranges, unions and their like in commands/zsetalgebra. A sorted set whose last member goes is
-deleted with it. Members with their scores are a flat list to RESP2 clients and pairs to RESP3 clients, except for a
-single popped member and in ZMPOP, whose replies have one form.
+Ranges are in commands/zsetranges, popping in commands/zsetpops, unions and their like in commands/zsetalgebra. A
+sorted set whose last member goes is deleted with it. Members with their scores are a flat list to RESP2 clients and
+pairs to RESP3 clients.
 """
 from libc.stdint cimport INT64_MAX, int64_t, uint64_t
 from libc.stdio cimport snprintf
@@ -22,13 +22,12 @@ from kv._core.objects.entry cimport TYPE_ZSET, Entry
 from kv._core.objects.zset cimport (
     ZSET_ADDED, ZSET_GT, ZSET_INCR, ZSET_LT, ZSET_NAN, ZSET_NX, ZSET_REFUSED, ZSET_UPDATED, ZSET_XX, ZsetCursor,
     ZsetOutcome, ZsetRanks, zset_add, zset_expect, zset_fit, zset_length, zset_new, zset_next, zset_previous,
-    zset_rank, zset_remove, zset_remove_ranks, zset_score, zset_seek, zset_table)
+    zset_rank, zset_remove, zset_score, zset_seek, zset_table)
 from kv._core.resp.reply cimport (
     Reply, reply_array, reply_bulk, reply_bulk_double, reply_double, reply_i64, reply_null, reply_null_array)
 from kv._core.runtime.context cimport (
     arg_is, arg_range_or_reply, changed, check_type, context_key, delete_found, error, error_about, notify, read_key,
     syntax_error, write_key)
-from kv._core.runtime.effects cimport effects_begin, effects_number, effects_slice, effects_wanted, effects_word
 from kv._core.runtime.registry cimport native
 from kv._core.runtime.registry import declare
 from kv._core.runtime.state cimport Context
@@ -390,127 +389,6 @@ declare(native(cmd_zrevrank), "zrevrank", -3, "readonly fast", keys="1 RO access
         since="2.0.0", complexity="O(log(N))",
         summary="Returns the rank of a member of a sorted set, highest score first.",
         history=["7.2.0 Takes WITHSCORE."], args="key member [WITHSCORE]")
-
-
-# -- popping ----------------------------------------------------------------------------------------------------------
-
-cdef uint64_t pop(Context *c, int index, Entry *entry, bint highest, int64_t most, bint pairs) noexcept nogil:
-    """Answer and remove up to `most` members of the entry that was just found; how many there were."""
-    cdef ZsetRanks ranks
-    cdef ZsetCursor cursor
-    cdef uint64_t length = zset_length(entry)
-    cdef uint64_t _i
-    ranks.count = length if <uint64_t> most > length else most
-    ranks.start = length - ranks.count if highest else 0
-    reply_array(&c.reply, ranks.count if pairs else ranks.count * 2)
-    zset_seek(entry, length - 1 if highest else 0, &cursor)
-    for _i in range(ranks.count):
-        if pairs:
-            reply_array(&c.reply, 2)
-        reply_bulk(&c.reply, cursor.member.data, cursor.member.length)
-        reply_double(&c.reply, cursor.score)
-        if highest:
-            zset_previous(&cursor)
-        else:
-            zset_next(&cursor)
-    zset_remove_ranks(entry, ranks)
-    removed(c, index, entry, ranks.count, b"zpopmax" if highest else b"zpopmin")
-    return ranks.count
-
-
-cdef void pop_from_one(Context *c, bint highest) noexcept nogil:
-    cdef Entry *entry
-    cdef int64_t count = 1
-    if c.argc > 3:
-        syntax_error(c)
-        return
-    if c.argc == 3 and not arg_least_or_reply(c, 2, 0, &count, b"ERR value is out of range, must be positive"):
-        return
-    entry = write_key(c, 1)
-    if not check_type(c, entry, TYPE_ZSET):
-        return
-    if entry == NULL or count == 0:
-        reply_array(&c.reply, 0)
-        return
-    pop(c, 1, entry, highest, count, c.argc == 3 and c.reply.version > 2)
-
-
-cdef void cmd_zpopmin(Context *c) noexcept nogil:
-    pop_from_one(c, False)
-
-
-declare(native(cmd_zpopmin), "zpopmin", -2, "write fast", keys="1 RW access delete", group="sorted-set",
-        since="5.0.0", complexity="O(log(N)*M)",
-        summary="Pops members with the lowest scores of a sorted set.", args="key [count:integer]")
-
-
-cdef void cmd_zpopmax(Context *c) noexcept nogil:
-    pop_from_one(c, True)
-
-
-declare(native(cmd_zpopmax), "zpopmax", -2, "write fast", keys="1 RW access delete", group="sorted-set",
-        since="5.0.0", complexity="O(log(N)*M)",
-        summary="Pops members with the highest scores of a sorted set.", args="key [count:integer]")
-
-
-cdef bint mpop_options_or_reply(Context *c, int64_t *keys, bint *highest, int64_t *count) noexcept nogil:
-    cdef int where
-    if not arg_least_or_reply(c, 1, 1, keys, b"ERR numkeys should be greater than 0"):
-        return False
-    if keys[0] >= c.argc - 2:
-        syntax_error(c)
-        return False
-    where = 2 + <int> keys[0]
-    highest[0] = arg_is(c, where, b"max", 3)
-    if not highest[0] and not arg_is(c, where, b"min", 3):
-        syntax_error(c)
-        return False
-    if c.argc == where + 1:
-        return True
-    if c.argc == 2 + where or not arg_is(c, where + 1, b"count", 5):
-        syntax_error(c)
-        return False
-    if not arg_least_or_reply(c, where + 2, 1, count, b"ERR count should be greater than 0"):
-        return False
-    if c.argc > where + 3:
-        syntax_error(c)
-        return False
-    return True
-
-
-cdef void cmd_zmpop(Context *c) noexcept nogil:
-    cdef int64_t keys = 0
-    cdef int64_t count = 1
-    cdef bint highest = False
-    cdef Entry *entry = NULL
-    cdef int index = 2
-    if not mpop_options_or_reply(c, &keys, &highest, &count):
-        return
-    while index < 2 + keys:
-        entry = write_key(c, index)
-        if not check_type(c, entry, TYPE_ZSET):
-            return
-        if entry != NULL:
-            break
-        index += 1
-    if entry == NULL:
-        reply_null_array(&c.reply)
-        return
-    reply_array(&c.reply, 2)
-    reply_bulk(&c.reply, c.argv[index].data, c.argv[index].length)
-    count = pop(c, index, entry, highest, count, True)
-    c.propagated = True
-    if effects_wanted(c.runtime):
-        effects_begin(c.runtime, c.database.id, 3)
-        effects_word(c.runtime, b"ZPOPMAX" if highest else b"ZPOPMIN", 7)
-        effects_slice(c.runtime, c.argv[index])
-        effects_number(c.runtime, count)
-
-
-declare(native(cmd_zmpop), "zmpop", -4, "write", keys="1# RW access delete", group="sorted-set",
-        since="7.0.0", complexity="O(K)",
-        summary="Pops members with the lowest or highest scores from the first sorted set that has any.",
-        args="numkeys:integer key... (where: MIN | MAX) [COUNT count:integer]")
 
 
 # -- drawing ----------------------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from kv._core.base.memory cimport memory_free, memory_realloc
 from kv._core.base.platform cimport likely, unlikely
 from kv._core.base.slice cimport Slice, slice_is
 from kv._core.containers.hashtable cimport hashtable_prefetch_bucket, hashtable_prefetch_element
+from kv._core.engine.dispatch cimport refresh_clock
 from kv._core.engine.engine cimport Engine
 from kv._core.keyspace.keyspace cimport database_flush
 from kv._core.resp.parser cimport Arguments, arguments_add
@@ -93,7 +94,7 @@ cdef class AofReplay:
         cdef uint64_t before = self.commands
         cdef Outcome outcome = PARSED
         cdef size_t fault
-        self.engine.refresh_clock()
+        refresh_clock(&self.engine.runtime)
         while outcome == PARSED and self.commands - before < most:
             fault = at
             outcome = self.parse_window(bytes_, length, &at, &fault, most)

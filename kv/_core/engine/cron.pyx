@@ -10,7 +10,7 @@ from kv._core.base.buffer cimport buffer_free
 from kv._core.base.clock cimport clock_us
 from kv._core.base.memory cimport memory_purge, memory_realloc, memory_size
 from kv._core.containers.hashtable cimport hashtable_fit, hashtable_rehash
-from kv._core.engine.dispatch cimport evict_until_fits
+from kv._core.engine.dispatch cimport evict_until_fits, refresh_clock
 from kv._core.engine.engine cimport Engine
 from kv._core.keyspace.expire cimport expire_sweep
 from kv._core.keyspace.keyspace cimport Keyspace
@@ -34,7 +34,7 @@ def engine_cron(Engine engine, int hz):
     """One slice of everything."""
     global calls
     cdef Runtime *runtime = &engine.runtime
-    engine.refresh_clock()
+    refresh_clock(&engine.runtime)
     if runtime.pause_end_ms and <uint64_t> runtime.keyspace.now_ms >= runtime.pause_end_ms:
         engine.unpause()
     if runtime.alerts & (ALERT_LOADING | ALERT_PAUSED_WRITES) == 0:

@@ -8,17 +8,17 @@ Around a body: its time is taken from the processor's tick counter, the end of o
 next; changes are told by the dirty counter, and a command that made any goes to the AOF and replicas as it came,
 unless the body said otherwise.
 """
-from libc.stdint cimport int64_t, uint8_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, strlen
 
-from kv._core.base.buffer cimport buffer_append
-from kv._core.base.clock cimport clock_ticks, clock_us
+from kv._core.base.buffer cimport Buffer, buffer_append
+from kv._core.base.clock cimport clock_ticks, clock_unix_us, clock_us
 from kv._core.base.memory cimport memory_used
 from kv._core.base.platform cimport likely, unlikely
 from kv._core.base.slice cimport Slice
 from kv._core.keyspace.evict cimport evict_one
 from kv._core.keyspace.keyspace cimport POLICY_NOEVICTION
-from kv._core.resp.reply cimport reply_error, reply_status
+from kv._core.resp.reply cimport reply_error, reply_null_array, reply_status
 from kv._core.runtime.context cimport error
 from kv._core.runtime.effects cimport effects_close_unit, effects_open_unit, propagate_as_came
 from kv._core.runtime.latency cimport latency_record
@@ -60,13 +60,21 @@ cdef bint dispatch(Runtime *runtime, Session *session, Request *request) noexcep
         c.keyspace.show_expired = False
     elif c.reply.errors:
         count_error(&c, reply_start)
-    if unlikely(session.flags & (SESSION_REPLY_OFF | SESSION_REPLY_SKIP | SESSION_REPLY_SKIP_NEXT)):
+    if unlikely(session.flags & (SESSION_REPLY_OFF | SESSION_REPLY_SKIP | SESSION_REPLY_SKIP_NEXT)) and not c.block:
         suppress_reply(&c, reply_start)
+    finish(&c)
+    if unlikely(runtime.ready_keys != NULL):
+        runtime.on_ready(runtime)
+    return session.flags & (SESSION_BLOCKED | SESSION_CLOSE_AFTER_REPLY | SESSION_DOOMED) == 0
+
+
+cdef inline void finish(Context *c) noexcept nogil:
+    """Nothing runs; what the command pushed to its own session follows its reply."""
+    cdef Runtime *runtime = c.runtime
     runtime.running = NULL
     if unlikely(runtime.own_pushes.length != 0):
-        buffer_append(&runtime.arena, runtime.own_pushes.data, runtime.own_pushes.length)
+        buffer_append(c.reply.out, runtime.own_pushes.data, runtime.own_pushes.length)
         runtime.own_pushes.length = 0
-    return session.flags & (SESSION_BLOCKED | SESSION_CLOSE_AFTER_REPLY | SESSION_DOOMED) == 0
 
 
 cdef inline void fill_context(Context *c, Runtime *runtime, Session *session, Request *request) noexcept nogil:
@@ -88,6 +96,54 @@ cdef inline void fill_context(Context *c, Runtime *runtime, Session *session, Re
     c.raw_length = request.raw_length
     c.propagated = False
     c.block = False
+    c.retried = False
+
+
+# -- commands that wait -------------------------------------------------------------------------------------------
+
+cdef void fill_again(Context *c, Runtime *runtime, Session *session, Command *command, Slice *argv, int argc,
+                     Buffer *out) noexcept nogil:
+    cdef Request request
+    request.command, request.argv, request.argc = command, argv, argc
+    request.raw, request.raw_length, request.key_hash = NULL, 0, 0
+    fill_context(c, runtime, session, &request)
+    c.hashed = 0
+    c.reply.out = out
+    c.retried = True
+    dispatch_begin()
+
+
+cdef bint dispatch_again(Runtime *runtime, Session *session, Command *command, Slice *argv, int argc,
+                         Buffer *out) noexcept nogil:
+    """Try a command again that its session waits in; the reply goes to `out`. False where it must wait on."""
+    cdef Context c
+    fill_again(&c, runtime, session, command, argv, argc, out)
+    runtime.running = session
+    if runtime.alerts == 0 or pass_alerts(&c):
+        call(&c, 0)
+    elif c.reply.errors:
+        count_error(&c, 0)
+    if session.flags & (SESSION_REPLY_OFF | SESSION_REPLY_SKIP):
+        suppress_reply(&c, 0)
+    finish(&c)
+    return not c.block
+
+
+cdef void dispatch_timeout(Runtime *runtime, Session *session, Command *command, Slice *argv, int argc, bint with_error,
+                           Buffer *out) noexcept nogil:
+    """The reply of a command that waited in vain, or whose wait somebody ended with an error."""
+    cdef Context c
+    fill_again(&c, runtime, session, command, argv, argc, out)
+    if with_error:
+        error(&c, b"UNBLOCKED client unblocked via CLIENT UNBLOCK")
+        count_error(&c, 0)
+        command.rejected += 1
+        c.reply.errors = 0              # rejected, which is not failed
+    else:
+        reply_null_array(&c.reply)
+    account(&c, clock_ticks(), 0)
+    if session.flags & (SESSION_REPLY_OFF | SESSION_REPLY_SKIP):
+        suppress_reply(&c, 0)
 
 
 # -- the call -----------------------------------------------------------------------------------------------------
@@ -99,11 +155,11 @@ cdef inline void call(Context *c, size_t reply_start) noexcept nogil:
     cdef uint64_t start = last_ticks
     effects_open_unit(runtime)
     command.body(c)
-    if unlikely(c.block):
-        return
     if c.keyspace.dirty > dirty and not c.propagated:     # less: the dataset was replaced
         propagate_as_came(c)
     effects_close_unit(runtime)
+    if unlikely(c.block):
+        return
     account(c, start, reply_start)
 
 
@@ -134,6 +190,13 @@ cdef inline void account(Context *c, uint64_t start, size_t reply_start) noexcep
         runtime.on_monitor(c)
     if unlikely(memory_used() > runtime.peak_memory):
         runtime.peak_memory = memory_used()
+
+
+cdef void refresh_clock(Runtime *runtime) noexcept nogil:
+    """What commands see as now, from here on."""
+    runtime.now_us = clock_unix_us()
+    runtime.keyspace.now_ms = runtime.now_us // 1000
+    runtime.keyspace.lru_clock = <uint32_t> (runtime.keyspace.now_ms // 1000) & 0xffffff
 
 
 cdef void dispatch_begin() noexcept nogil:
@@ -185,7 +248,8 @@ cdef void run_nested(Context *outer, Command *command, Slice *argv, int argc) no
     cdef Request request
     cdef size_t reply_start
     cdef uint64_t dirty, start
-    request.command, request.argv, request.argc, request.raw, request.raw_length = command, argv, argc, NULL, 0
+    request.command, request.argv, request.argc = command, argv, argc
+    request.raw, request.raw_length, request.key_hash = NULL, 0, 0
     fill_context(&c, outer.runtime, outer.session, &request)
     c.reply.version = outer.session.resp
     c.hashed = 0

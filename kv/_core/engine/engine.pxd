@@ -18,11 +18,10 @@ cdef class Engine:
     cdef object __weakref__
 
     cdef void update_hiding(self) noexcept nogil
-    cdef void resume(self, Session *session) noexcept nogil
+    cdef int shortened(self, int timeout_ms) noexcept nogil
     cdef void serve_resumed(self) noexcept nogil
     cdef void forget_pending(self, Session *session) noexcept nogil
 
-    cdef void refresh_clock(self) noexcept nogil
     cdef void after_send(self, Session *session, int outcome) noexcept nogil
     cdef void close_session(self, Session *session) noexcept
     cdef void forget_postponed(self, Session *session) noexcept nogil

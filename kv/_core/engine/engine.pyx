@@ -21,12 +21,13 @@ from libc.string cimport memset
 from kv._core.base.blob cimport Blob, blob_copy
 from kv._core.base.buffer cimport buffer_free
 from kv._core.base.clock cimport clock_ticks_per_us, clock_unix_us
-from kv._core.base.memory cimport memory_set_limit, memory_used
+from kv._core.base.memory cimport memory_free, memory_set_limit, memory_used
 from kv._core.base.platform cimport likely, unlikely
 from kv._core.base.slice cimport Slice
-from kv._core.engine.dispatch cimport run_nested
+from kv._core.engine.dispatch cimport refresh_clock, run_nested
 from kv._core.engine.poller cimport EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, Poller
 from kv._core.engine.serve cimport serve_pending, serve_readable
+from kv._core.engine.waiting cimport end_overdue, end_wait, serve_ready
 from kv._core.keyspace.keyspace cimport (
     POLICY_ALLKEYS, POLICY_LFU, POLICY_LRU, POLICY_NOEVICTION, POLICY_RANDOM, POLICY_TTL, REMOVED_EXPIRED, Database,
     Keyspace, keyspace_free, keyspace_init)
@@ -35,15 +36,17 @@ from kv._core.objects.list cimport list_limits
 from kv._core.objects.hash cimport hash_limits
 from kv._core.objects.set cimport set_limits
 from kv._core.objects.zset cimport zset_limits
+from kv._core.runtime.blocking cimport mark_ready, next_deadline_ms, wait_end
 from kv._core.runtime.effects cimport effects_begin, effects_slice, effects_wanted, effects_word
 from kv._core.runtime.lazyfree cimport lazyfree_entry
-from kv._core.runtime.session cimport session_doom, session_free, session_new, session_push, session_send
+from kv._core.runtime.session cimport session_doom, session_free, session_new, session_push, session_resume, session_send
 from kv._core.runtime.state cimport (
     ALERT_LOADING, ALERT_MAXMEMORY, ALERT_MONITORS, ALERT_PAUSED_ALL, ALERT_PAUSED_WRITES, ALERT_WRITE_ERROR,
     ARENA_KEEP, COMMAND_SKIP_COMMANDLOG, CLASS_NORMAL, CLASS_PUBSUB, CLASS_REPLICA, SESSION_BLOCKED,
     SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_LOOPBACK, SESSION_MONITOR, SESSION_PENDING_INPUT,
     SESSION_POSTPONED, SESSION_READY, SESSION_UNIX, SESSION_WANTS_WRITE, Context, Runtime, Session)
 from kv._core.runtime.pubsub cimport publish_event, unsubscribe_all
+from kv._core.runtime.observed cimport ObservedKey, observed_find, observing_update
 from kv._core.runtime.transaction cimport touch_watched
 
 import os
@@ -73,6 +76,7 @@ import kv._core.commands.streams
 import kv._core.commands.strings
 import kv._core.commands.transactions
 import kv._core.commands.zsetalgebra
+import kv._core.commands.zsetpops
 import kv._core.commands.zsetranges
 import kv._core.commands.zsets
 
@@ -116,11 +120,12 @@ cdef class Engine:
         runtime.on_commandlog = on_commandlog
         runtime.on_monitor = on_monitor
         runtime.run_nested = run_nested
+        runtime.on_ready = serve_ready
         self.owner = owner
         self.poller = Poller()
         self.active_rehashing = self.active_expire = self.resize_allowed = True
         self.expire_effort = 1
-        self.refresh_clock()
+        refresh_clock(&self.runtime)
 
     def __dealloc__(self):
         while self.runtime.sessions != NULL:
@@ -128,14 +133,9 @@ cdef class Engine:
         keyspace_free(&self.runtime.keyspace)
         buffer_free(&self.runtime.arena)
         buffer_free(&self.runtime.effects)
+        memory_free(self.runtime.deadlines)
 
     # -- turns --------------------------------------------------------------------------------------------------------
-
-    cdef void refresh_clock(self) noexcept nogil:
-        cdef Keyspace *keyspace = &self.runtime.keyspace
-        self.runtime.now_us = clock_unix_us()
-        keyspace.now_ms = self.runtime.now_us // 1000
-        keyspace.lru_clock = <uint32_t> (keyspace.now_ms // 1000) & 0xffffff
 
     def turn(self, int timeout_ms):
         """Wait for something to be ready (-1: for ever), run what ready sessions sent, and return the descriptors of
@@ -145,9 +145,13 @@ cdef class Engine:
         cdef uint64_t data
         if self.runtime.doomed != NULL or self.runtime.ready != NULL or self.runtime.pending != NULL:
             timeout_ms = 0
-        self.poller.wait(timeout_ms)
-        self.refresh_clock()
+        self.poller.wait(self.shortened(timeout_ms))
+        refresh_clock(&self.runtime)
         self.runtime.statistics.turns += 1
+        if unlikely(self.runtime.deadline_count):
+            end_overdue(&self.runtime)
+        if unlikely(self.runtime.ready_keys != NULL):
+            serve_ready(&self.runtime)
         if unlikely(self.runtime.pending != NULL):
             self.serve_resumed()
         for i in range(self.poller.ready):
@@ -159,6 +163,15 @@ cdef class Engine:
             else:
                 others.append(data >> 1)
         return others if others is not None else ()
+
+    cdef int shortened(self, int timeout_ms) noexcept nogil:
+        """A timeout no longer than until the next wait of a blocked session ends."""
+        cdef int64_t left = next_deadline_ms(&self.runtime)
+        if left == 0 or timeout_ms == 0:
+            return timeout_ms
+        left -= clock_unix_us() // 1000
+        left = left if left > 0 else 0
+        return <int> left if timeout_ms < 0 or left < timeout_ms else timeout_ms
 
     @property
     def effects_pending(self):
@@ -249,7 +262,7 @@ cdef class Engine:
             keyspace.lazy_user_flush = value
         elif name == "notify_keyspace_events":
             keyspace.event_classes = value
-            keyspace.observed = value != 0 or runtime.watched.count != 0
+            observing_update(runtime)
         elif name == "proto_max_bulk_len":
             runtime.bulk_limit = value
         elif name == "client_query_buffer_limit":
@@ -415,15 +428,9 @@ cdef class Engine:
             following = session.next_postponed
             session.flags &= ~<uint64_t> (SESSION_BLOCKED | SESSION_POSTPONED)
             runtime.blocked_count -= 1
-            self.resume(session)
+            session_resume(session)
             session = following
-
-    cdef void resume(self, Session *session) noexcept nogil:
-        """The session no longer waits: have its input run in the next turn."""
-        if not session.flags & SESSION_PENDING_INPUT:
-            session.flags |= SESSION_PENDING_INPUT
-            session.next_pending = self.runtime.pending
-            self.runtime.pending = session
+        serve_ready(runtime)
 
     cdef void serve_resumed(self) noexcept nogil:
         cdef Session *session = self.runtime.pending
@@ -439,10 +446,9 @@ cdef class Engine:
         """CLIENT UNBLOCK: end the wait of a session that is blocked in a command; whether there was one. A session that
         CLIENT PAUSE holds back is not blocked in a command."""
         cdef Session *session = self.session_by_id(id)
-        if session == NULL or session.waiting == NULL or session.flags & SESSION_POSTPONED:
+        if session == NULL or session.waiting == NULL:
             return 0
-        session.flags &= ~<uint64_t> SESSION_BLOCKED
-        self.resume(session)
+        end_wait(session, with_error)
         return 1
 
     @property
@@ -471,6 +477,8 @@ cdef class Engine:
             self.forget_pending(session)
         if session.flags & SESSION_POSTPONED:
             self.forget_postponed(session)
+        if session.waiting != NULL:
+            wait_end(session)
         if session.flags & SESSION_BLOCKED:
             self.runtime.blocked_count -= 1
         if session.flags & SESSION_MONITOR:
@@ -537,7 +545,10 @@ cdef void on_change(Keyspace *keyspace, Database *database, Slice key, int event
                     const char *event) noexcept nogil:
     """Somebody observes keys, and this one was changed."""
     cdef Runtime *runtime = <Runtime *> keyspace.owner
-    touch_watched(runtime, database, key)
+    cdef ObservedKey *observed = observed_find(runtime, database.id, key)
+    if observed != NULL:
+        touch_watched(runtime, database, observed)
+        mark_ready(runtime, observed)
     if event != NULL and event_class & keyspace.event_classes:
         publish_event(runtime, database, key, event)
 

@@ -253,7 +253,8 @@ def statistics(Engine engine not None):
         watching=runtime.watching_sessions,
         channels=runtime.channel_counts[<int> KIND_CHANNEL], patterns=runtime.channel_counts[<int> KIND_PATTERN],
         shard_channels=runtime.channel_counts[<int> KIND_SHARD], subscribed=runtime.subscribed_sessions,
-        watched_keys=runtime.watched.count,
+        watched_keys=runtime.watched_keys, awaited_keys=runtime.awaited_keys, awaited_missing=runtime.awaited_missing,
+        deadlines=runtime.deadline_count,
         blocked=runtime.blocked_count, lazyfree_pending=lazyfree_pending_objects(), lazyfreed=lazyfree_freed_objects())
     return figures
 

@@ -1,7 +1,7 @@
 """Commands that come from no socket: the AOF at the start, and a program that embeds the engine."""
 from libc.stdint cimport int64_t, uint64_t
 
-from kv._core.engine.dispatch cimport dispatch, dispatch_begin
+from kv._core.engine.dispatch cimport dispatch, dispatch_begin, refresh_clock
 from kv._core.engine.engine cimport Engine
 from kv._core.resp.parser cimport (
     PARSE_DONE, PARSE_ERROR, Arguments, ParseResult, parse_request, parser_finish, parser_free, parser_resolve)
@@ -53,7 +53,7 @@ cdef class LocalSession:
         self.error = None
         if at >= length:
             return 0
-        self.engine.refresh_clock()
+        refresh_clock(&self.engine.runtime)
         dispatch_begin()
         while at < length:
             self.arguments.count = 0

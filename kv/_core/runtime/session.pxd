@@ -6,6 +6,7 @@ from kv._core.runtime.state cimport Runtime, Session
 
 cdef Session *session_new(Runtime *runtime, int fd) noexcept nogil
 cdef void session_free(Session *session) noexcept nogil
+cdef void session_resume(Session *session) noexcept nogil
 cdef void session_doom(Session *session) noexcept nogil
 cdef void session_mark_ready(Session *session) noexcept nogil
 cdef void session_push(Session *session, const char *data, size_t length) noexcept nogil

@@ -19,7 +19,7 @@ from kv._core.base.platform cimport unlikely
 from kv._core.resp.parser cimport parser_free, parser_init
 from kv._core.runtime.state cimport (
     CLASS_NORMAL, OUTPUT_BLOCK, SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_IN_DOOMED, SESSION_MONITOR,
-    SESSION_NO_EVICT, SESSION_NO_TOUCH, SESSION_READY, SESSION_REPLY_OFF, SESSION_REPLY_SKIP,
+    SESSION_NO_EVICT, SESSION_NO_TOUCH, SESSION_PENDING_INPUT, SESSION_READY, SESSION_REPLY_OFF, SESSION_REPLY_SKIP,
     SESSION_REPLY_SKIP_NEXT, UNAUTHENTICATED_OUTPUT, OutputBlock, OutputLimit, Runtime, Session)
 from kv._core.runtime.transaction cimport Transaction, transaction_end, transaction_free
 
@@ -104,6 +104,14 @@ cdef void session_mark_ready(Session *session) noexcept nogil:
         session.flags |= SESSION_READY
         session.next_ready = session.runtime.ready
         session.runtime.ready = session
+
+
+cdef void session_resume(Session *session) noexcept nogil:
+    """The session no longer waits: have its input run in the next turn."""
+    if not session.flags & SESSION_PENDING_INPUT:
+        session.flags |= SESSION_PENDING_INPUT
+        session.next_pending = session.runtime.pending
+        session.runtime.pending = session
 
 
 # -- output that waits --------------------------------------------------------------------------------------------

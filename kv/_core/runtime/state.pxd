@@ -127,7 +127,6 @@ cdef struct Session:
     uint64_t bytes_out
     uint32_t database_hint      # unused by the core; the embedder's
     uint32_t class_             # ClientClass
-    int64_t blocked_until_ms    # unix time a wait ends, 0: never
     uint64_t input_peak         # most bytes of input held at once lately
     Session *next               # all sessions, oldest first
     Session *previous
@@ -137,7 +136,7 @@ cdef struct Session:
     Session *next_pending
     void *transaction           # MULTI's queue
     void *subscriptions
-    void *waiting               # what it is blocked on
+    void *waiting               # the Wait of a command that is blocked
     void *tracking
 
 ctypedef void (*command_body)(Context *c) noexcept nogil
@@ -190,6 +189,7 @@ cdef struct Context:            # what a body works with
     Parser *parser              # of the session, for arguments in blocks of their own; NULL: none
     bint propagated             # the body said itself what goes to the AOF and replicas
     bint block                  # the body made the session wait: no reply, no statistics yet
+    bint retried                # the session waited, and a key that it waits for has changed
 
 cdef struct ErrorKind:
     char code[32]               # its first word, terminated
@@ -268,7 +268,16 @@ cdef struct Runtime:
     void *face                  # the Python Engine, for commands written in Python
     Session *running            # whose command runs
     uint64_t redacted           # words of the running command that no log may show, a bit each
-    Hashtable watched           # WatchedKey pointers (runtime/transaction)
+    Hashtable observed_keys     # ObservedKey pointers (runtime/observed)
+    uint64_t watched_keys       # how many of them are watched
+    uint64_t awaited_keys       # ... are waited for
+    uint64_t awaited_missing    # ... so that their end counts, too
+    void *ready_keys            # ObservedKeys that changed and are waited for, in order of their changes
+    void *ready_keys_last
+    void (*on_ready)(Runtime *runtime) noexcept nogil     # called after the command that changed them
+    void **deadlines            # Waits with a timeout, a heap: the nearest first
+    size_t deadline_count
+    size_t deadline_capacity
     uint64_t watching_sessions  # sessions that watch a key
     Hashtable channels          # Channel pointers (runtime/pubsub)
     Hashtable subscriptions     # Subscription pointers

@@ -1,28 +1,15 @@
 """MULTI's queue, and the keys that sessions watch."""
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint64_t
 
 from kv._core.base.slice cimport Slice
-from kv._core.keyspace.keyspace cimport Database, Keyspace
+from kv._core.keyspace.keyspace cimport Database
+from kv._core.runtime.observed cimport ObservedKey, Watch
 from kv._core.runtime.state cimport Command, Runtime, Session
 
 cdef struct Queued:             # a command that waits for EXEC
     Command *command
     Slice *argv                 # its words, in one block with their bytes
     int argc
-
-cdef struct Watch:              # a session's interest in one key
-    Session *session
-    WatchedKey *key
-    bint expired                # the key's time had come when WATCH was called
-    Watch *next                 # others of the same key
-    Watch *previous
-    Watch *next_of_session
-
-cdef struct WatchedKey:         # an element of the runtime's table of watched keys
-    Watch *watches              # who watches it
-    uint32_t length             # bytes of the key
-    int database                # from here on it is hashed: number of the database, then the key's bytes
-    char key[1]                 # the block goes on
 
 cdef struct Transaction:
     Queued *queue
@@ -43,5 +30,5 @@ cdef void transaction_fail(Session *session) noexcept nogil
 cdef void watch_key(Session *session, Slice key) noexcept nogil
 cdef void unwatch_all(Session *session) noexcept nogil
 cdef bint watched_key_expired(Session *session) noexcept nogil
-cdef void touch_watched(Runtime *runtime, Database *database, Slice key) noexcept nogil
+cdef void touch_watched(Runtime *runtime, Database *database, ObservedKey *watched) noexcept nogil
 cdef void touch_watched_database(Runtime *runtime, Database *emptied, Database *replacement) noexcept nogil

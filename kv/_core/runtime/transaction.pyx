@@ -1,37 +1,23 @@
 """MULTI's queue, and the keys that sessions watch.
 
-A session has a Transaction from its first MULTI or WATCH on. Watched keys are elements of one table of the runtime,
-each with the list of who watches it, so that a change costs one look-up however many sessions watch, and nothing
-while nobody does (Keyspace.observed). A change only marks the transaction as touched; EXEC then answers null.
+A session has a Transaction from its first MULTI or WATCH on. Watched keys are in the table of observed keys
+(runtime/observed), each with the list of who watches it. A change only marks the transaction as touched; EXEC then
+answers null.
 
 What of a key that was already expired when it was watched? That it is deleted changes nothing for the one who
 watched it, so its watch remembers the state (`expired`); that a live one expires before EXEC does, and EXEC looks
 for that itself.
 """
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint64_t
 from libc.string cimport memcpy
 
-from kv._core.base.hashing cimport hash_bytes
 from kv._core.base.memory cimport memory_alloc, memory_calloc, memory_free, memory_realloc, memory_size
 from kv._core.base.slice cimport Slice, slice_of
-from kv._core.containers.hashtable cimport (
-    HashtableType, Position, hashtable_find, hashtable_init, hashtable_insert, hashtable_remove, hashtable_scan,
-    position_element)
 from kv._core.keyspace.keyspace cimport Database, Keyspace, key_of, keyspace_expired, keyspace_find
 from kv._core.objects.entry cimport Entry
+from kv._core.runtime.observed cimport (
+    ObservedKey, Watch, observed_each, observed_exists, observed_make, observed_name, observed_release)
 from kv._core.runtime.state cimport SESSION_MULTI, Command, Runtime, Session
-
-cdef HashtableType WATCHED_TABLE
-
-
-cdef const char *watched_bytes(const void *element, size_t *length) noexcept nogil:
-    cdef const WatchedKey *watched = <const WatchedKey *> element
-    length[0] = sizeof(int) + watched.length
-    return <const char *> &watched.database
-
-
-WATCHED_TABLE.key_of = watched_bytes
-WATCHED_TABLE.free_element = NULL
 
 
 # -- the queue ----------------------------------------------------------------------------------------------------
@@ -106,63 +92,16 @@ cdef void transaction_fail(Session *session) noexcept nogil:
 
 # -- watched keys -------------------------------------------------------------------------------------------------
 
-cdef struct Lookup:             # a watched key as it is looked up
-    char *bytes_                # number of the database, then the key
-    size_t length
-    uint64_t hash
-    char inline_[256]           # where the bytes stand if they fit
-
-
-cdef void lookup_open(Lookup *lookup, int database, Slice key) noexcept nogil:
-    lookup.length = sizeof(int) + key.length
-    lookup.bytes_ = &lookup.inline_[0]
-    if lookup.length > sizeof(lookup.inline_):
-        lookup.bytes_ = <char *> memory_alloc(lookup.length)
-    memcpy(lookup.bytes_, &database, sizeof(int))
-    memcpy(lookup.bytes_ + sizeof(int), key.data, key.length)
-    lookup.hash = hash_bytes(lookup.bytes_, lookup.length)
-
-
-cdef void lookup_close(Lookup *lookup) noexcept nogil:
-    if lookup.bytes_ != &lookup.inline_[0]:
-        memory_free(lookup.bytes_)
-
-
-cdef WatchedKey *find_watched(Runtime *runtime, int database, Slice key, bint make) noexcept nogil:
-    cdef Lookup lookup
-    cdef Position position
-    cdef WatchedKey *watched = NULL
-    if runtime.watched.kind == NULL:
-        hashtable_init(&runtime.watched, &WATCHED_TABLE)
-    lookup_open(&lookup, database, key)
-    position = hashtable_find(&runtime.watched, lookup.bytes_, lookup.length, lookup.hash)
-    if position.bucket != NULL:
-        watched = <WatchedKey *> position_element(position)
-    elif make:
-        watched = <WatchedKey *> memory_alloc(sizeof(WatchedKey) + key.length)
-        watched.watches = NULL
-        watched.length = <uint32_t> key.length
-        watched.database = database
-        memcpy(watched.key, key.data, key.length)
-        hashtable_insert(&runtime.watched, watched, lookup.hash, False)
-    lookup_close(&lookup)
-    return watched
-
-
 cdef bint is_expired(Keyspace *keyspace, Database *database, Slice key) noexcept nogil:
     cdef Entry *entry = keyspace_find(keyspace, database, key_of(key))
     return entry != NULL and keyspace_expired(keyspace, entry)
-
-
-cdef inline bint exists(Keyspace *keyspace, Database *database, Slice key) noexcept nogil:
-    return database != NULL and keyspace_find(keyspace, database, key_of(key)) != NULL
 
 
 cdef void watch_key(Session *session, Slice key) noexcept nogil:
     """Have EXEC answer null if this key of the session's database changes before."""
     cdef Runtime *runtime = session.runtime
     cdef Transaction *transaction = transaction_of(session)
-    cdef WatchedKey *watched = find_watched(runtime, session.database.id, key, True)
+    cdef ObservedKey *watched = observed_make(runtime, session.database.id, key)
     cdef Watch *watch = watched.watches
     while watch != NULL:
         if watch.session == session:
@@ -172,6 +111,7 @@ cdef void watch_key(Session *session, Slice key) noexcept nogil:
     watch.session, watch.key = session, watched
     watch.expired = is_expired(&runtime.keyspace, session.database, key)
     watch.previous, watch.next = NULL, watched.watches
+    runtime.watched_keys += watched.watches == NULL
     if watched.watches != NULL:
         watched.watches.previous = watch
     watched.watches = watch
@@ -179,15 +119,11 @@ cdef void watch_key(Session *session, Slice key) noexcept nogil:
     transaction.watches = watch
     runtime.watching_sessions += transaction.watch_count == 0
     transaction.watch_count += 1
-    runtime.keyspace.observed = True
 
 
 cdef void forget_watch(Runtime *runtime, Watch *watch) noexcept nogil:
     """Take a watch out of its key's list, and the key out of the table with its last one."""
-    cdef WatchedKey *watched = watch.key
-    cdef size_t length
-    cdef const char *key
-    cdef uint64_t hash
+    cdef ObservedKey *watched = watch.key
     if watch.previous != NULL:
         watch.previous.next = watch.next
     else:
@@ -195,12 +131,8 @@ cdef void forget_watch(Runtime *runtime, Watch *watch) noexcept nogil:
     if watch.next != NULL:
         watch.next.previous = watch.previous
     memory_free(watch)
-    if watched.watches != NULL:
-        return
-    key = watched_bytes(watched, &length)
-    hash = hash_bytes(key, length)
-    hashtable_remove(&runtime.watched, hashtable_find(&runtime.watched, key, length, hash), hash)
-    memory_free(watched)
+    runtime.watched_keys -= watched.watches == NULL
+    observed_release(runtime, watched)
 
 
 cdef void unwatch_all(Session *session) noexcept nogil:
@@ -215,7 +147,6 @@ cdef void unwatch_all(Session *session) noexcept nogil:
         forget_watch(runtime, watch)
     transaction.watch_count = 0
     runtime.watching_sessions -= 1
-    runtime.keyspace.observed = runtime.watched.count != 0 or runtime.keyspace.event_classes != 0
 
 
 cdef bint watched_key_expired(Session *session) noexcept nogil:
@@ -225,22 +156,17 @@ cdef bint watched_key_expired(Session *session) noexcept nogil:
     cdef Watch *watch = transaction.watches if transaction != NULL else NULL
     while watch != NULL:
         if not watch.expired and is_expired(&runtime.keyspace, runtime.keyspace.databases + watch.key.database,
-                                            slice_of(watch.key.key, watch.key.length)):
+                                            observed_name(watch.key)):
             return True
         watch = watch.next_of_session
     return False
 
 
-cdef void touch_watched(Runtime *runtime, Database *database, Slice key) noexcept nogil:
+cdef void touch_watched(Runtime *runtime, Database *database, ObservedKey *watched) noexcept nogil:
     """A key was changed: mark who watches it."""
-    cdef WatchedKey *watched
-    cdef Watch *watch
-    if runtime.watched.count == 0:
-        return
-    watched = find_watched(runtime, database.id, key, False)
-    watch = watched.watches if watched != NULL else NULL
+    cdef Watch *watch = watched.watches
     while watch != NULL:
-        if watch.expired and not exists(&runtime.keyspace, database, key):
+        if watch.expired and not observed_exists(&runtime.keyspace, database, watched):
             watch.expired = False       # it had expired before: that it is deleted now changes nothing
         else:
             (<Transaction *> watch.session.transaction).touched = True
@@ -256,11 +182,10 @@ cdef struct DatabaseChange:     # a database that was emptied, or replaced by an
 cdef void touch_visit(void *argument, void *element, bint marked) noexcept nogil:
     cdef DatabaseChange *change = <DatabaseChange *> argument
     cdef Keyspace *keyspace = &change.runtime.keyspace
-    cdef WatchedKey *watched = <WatchedKey *> element
-    cdef Slice key = slice_of(watched.key, watched.length)
-    cdef bint before = exists(keyspace, change.emptied, key)
-    cdef bint after = exists(keyspace, change.replacement, key)
-    cdef bint after_expired = after and is_expired(keyspace, change.replacement, key)
+    cdef ObservedKey *watched = <ObservedKey *> element
+    cdef bint before = observed_exists(keyspace, change.emptied, watched)
+    cdef bint after = observed_exists(keyspace, change.replacement, watched)
+    cdef bint after_expired = after and is_expired(keyspace, change.replacement, observed_name(watched))
     cdef Watch *watch = watched.watches
     if watched.database != change.emptied.id or not (before or after):
         return
@@ -280,11 +205,7 @@ cdef void touch_visit(void *argument, void *element, bint marked) noexcept nogil
 cdef void touch_watched_database(Runtime *runtime, Database *emptied, Database *replacement) noexcept nogil:
     """Called before a database is emptied (replacement NULL), or takes the place of another's keys."""
     cdef DatabaseChange change
-    cdef uint64_t cursor = 0
-    if runtime.watched.count == 0:
+    if runtime.watched_keys == 0:
         return
     change.runtime, change.emptied, change.replacement = runtime, emptied, replacement
-    while True:
-        cursor = hashtable_scan(&runtime.watched, cursor, touch_visit, &change)
-        if cursor == 0:
-            return
+    observed_each(runtime, touch_visit, &change)

@@ -1,0 +1,95 @@
+"""Serving commands that wait for keys (runtime/blocking): when a key changed, when their time is over.
+
+A reply to a waiting session is written to a buffer of its own and pushed: the arena's end belongs to the session
+whose command made the key ready.
+"""
+from kv._core.base.buffer cimport Buffer, buffer_free
+from kv._core.engine.dispatch cimport dispatch_again, dispatch_timeout, refresh_clock
+from kv._core.keyspace.keyspace cimport LOOKUP_NO_NOTIFY, LOOKUP_NO_STATS, LOOKUP_NO_TOUCH, key_of, keyspace_lookup
+from kv._core.objects.entry cimport Entry, entry_type
+from kv._core.runtime.blocking cimport overdue_wait, take_ready, wait_end
+from kv._core.runtime.observed cimport Link, ObservedKey, Wait, observed_name, observed_release
+from kv._core.runtime.session cimport session_push, session_resume
+from kv._core.runtime.state cimport (
+    ALERT_LOADING, ALERT_PAUSED_ALL, ALERT_PAUSED_WRITES, SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, Runtime, Session)
+
+cdef enum:
+    KEEP_REPLY = 64 * 1024      # bytes of the buffer for replies that are kept
+    PEEK = LOOKUP_NO_TOUCH | LOOKUP_NO_STATS | LOOKUP_NO_NOTIFY
+
+cdef Buffer reply               # to the session that is served; the engine runs in one thread
+cdef bint serving = False
+
+
+cdef void release(Session *session) noexcept nogil:
+    """It has its reply: let it have that, and go on with what it sent meanwhile."""
+    wait_end(session)
+    session_push(session, reply.data, reply.length)
+    session_resume(session)
+    reply.length = 0
+    if reply.capacity > KEEP_REPLY:
+        buffer_free(&reply)
+
+
+cdef void serve_ready(Runtime *runtime) noexcept nogil:
+    """Serve who waits for keys that changed. What that changes is served too, until nothing more is ready; while the
+    server is paused it must wait."""
+    global serving
+    cdef ObservedKey *observed
+    if serving or runtime.alerts & (ALERT_LOADING | ALERT_PAUSED_ALL | ALERT_PAUSED_WRITES):
+        return
+    serving = True
+    refresh_clock(runtime)              # the command that ran may have taken long
+    while True:
+        observed = take_ready(runtime)
+        if observed == NULL:
+            break
+        observed.ready = False
+        observed.pinned = True
+        serve_key(runtime, observed)
+        observed.pinned = False
+        observed_release(runtime, observed)
+    serving = False
+
+
+cdef void serve_key(Runtime *runtime, ObservedKey *observed) noexcept nogil:
+    """Try each command in the key's queue once."""
+    cdef Link *link = observed.waits
+    cdef Link *last = observed.waits_last
+    cdef Link *following
+    cdef Entry *entry
+    while link != NULL:
+        following = link.next if link != last else NULL
+        entry = keyspace_lookup(&runtime.keyspace, runtime.keyspace.databases + observed.database,
+                                key_of(observed_name(observed)), PEEK)
+        if entry == NULL and observed.on_missing == 0:
+            return
+        if link.wait.on_missing or (entry != NULL and entry_type(entry) == link.wait.type):
+            serve_wait(runtime, link.wait)
+        link = following
+
+
+cdef void serve_wait(Runtime *runtime, Wait *wait) noexcept nogil:
+    cdef Session *session = wait.session
+    if session.flags & (SESSION_DOOMED | SESSION_CLOSE_AFTER_REPLY):
+        return
+    if dispatch_again(runtime, session, wait.command, wait.argv, wait.argc, &reply):
+        release(session)
+    reply.length = 0
+
+
+cdef void end_overdue(Runtime *runtime) noexcept nogil:
+    """End the waits whose time is over."""
+    cdef Wait *wait
+    while True:
+        wait = overdue_wait(runtime, runtime.keyspace.now_ms)
+        if wait == NULL:
+            return
+        end_wait(wait.session, False)
+
+
+cdef void end_wait(Session *session, bint with_error) noexcept nogil:
+    """End a wait with what the command answers after its timeout, or with an error."""
+    cdef Wait *wait = <Wait *> session.waiting
+    dispatch_timeout(session.runtime, session, wait.command, wait.argv, wait.argc, with_error, &reply)
+    release(session)
