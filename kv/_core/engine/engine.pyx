@@ -72,6 +72,10 @@ import kv._core.commands.setalgebra
 import kv._core.commands.setdraw
 import kv._core.commands.sets
 import kv._core.commands.sort
+import kv._core.commands.streamclaims
+import kv._core.commands.streamgroups
+import kv._core.commands.streaminfo
+import kv._core.commands.streamread
 import kv._core.commands.streams
 import kv._core.commands.strings
 import kv._core.commands.transactions
