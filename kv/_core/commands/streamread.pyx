@@ -12,7 +12,7 @@ from kv._core.commands.streamwords cimport (
     reply_stream_entry, reply_stream_entry_of, reply_stream_id, reply_stream_range, stream_id_or_reply, stream_id_text)
 from kv._core.containers.idtree cimport IdPosition, idtree_at, idtree_from, idtree_next
 from kv._core.containers.streamid cimport (
-    StreamId, stream_id_below, stream_id_decrement, stream_id_increment, stream_id_most)
+    StreamId, stream_id_below, stream_id_decrement, stream_id_equal, stream_id_increment, stream_id_most)
 from kv._core.containers.streamlog cimport StreamCursor, streamlog_from, streamlog_next
 from kv._core.objects.entry cimport TYPE_STREAM, Entry
 from kv._core.objects.stream cimport Stream, stream_group_read, stream_last_entry, stream_of
@@ -127,8 +127,9 @@ cdef bint mark_or_reply(Context *c, const Request *request, Source *source, char
         return meaningless(c, b"$" if mark == c'$' else b"+")
     if source.stream != NULL:
         source.after = source.stream.last
-        if mark == c'+':
-            stream_id_decrement(&source.after)
+        if mark == c'+' and not stream_id_decrement(&source.after):
+            error(c, b"ERR the stream last element ID is 0-0")
+            return False
     return True
 
 
@@ -151,7 +152,10 @@ cdef bint source_or_reply(Context *c, const Request *request, int number, Source
             return False
     if id.length == 1 and (id.data[0] == c'$' or id.data[0] == c'+' or id.data[0] == c'>'):
         return mark_or_reply(c, request, source, id.data[0])
-    return stream_id_or_reply(c, index, &source.after)
+    if not stream_id_or_reply(c, index, &source.after):
+        return False
+    source.new = request.grouped and stream_id_equal(source.after, stream_id_most())     # above which nothing can be
+    return True
 
 
 # -- giving -----------------------------------------------------------------------------------------------------------
