@@ -47,7 +47,8 @@ class Trace:
         return f"{self.random.randint(max(0, self.top - 30), self.top)}-{self.random.randint(0, 3)}"
 
     def wrong_id(self) -> str:
-        return self.any("x", "", "-", "+", "1-", "-1", "1-2-3", "*", "$", ">", "1-x", " 1", "01", "1 ", MOST + "0", "1--1", "(", "+5-+1")
+        return self.any("x", "", "-", "+", "1-", "-1", "1-2-3", "*", "$", ">", "1-x", " 1",
+                        "01", "1 ", MOST + "0", "1--1", "(", "+5-+1")
 
     def id(self) -> str:
         return self.random.choices([self.known_id(), str(self.random.randint(0, self.top)), f"0-{self.random.randint(0, 3)}",
@@ -144,7 +145,8 @@ class Trace:
 
     def set_id(self) -> list[Any]:
         added, deleted = ["ENTRIESADDED", self.any(0, 10, 1000, -1)], ["MAXDELETEDID", self.id()]
-        return ["XSETID", self.key(), self.any(f"{self.top}-50", *[self.id()] * self.modern), *self.any([], added + deleted, deleted + added)]
+        return ["XSETID", self.key(), self.any(f"{self.top}-50", *[self.id()] * self.modern),
+                *self.any([], added + deleted, deleted + added)]
 
     def plain(self) -> list[Any]:
         key = self.key()
