@@ -10,7 +10,7 @@ from kv._core.containers.idtree cimport IdPosition, idtree_at, idtree_first, idt
 from kv._core.containers.streamid cimport StreamId, stream_id, stream_id_below, stream_id_most
 from kv._core.keyspace.keyspace cimport EVENT_STREAM, keyspace_add
 from kv._core.objects.entry cimport TYPE_STREAM, Entry
-from kv._core.objects.stream cimport Stream, stream_new, stream_of
+from kv._core.objects.stream cimport stream_new, stream_of
 from kv._core.objects.streamgroup cimport (
     UNKNOWN_READS, Consumer, Group, PendingEntry, consumer_at, consumer_find, consumer_remove, group_find, group_new,
     group_remove, name_of, pending_find, pending_remove)

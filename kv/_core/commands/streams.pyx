@@ -3,12 +3,10 @@ commands/streamgroups and commands/streamclaims, XREAD and XREADGROUP in command
 
 What goes to the AOF and replicas names ids and lengths that came out here: "*" becomes the id that was given, and an
 approximate trim, which depends on how entries lie in nodes, the exact one that it came to."""
-from libc.stdint cimport INT64_MAX, UINT64_MAX, int64_t, uint64_t
+from libc.stdint cimport UINT64_MAX, int64_t, uint64_t
 from libc.string cimport memset
 
-from kv._core.base.numbers cimport parse_i64
 from kv._core.base.platform cimport likely
-from kv._core.base.slice cimport Slice
 from kv._core.commands.streamwords cimport (
     effects_stream_id, reply_stream_id, reply_stream_range, stream_id_or_reply, stream_id_parse, stream_ids_or_reply,
     stream_range_or_reply)

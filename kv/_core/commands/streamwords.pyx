@@ -18,10 +18,10 @@ from kv._core.containers.streamlog cimport (
     StreamCursor, streamlog_from, streamlog_next, streamlog_previous, streamlog_upto)
 from kv._core.containers.streamnode cimport StreamFields, stream_fields, stream_fields_next
 from kv._core.keyspace.keyspace cimport EVENT_STREAM
-from kv._core.objects.entry cimport TYPE_STREAM, Entry
+from kv._core.objects.entry cimport Entry
 from kv._core.objects.stream cimport Stream, stream_of
 from kv._core.objects.streamgroup cimport Consumer, Group, PendingEntry, consumer_new, group_find, name_of
-from kv._core.resp.reply cimport Reply, reply_array, reply_bulk, reply_error, reply_header
+from kv._core.resp.reply cimport Reply, reply_array, reply_bulk, reply_error
 from kv._core.runtime.context cimport changed, error
 from kv._core.runtime.effects cimport effects_begin, effects_number, effects_slice, effects_wanted, effects_word
 from kv._core.runtime.state cimport Context, Runtime

@@ -7,8 +7,7 @@ header and index. A node of which nothing lives is dropped; a log without nodes 
 Looking an entry up descends the tree to the last node that begins at or before the id, and steps over its entries.
 What bounds that is the size of a node, which the administrator chose.
 """
-from libc.stdint cimport int64_t, uint64_t
-from libc.string cimport memset
+from libc.stdint cimport uint64_t
 
 from kv._core.base.memory cimport memory_free, memory_size
 from kv._core.base.platform cimport likely, unlikely
