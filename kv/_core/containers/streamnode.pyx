@@ -69,6 +69,7 @@ cdef enum:
     MOST_ITEM_HEAD = 5          # bytes of an item beside its text
     MOST_ENTRY_HEAD = 5 + 1 + 3 * MOST_VARINT + 5   # ... of an entry beside its items
     FIRST_ROOM = 36             # bytes of data that a node begins with, where they suffice
+    DOUBLED = 1 << 16           # bytes of data up to which a node doubles when it must grow
     LONGEST_NUMBER = 20         # characters of a text that may be a number
 
 assert sizeof(StreamNode) == 64, "the header of a node is HEADER bytes and padding"
@@ -281,8 +282,7 @@ cdef StreamNode *reserve(StreamNode *node, size_t room) noexcept nogil:
     cdef size_t need = node.length + room
     if likely(need <= node.capacity):
         return node
-    if need < node.capacity * 2 and node.capacity < 1 << 16:
-        need = node.capacity * 2
+    need += node.length if node.length < DOUBLED else node.length // 8
     node = <StreamNode *> memory_realloc(node, HEADER + need)
     node.capacity = <uint32_t> (memory_size(node) - HEADER)
     return node
