@@ -9,53 +9,18 @@ absolute times say little on a machine that is not idle.
 from __future__ import annotations
 
 import argparse
-import os
-import shutil
-import socket
 import statistics
 import subprocess
-import sys
-import tempfile
-import time
-from pathlib import Path
 
-BIN = Path(sys.executable).parent
+from programs import BIN, Server, ours
 
 
-class Server:
-    """One of the two, on a port and in a folder of its own."""
-
-    def __init__(self, command: list[str]):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.folder = tempfile.mkdtemp(prefix="compare-")
-        self.process = subprocess.Popen(
-            ["taskset", "-c", "0", *command, "--port", str(self.port), "--dir", self.folder, "--save", ""],
-            stdout=subprocess.DEVNULL)
-        for _ in range(200):
-            try:
-                socket.create_connection(("127.0.0.1", self.port)).close()
-                return
-            except OSError:
-                time.sleep(0.05)
-        sys.exit(f"compare: {command[0]} does not listen")
-
-    def seconds(self) -> float:
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(") ", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-    def load(self, test: str, pipeline: int, requests: int) -> float:
-        """Microseconds of processor time a request."""
-        before = self.seconds()
-        subprocess.run(["taskset", "-c", "1", str(BIN / "kv-benchmark"), "-p", str(self.port), "-t", test, "-P", str(pipeline),
-                        "-n", str(requests), "-r", "100000", "-d", "16", "-q"], stdout=subprocess.DEVNULL, check=True)
-        return (self.seconds() - before) * 1e6 / requests
-
-    def stop(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)
+def load(server: Server, test: str, pipeline: int, requests: int) -> float:
+    """Microseconds of processor time a request."""
+    before = server.seconds()
+    subprocess.run(["taskset", "-c", "1", str(BIN / "kv-benchmark"), "-p", str(server.port), "-t", test, "-P", str(pipeline),
+                    "-n", str(requests), "-r", "100000", "-d", "16", "-q"], stdout=subprocess.DEVNULL, check=True)
+    return (server.seconds() - before) * 1e6 / requests
 
 
 def main() -> None:
@@ -66,14 +31,14 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=200_000)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    servers = [Server([str(BIN / "kv-server")]), Server([options.peer])]
+    servers = [Server(ours()), Server([options.peer])]
     try:
         for pipeline in options.pipeline:
             for test in options.tests:
-                rounds = [[server.load(test, pipeline, options.requests) for server in servers]
+                rounds = [[load(server, test, pipeline, options.requests) for server in servers]
                           for _ in range(options.rounds)]
-                ours, peer = (statistics.median(column) for column in zip(*rounds, strict=True))
-                print(f"pipeline {pipeline:3d}  {test:12s} {ours:7.3f} us  {peer:7.3f} us  ratio {ours / peer:.2f}", flush=True)
+                mine, peer = (statistics.median(column) for column in zip(*rounds, strict=True))
+                print(f"pipeline {pipeline:3d}  {test:12s} {mine:7.3f} us  {peer:7.3f} us  ratio {mine / peer:.2f}", flush=True)
     finally:
         for server in servers:
             server.stop()

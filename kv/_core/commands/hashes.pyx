@@ -1,4 +1,4 @@
-"""Commands on hashes: set, get, delete, count. Those that draw fields or walk over them are in commands/hashscan."""
+"""Commands on hashes: set, get, delete, count. Drawing fields is in commands/hashdraw, HSCAN in commands/elementscan."""
 from libc.math cimport isfinite
 from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t
 

@@ -6,7 +6,8 @@ from libc.stdint cimport int64_t, uint64_t
 
 from kv._core.base.buffer cimport Buffer, buffer_append, buffer_free
 from kv._core.base.slice cimport Slice, slice_equal, slice_of
-from kv._core.commands.lists cimport count_or_reply, elements_removed, pop_one, pop_range
+from kv._core.commands.lists cimport elements_removed, pop_one, pop_range
+from kv._core.commands.multipop cimport MultiPop, first_of_type, multi_pop_or_reply, wait_or_null
 from kv._core.containers.listpack cimport LISTPACK_NUMBER_SIZE
 from kv._core.keyspace.keyspace cimport EVENT_LIST, keyspace_add, keyspace_find
 from kv._core.objects.entry cimport TYPE_LIST, Entry
@@ -162,38 +163,16 @@ declare(native(cmd_brpoplpush), "brpoplpush", 4, "write denyoom blocking",
 
 # -- BLPOP, BRPOP ---------------------------------------------------------------------------------------------
 
-cdef Entry *first_list(Context *c, int first, int count, int *index) noexcept nogil:
-    """The first of the lists at argv[first:first + count] that exists; NULL for none, or where the client was told of
-    a key of another type: *index is then negative."""
-    cdef Entry *entry
-    for index[0] in range(first, first + count):
-        entry = write_key(c, index[0])
-        if entry == NULL:
-            continue
-        if check_type(c, entry, TYPE_LIST):
-            return entry
-        index[0] = -1
-        return NULL
-    return NULL
-
-
-cdef void wait_or_null(Context *c, int first, int count, int64_t until_ms) noexcept nogil:
-    if context_may_block(c):
-        block_on_keys(c, TYPE_LIST, first, count, until_ms, False)
-    else:
-        reply_null_array(&c.reply)
-
-
 cdef void pop_or_wait(Context *c, bint head) noexcept nogil:
     cdef int64_t until_ms
     cdef int index = 0
     cdef Entry *entry
     if not arg_timeout_or_reply(c, c.argc - 1, True, &until_ms):
         return
-    entry = first_list(c, 1, c.argc - 2, &index)
+    entry = first_of_type(c, TYPE_LIST, 1, c.argc - 2, &index)
     if entry == NULL:
         if index >= 0:
-            wait_or_null(c, 1, c.argc - 2, until_ms)
+            wait_or_null(c, TYPE_LIST, 1, c.argc - 2, until_ms)
         return
     reply_array(&c.reply, 2)
     reply_bulk(&c.reply, c.argv[index].data, c.argv[index].length)
@@ -227,39 +206,6 @@ declare(native(cmd_brpop), "brpop", -3, "write blocking", keys="1..-2 RW access 
 
 # -- LMPOP, BLMPOP ----------------------------------------------------------------------------------------------------
 
-cdef struct MultiPop:
-    int keys            # how many
-    bint head
-    int64_t count       # elements wanted
-
-
-cdef bint multi_pop_or_reply(Context *c, int index, MultiPop *pop) noexcept nogil:
-    """What stands from the number of keys on."""
-    cdef int64_t keys
-    cdef int i
-    cdef bint counted = False
-    if not count_or_reply(c, index, 1, &keys, b"ERR numkeys should be greater than 0"):
-        return False
-    if keys >= c.argc - index - 1:
-        syntax_error(c)
-        return False
-    pop.keys = <int> keys
-    pop.count = 1
-    i = index + pop.keys + 1
-    if not end_or_reply(c, i, &pop.head):
-        return False
-    i += 1
-    while i < c.argc:
-        if counted or i + 1 == c.argc or not arg_is(c, i, b"count", 5):
-            syntax_error(c)
-            return False
-        if not count_or_reply(c, i + 1, 1, &pop.count, b"ERR count should be greater than 0"):
-            return False
-        counted = True
-        i += 2
-    return True
-
-
 cdef void propagate_pop(Context *c, int index, bint head, int64_t count) noexcept nogil:
     """The AOF and replicas are told of the one key that it came to."""
     c.propagated = True
@@ -274,21 +220,21 @@ cdef void propagate_pop(Context *c, int index, bint head, int64_t count) noexcep
 cdef bint multi_pop(Context *c, int first, const MultiPop *pop) noexcept nogil:
     """Pop from the first list there is. False where there is none, and no reply was made."""
     cdef int index = 0
-    cdef Entry *entry = first_list(c, first, pop.keys, &index)
+    cdef Entry *entry = first_of_type(c, TYPE_LIST, first, pop.keys, &index)
     cdef int64_t count
     if entry == NULL:
         return index < 0
     count = min(pop.count, <int64_t> list_length(entry))
     reply_array(&c.reply, 2)
     reply_bulk(&c.reply, c.argv[index].data, c.argv[index].length)
-    pop_range(c, index, entry, count, pop.head)
-    propagate_pop(c, index, pop.head, count)
+    pop_range(c, index, entry, count, pop.first)
+    propagate_pop(c, index, pop.first, count)
     return True
 
 
 cdef void cmd_lmpop(Context *c) noexcept nogil:
     cdef MultiPop pop
-    if multi_pop_or_reply(c, 1, &pop) and not multi_pop(c, 2, &pop):
+    if multi_pop_or_reply(c, 1, b"left", b"right", &pop) and not multi_pop(c, 2, &pop):
         reply_null_array(&c.reply)
 
 
@@ -300,9 +246,9 @@ declare(native(cmd_lmpop), "lmpop", -4, "write", keys="1# RW access delete", gro
 cdef void cmd_blmpop(Context *c) noexcept nogil:
     cdef MultiPop pop
     cdef int64_t until_ms
-    if (multi_pop_or_reply(c, 2, &pop) and arg_timeout_or_reply(c, 1, True, &until_ms)
+    if (multi_pop_or_reply(c, 2, b"left", b"right", &pop) and arg_timeout_or_reply(c, 1, True, &until_ms)
             and not multi_pop(c, 3, &pop)):
-        wait_or_null(c, 3, pop.keys, until_ms)
+        wait_or_null(c, TYPE_LIST, 3, pop.keys, until_ms)
 
 
 declare(native(cmd_blmpop), "blmpop", -5, "write blocking", keys="2# RW access delete", group="list",

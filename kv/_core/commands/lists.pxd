@@ -7,4 +7,3 @@ from kv._core.runtime.state cimport Context
 cdef void elements_removed(Context *c, int index, Entry *entry, int64_t count, bint head) noexcept nogil
 cdef void pop_one(Context *c, int index, Entry *entry, bint head) noexcept nogil
 cdef void pop_range(Context *c, int index, Entry *entry, int64_t count, bint head) noexcept nogil
-cdef bint count_or_reply(Context *c, int index, int64_t least, int64_t *count, const char *text) noexcept nogil

@@ -405,7 +405,9 @@ cdef void trim(Context *c, Entry *entry, int64_t start, int64_t stop) noexcept n
     if kept < length:
         changed(c, 1, EVENT_LIST, b"ltrim")
         c.keyspace.dirty += length - kept - 1
-    settle_removal(c, 1, entry)
+        settle_removal(c, 1, entry)
+    else:
+        notify(c, 1, EVENT_LIST, b"ltrim")      # told, though nothing was removed
 
 
 cdef void cmd_ltrim(Context *c) noexcept nogil:

@@ -1,16 +1,12 @@
-"""Commands that draw members of a set at random, or walk over them: SPOP, SRANDMEMBER, SSCAN."""
+"""SPOP and SRANDMEMBER: members of a set drawn at random."""
 from libc.stdint cimport INT64_MAX, int64_t, uint64_t
 
-from kv._core.base.numbers cimport format_u64, parse_i64
+from kv._core.base.numbers cimport parse_i64
 from kv._core.base.slice cimport Slice
-from kv._core.commands.scan cimport (
-    Scan, scan_cursor_or_reply, scan_element, scan_free, scan_keep, scan_kept, scan_matches, scan_options_or_reply,
-    scan_walk)
 from kv._core.keyspace.keyspace cimport EVENT_GENERIC, EVENT_SET
 from kv._core.objects.entry cimport TYPE_SET, Entry, Item
-from kv._core.objects.member cimport Member, member_text
 from kv._core.objects.set cimport (
-    SET_NUMBER_SIZE, set_length, set_pick, set_pop, set_random, set_remove, set_sample, set_table, set_walk)
+    SET_NUMBER_SIZE, set_length, set_pick, set_pop, set_random, set_remove, set_sample, set_walk)
 from kv._core.resp.reply cimport Reply, reply_array, reply_bulk, reply_null, reply_set
 from kv._core.runtime.context cimport (
     arg_range_or_reply, changed, check_type, context_key, delete_found, error, notify, read_key, syntax_error, write_key)
@@ -185,85 +181,3 @@ declare(native(cmd_srandmember), "srandmember", -2, "readonly", keys="1 RO acces
         since="1.0.0", complexity="O(1)", tips="nondeterministic_output",
         summary="Returns members of a set at random.", history=["2.6.0 Takes a count."],
         args="key [count:integer@2.6.0]")
-
-
-# -- SSCAN ----------------------------------------------------------------------------------------------------------
-
-cdef void visit_member(void *argument, void *element, bint marked) noexcept nogil:
-    cdef Scan *scan = <Scan *> argument
-    cdef Slice text = member_text(<Member *> element)
-    scan.sampled += 1
-    if scan_matches(scan, text.data, text.length):
-        scan_keep(&scan.found, element)
-
-
-cdef bint count_match(void *argument, const Item *item) noexcept nogil:
-    cdef Scan *scan = <Scan *> argument
-    scan.sampled += scan_matches(scan, item.first.data, item.first.length)
-    return True
-
-
-cdef struct Matches:            # how the members of a small set that match are answered
-    Scan *scan
-    Reply *reply
-
-
-cdef bint reply_match(void *argument, const Item *item) noexcept nogil:
-    cdef Matches *matches = <Matches *> argument
-    if scan_matches(matches.scan, item.first.data, item.first.length):
-        reply_bulk(matches.reply, item.first.data, item.first.length)
-    return True
-
-
-cdef void reply_scan_head(Context *c, uint64_t cursor, uint64_t members) noexcept nogil:
-    cdef char text[24]
-    reply_array(&c.reply, 2)
-    reply_bulk(&c.reply, text, format_u64(text, cursor))
-    reply_array(&c.reply, members)
-
-
-cdef void scan_small(Context *c, const Entry *entry, Scan *scan) noexcept nogil:
-    """A small set is answered whole: it has no places that a cursor could name."""
-    cdef Matches matches
-    matches.scan, matches.reply = scan, &c.reply
-    set_walk(entry, count_match, scan)
-    reply_scan_head(c, 0, scan.sampled)
-    set_walk(entry, reply_match, &matches)
-
-
-cdef void scan_large(Context *c, const Entry *entry, Scan *scan, uint64_t cursor) noexcept nogil:
-    cdef Slice text
-    cdef size_t i
-    cursor = scan_walk(scan, set_table(entry), cursor, visit_member, scan)
-    reply_scan_head(c, cursor, scan_kept(&scan.found))
-    for i in range(scan_kept(&scan.found)):
-        text = member_text(<Member *> scan_element(&scan.found, i))
-        reply_bulk(&c.reply, text.data, text.length)
-
-
-cdef void cmd_sscan(Context *c) noexcept nogil:
-    """Options are read last: a set that is not there needs none."""
-    cdef Scan scan
-    cdef uint64_t cursor = 0
-    cdef Entry *entry
-    if not scan_cursor_or_reply(c, 2, &cursor):
-        return
-    entry = read_key(c, 1)
-    if not check_type(c, entry, TYPE_SET):
-        return
-    if entry == NULL:
-        reply_scan_head(c, 0, 0)
-        return
-    if not scan_options_or_reply(c, 3, TYPE_SET, &scan):
-        return
-    if set_table(entry) == NULL:
-        scan_small(c, entry, &scan)
-    else:
-        scan_large(c, entry, &scan, cursor)
-    scan_free(&scan)
-
-
-declare(native(cmd_sscan), "sscan", -3, "readonly", keys="1 RO access", group="set", since="2.8.0",
-        complexity="O(1)", tips="nondeterministic_output",
-        summary="Walks over the members of a set, some of them a call.",
-        args="key cursor:integer [MATCH pattern] [COUNT count:integer]")

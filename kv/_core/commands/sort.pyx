@@ -19,12 +19,13 @@ from libc.string cimport memchr, memcmp, memset
 
 from kv._core.base.buffer cimport Buffer, buffer_append, buffer_free
 from kv._core.base.memory cimport memory_alloc, memory_free
-from kv._core.base.slice cimport Slice, slice_equal, slice_of
+from kv._core.base.slice cimport Slice, slice_of
 from kv._core.keyspace.keyspace cimport (
     EVENT_GENERIC, EVENT_LIST, Key, key_of, keyspace_add, keyspace_lookup, keyspace_overwrite)
 from kv._core.objects.entry cimport (
     TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_STRING, TYPE_ZSET, Entry, Item, TypeOperations, entry_encoding, entry_type,
     entry_word, type_operations)
+from kv._core.objects.hash cimport hash_get
 from kv._core.objects.list cimport list_fit, list_new_long, list_push
 from kv._core.objects.string cimport NUMBER_TEXT, string_slice
 from kv._core.resp.reply cimport reply_array, reply_bulk, reply_i64, reply_null
@@ -70,7 +71,6 @@ cdef struct Sort:
     Buffer texts            # what items.text points into
     Buffer weights          # ... items.weight
     Buffer name             # of the key that is looked up
-    Buffer field            # the value of the field that was looked up
 
 
 # -- options --------------------------------------------------------------------------------------------------
@@ -174,35 +174,6 @@ cdef void load(Sort *sort, const Entry *entry) noexcept nogil:
 
 # -- what patterns name ---------------------------------------------------------------------------------------
 
-cdef struct FieldSearch:
-    Slice name
-    Buffer *value           # gets what the field holds
-    bint found
-
-
-cdef bint visit_field(void *argument, const Item *item) noexcept nogil:
-    cdef FieldSearch *search = <FieldSearch *> argument
-    if not slice_equal(item.first, search.name):
-        return True
-    search.value.length = 0
-    buffer_append(search.value, item.second.data, item.second.length)
-    buffer_append(search.value, b"\0", 1)       # so that there is something to point to
-    search.found = True
-    return False
-
-
-cdef bint field_value(Sort *sort, const Entry *entry, Slice field, Slice *found) noexcept nogil:
-    """What a field of a hash holds."""
-    cdef FieldSearch search
-    if entry_type(entry) != TYPE_HASH:
-        return False
-    search.name, search.value, search.found = field, &sort.field, False
-    type_operations(TYPE_HASH).walk(entry_word(<Entry *> entry)[0], entry_encoding(entry), visit_field, &search)
-    if search.found:
-        found[0] = slice_of(sort.field.data, sort.field.length - 1)
-    return search.found
-
-
 cdef bint divide(Slice pattern, Slice *before, Slice *behind, Slice *field) noexcept nogil:
     """The parts of "before*behind->field"; false where there is no star. The field is empty where there is none:
     then an arrow belongs to the name."""
@@ -239,7 +210,7 @@ cdef bint substitute(Sort *sort, Slice pattern, Slice text, char *number, Slice 
     if entry == NULL:
         return False
     if field.length:
-        return field_value(sort, entry, field, found)
+        return entry_type(entry) == TYPE_HASH and hash_get(entry, field, number, found)
     if entry_type(entry) != TYPE_STRING:
         return False
     found[0] = string_slice(entry, number)
@@ -416,7 +387,6 @@ cdef void sort_free(Sort *sort) noexcept nogil:
     buffer_free(&sort.texts)
     buffer_free(&sort.weights)
     buffer_free(&sort.name)
-    buffer_free(&sort.field)
 
 
 cdef void sort_command(Context *c, bint may_store) noexcept nogil:

@@ -11,7 +11,7 @@ from libc.stdlib cimport qsort
 from kv._core.base.hashing cimport hash_bytes
 from kv._core.base.memory cimport memory_alloc, memory_free
 from kv._core.base.numbers cimport parse_double
-from kv._core.base.slice cimport Slice, slice_equal
+from kv._core.base.slice cimport Slice
 from kv._core.commands.zsets cimport arg_least_or_reply, reply_pair, reply_pairs_header, store_or_delete
 from kv._core.containers.skiplist cimport (
     Skiplist, SkiplistNode, skiplist_count, skiplist_delete, skiplist_find, skiplist_first, skiplist_free,
@@ -165,33 +165,9 @@ cdef int by_length(const void *a, const void *b) noexcept nogil:
 
 # -- members and scores -----------------------------------------------------------------------------------------------
 
-cdef struct Search:             # for an element among those that only a walk shows
-    Slice element
-    bint found
-
-
-cdef bint compare_item(void *argument, const Item *item) noexcept nogil:
-    cdef Search *search = <Search *> argument
-    search.found = slice_equal(item.first, search.element)
-    return not search.found
-
-
 cdef bint source_has(const Source *source, Slice member, double *score) noexcept nogil:
     """Whether a source has a member, and what it scores there."""
-    cdef Search search
-    if source.value == NULL:
-        return False
-    if source.type.find != NULL:
-        if not source.type.find(source.value, source.encoding, member, score):
-            return False
-    else:
-        search.element, search.found = member, False
-        source.type.walk(source.value, source.encoding, compare_item, &search)
-        if not search.found:
-            return False
-    if source.is_set:
-        score[0] = 1
-    return True
+    return source.value != NULL and source.type.find(source.value, source.encoding, member, score)
 
 
 cdef inline double score_in(const Source *source, const Item *item) noexcept nogil:

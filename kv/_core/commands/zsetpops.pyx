@@ -6,12 +6,13 @@ propagated as its kin that does not wait.
 """
 from libc.stdint cimport int64_t, uint64_t
 
+from kv._core.commands.multipop cimport MultiPop, first_of_type, multi_pop_or_reply, wait_or_null
 from kv._core.commands.zsets cimport arg_least_or_reply, removed
 from kv._core.objects.entry cimport TYPE_ZSET, Entry
 from kv._core.objects.zset cimport ZsetCursor, ZsetRanks, zset_length, zset_next, zset_previous, zset_remove_ranks, zset_seek
 from kv._core.resp.reply cimport reply_array, reply_bulk, reply_double, reply_null_array
-from kv._core.runtime.blocking cimport arg_timeout_or_reply, block_on_keys, context_may_block
-from kv._core.runtime.context cimport arg_is, check_type, syntax_error, write_key
+from kv._core.runtime.blocking cimport arg_timeout_or_reply
+from kv._core.runtime.context cimport check_type, syntax_error, write_key
 from kv._core.runtime.effects cimport effects_begin, effects_number, effects_slice, effects_wanted, effects_word
 from kv._core.runtime.registry cimport native
 from kv._core.runtime.registry import declare
@@ -89,28 +90,6 @@ declare(native(cmd_zpopmax), "zpopmax", -2, "write fast", keys="1 RW access dele
 
 # -- BZPOPMIN, BZPOPMAX -------------------------------------------------------------------------------------------
 
-cdef Entry *first_zset(Context *c, int first, int64_t count, int *index) noexcept nogil:
-    """The first of the sorted sets at argv[first:first + count] that exists; NULL for none, or where the client was told
-    of a key of another type: *index is then negative."""
-    cdef Entry *entry
-    for index[0] in range(first, first + <int> count):
-        entry = write_key(c, index[0])
-        if entry == NULL:
-            continue
-        if check_type(c, entry, TYPE_ZSET):
-            return entry
-        index[0] = -1
-        return NULL
-    return NULL
-
-
-cdef void wait_or_null(Context *c, int first, int64_t count, int64_t until_ms) noexcept nogil:
-    if context_may_block(c):
-        block_on_keys(c, TYPE_ZSET, first, <int> count, until_ms, False)
-    else:
-        reply_null_array(&c.reply)
-
-
 cdef void propagate_pop(Context *c, int index, bint highest, int64_t count) noexcept nogil:
     """The AOF and replicas are told of the one key that it came to; a count of -1 is not told."""
     c.propagated = True
@@ -129,10 +108,10 @@ cdef void pop_or_wait(Context *c, bint highest) noexcept nogil:
     cdef Entry *entry
     if not arg_timeout_or_reply(c, c.argc - 1, True, &until_ms):
         return
-    entry = first_zset(c, 1, c.argc - 2, &index)
+    entry = first_of_type(c, TYPE_ZSET, 1, c.argc - 2, &index)
     if entry == NULL:
         if index >= 0:
-            wait_or_null(c, 1, c.argc - 2, until_ms)
+            wait_or_null(c, TYPE_ZSET, 1, c.argc - 2, until_ms)
         return
     reply_array(&c.reply, 3)
     reply_bulk(&c.reply, c.argv[index].data, c.argv[index].length)
@@ -164,54 +143,21 @@ declare(native(cmd_bzpopmax), "bzpopmax", -3, "write blocking fast", keys="1..-2
 
 # -- ZMPOP, BZMPOP ------------------------------------------------------------------------------------------------
 
-cdef struct MultiPop:
-    int64_t keys        # how many
-    bint highest
-    int64_t count       # members wanted
-
-
-cdef bint multi_pop_or_reply(Context *c, int index, MultiPop *wanted) noexcept nogil:
-    """What stands from the number of keys on."""
-    cdef int where
-    wanted.count = 1
-    if not arg_least_or_reply(c, index, 1, &wanted.keys, b"ERR numkeys should be greater than 0"):
-        return False
-    if wanted.keys >= c.argc - index - 1:
-        syntax_error(c)
-        return False
-    where = index + 1 + <int> wanted.keys
-    wanted.highest = arg_is(c, where, b"max", 3)
-    if not wanted.highest and not arg_is(c, where, b"min", 3):
-        syntax_error(c)
-        return False
-    if c.argc == where + 1:
-        return True
-    if c.argc == where + 2 or not arg_is(c, where + 1, b"count", 5):
-        syntax_error(c)
-        return False
-    if not arg_least_or_reply(c, where + 2, 1, &wanted.count, b"ERR count should be greater than 0"):
-        return False
-    if c.argc > where + 3:
-        syntax_error(c)
-        return False
-    return True
-
-
 cdef bint multi_pop(Context *c, int first, const MultiPop *wanted) noexcept nogil:
     """Pop from the first sorted set there is. False where there is none, and no reply was made."""
     cdef int index = 0
-    cdef Entry *entry = first_zset(c, first, wanted.keys, &index)
+    cdef Entry *entry = first_of_type(c, TYPE_ZSET, first, wanted.keys, &index)
     if entry == NULL:
         return index < 0
     reply_array(&c.reply, 2)
     reply_bulk(&c.reply, c.argv[index].data, c.argv[index].length)
-    propagate_pop(c, index, wanted.highest, pop(c, index, entry, wanted.highest, wanted.count, FORM_PAIRS))
+    propagate_pop(c, index, not wanted.first, pop(c, index, entry, not wanted.first, wanted.count, FORM_PAIRS))
     return True
 
 
 cdef void cmd_zmpop(Context *c) noexcept nogil:
     cdef MultiPop wanted
-    if multi_pop_or_reply(c, 1, &wanted) and not multi_pop(c, 2, &wanted):
+    if multi_pop_or_reply(c, 1, b"min", b"max", &wanted) and not multi_pop(c, 2, &wanted):
         reply_null_array(&c.reply)
 
 
@@ -224,9 +170,9 @@ declare(native(cmd_zmpop), "zmpop", -4, "write", keys="1# RW access delete", gro
 cdef void cmd_bzmpop(Context *c) noexcept nogil:
     cdef MultiPop wanted
     cdef int64_t until_ms
-    if (multi_pop_or_reply(c, 2, &wanted) and arg_timeout_or_reply(c, 1, True, &until_ms)
+    if (multi_pop_or_reply(c, 2, b"min", b"max", &wanted) and arg_timeout_or_reply(c, 1, True, &until_ms)
             and not multi_pop(c, 3, &wanted)):
-        wait_or_null(c, 3, wanted.keys, until_ms)
+        wait_or_null(c, TYPE_ZSET, 3, wanted.keys, until_ms)
 
 
 declare(native(cmd_bzmpop), "bzmpop", -5, "write blocking", keys="2# RW access delete", group="sorted-set",

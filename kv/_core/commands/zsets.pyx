@@ -1,30 +1,23 @@
-"""Sorted sets by member: adding, scores and ranks, drawing, scanning.
+"""Sorted sets by member: adding, scores and ranks, drawing.
 
 Ranges are in commands/zsetranges, popping in commands/zsetpops, unions and their like in commands/zsetalgebra. A
 sorted set whose last member goes is deleted with it. Members with their scores are a flat list to RESP2 clients and
 pairs to RESP3 clients.
 """
 from libc.stdint cimport INT64_MAX, int64_t, uint64_t
-from libc.stdio cimport snprintf
-from libc.string cimport memset
 
 from kv._core.base.memory cimport memory_alloc, memory_calloc, memory_free
-from kv._core.base.numbers cimport FORMAT_DOUBLE_SIZE, format_u64, parse_double, parse_i64
+from kv._core.base.numbers cimport parse_double, parse_i64
 from kv._core.base.platform cimport likely, unlikely
 from kv._core.base.random cimport random_below
 from kv._core.base.slice cimport Slice
-from kv._core.commands.scan cimport (
-    Scan, scan_cursor_or_reply, scan_element, scan_free, scan_keep, scan_kept, scan_matches, scan_options_or_reply,
-    scan_walk)
-from kv._core.containers.skiplist cimport SkiplistNode, skiplist_member
 from kv._core.keyspace.keyspace cimport EVENT_GENERIC, EVENT_ZSET, keyspace_add, keyspace_overwrite
 from kv._core.objects.entry cimport TYPE_ZSET, Entry
 from kv._core.objects.zset cimport (
-    ZSET_ADDED, ZSET_GT, ZSET_INCR, ZSET_LT, ZSET_NAN, ZSET_NX, ZSET_REFUSED, ZSET_UPDATED, ZSET_XX, ZsetCursor,
-    ZsetOutcome, ZsetRanks, zset_add, zset_expect, zset_fit, zset_length, zset_new, zset_next, zset_previous,
-    zset_rank, zset_remove, zset_score, zset_seek, zset_table)
-from kv._core.resp.reply cimport (
-    Reply, reply_array, reply_bulk, reply_bulk_double, reply_double, reply_i64, reply_null, reply_null_array)
+    ZSET_ADDED, ZSET_GT, ZSET_INCR, ZSET_LT, ZSET_NAN, ZSET_NX, ZSET_REFUSED, ZSET_UPDATED, ZSET_XX,
+    ZsetCursor, ZsetOutcome, ZsetRanks, zset_add, zset_expect, zset_fit, zset_length, zset_new, zset_next,
+    zset_previous, zset_rank, zset_remove, zset_score, zset_seek)
+from kv._core.resp.reply cimport Reply, reply_array, reply_bulk, reply_double, reply_i64, reply_null, reply_null_array
 from kv._core.runtime.context cimport (
     arg_is, arg_range_or_reply, changed, check_type, context_key, delete_found, error, error_about, notify, read_key,
     syntax_error, write_key)
@@ -491,80 +484,3 @@ declare(native(cmd_zrandmember), "zrandmember", -2, "readonly", keys="1 RO acces
         since="6.2.0", complexity="O(N)", tips="nondeterministic_output",
         summary="Returns members of a sorted set at random.",
         args="key [options: count:integer [WITHSCORES]]")
-
-
-# -- ZSCAN ------------------------------------------------------------------------------------------------------------
-
-cdef void visit_node(void *argument, void *element, bint marked) noexcept nogil:
-    cdef Scan *scan = <Scan *> argument
-    cdef Slice member = skiplist_member(<SkiplistNode *> element)
-    scan.sampled += 1
-    if scan_matches(scan, member.data, member.length):
-        scan_keep(&scan.found, element)
-
-
-cdef void scan_small(Context *c, const Entry *entry, const Scan *scan) noexcept nogil:
-    """All of a listpack at once: it is counted first, then answered."""
-    cdef ZsetCursor cursor
-    cdef uint64_t count = 0
-    cdef bint more = zset_seek(entry, 0, &cursor)
-    while more:
-        count += scan_matches(scan, cursor.member.data, cursor.member.length)
-        more = zset_next(&cursor)
-    reply_array(&c.reply, count if scan.names_only else 2 * count)
-    more = zset_seek(entry, 0, &cursor)
-    while more:
-        if scan_matches(scan, cursor.member.data, cursor.member.length):
-            reply_bulk(&c.reply, cursor.member.data, cursor.member.length)
-            if not scan.names_only:
-                reply_bulk_double(&c.reply, cursor.score)
-        more = zset_next(&cursor)
-
-
-cdef void reply_found(Context *c, const Scan *scan) noexcept nogil:
-    """The scores of a skiplist have 17 digits here, and here alone."""
-    cdef SkiplistNode *node
-    cdef Slice member
-    cdef char text[FORMAT_DOUBLE_SIZE]
-    cdef size_t i
-    cdef size_t count = scan_kept(&scan.found)
-    reply_array(&c.reply, count if scan.names_only else 2 * count)
-    for i in range(count):
-        node = <SkiplistNode *> scan_element(&scan.found, i)
-        member = skiplist_member(node)
-        reply_bulk(&c.reply, member.data, member.length)
-        if not scan.names_only:
-            reply_bulk(&c.reply, text, snprintf(text, FORMAT_DOUBLE_SIZE, b"%.17g", node.score))
-
-
-cdef void cmd_zscan(Context *c) noexcept nogil:
-    cdef Scan scan
-    cdef Entry *entry
-    cdef uint64_t cursor = 0
-    cdef char text[24]
-    if not scan_cursor_or_reply(c, 2, &cursor):
-        return
-    entry = read_key(c, 1)
-    if not check_type(c, entry, TYPE_ZSET):
-        return
-    memset(&scan, 0, sizeof(Scan))
-    if entry != NULL and not scan_options_or_reply(c, 3, TYPE_ZSET, &scan):
-        return
-    if entry == NULL or zset_table(entry) == NULL:
-        cursor = 0
-    else:
-        cursor = scan_walk(&scan, zset_table(entry), cursor, visit_node, &scan)
-    reply_array(&c.reply, 2)
-    reply_bulk(&c.reply, text, format_u64(text, cursor))
-    if entry != NULL and zset_table(entry) == NULL:
-        scan_small(c, entry, &scan)
-    else:
-        reply_found(c, &scan)
-    scan_free(&scan)
-
-
-declare(native(cmd_zscan), "zscan", -3, "readonly", keys="1 RO access", group="sorted-set", since="2.8.0",
-        complexity="O(1)", tips="nondeterministic_output",
-        summary="Walks over the members of a sorted set, some of them a call.",
-        history=["8.0.0 Takes NOSCORES."],
-        args="key cursor:integer [MATCH pattern] [COUNT count:integer] [NOSCORES]")

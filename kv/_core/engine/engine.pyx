@@ -56,11 +56,12 @@ import kv._core.runtime.call
 import kv._core.commands.connection  # noqa: F401
 import kv._core.commands.bitmaps
 import kv._core.commands.counters
+import kv._core.commands.elementscan
 import kv._core.commands.expire
 import kv._core.commands.flush
 import kv._core.commands.generic
 import kv._core.commands.hashes
-import kv._core.commands.hashscan
+import kv._core.commands.hashdraw
 import kv._core.commands.listmoves
 import kv._core.commands.lists
 import kv._core.commands.memory

@@ -47,7 +47,7 @@ cdef struct TypeOperations:     # what all types but string are asked; `value` i
     uint64_t (*length)(const void *value, int encoding) noexcept nogil          # elements, fields, members
     bint (*walk)(const void *value, int encoding, item_visitor visit, void *argument) noexcept nogil
     const char *(*check)(const void *value, int encoding) noexcept nogil        # invariants: NULL, or what is wrong
-    # sets and sorted sets: whether it has the element, and its score (1 in a set); NULL: only walking can tell
+    # sets and sorted sets, else NULL: whether it has the element, and its score (1 in a set)
     bint (*find)(const void *value, int encoding, Slice element, double *score) noexcept nogil
 
 cdef struct Entry:          # 8 bytes; drawn in entry.pyx

@@ -181,15 +181,18 @@ cdef uint64_t set_length(const Entry *entry) noexcept nogil:
     return length(entry_word(<Entry *> entry)[0], entry_encoding(entry))
 
 
-cdef bint set_has(const Entry *entry, Slice member) noexcept nogil:
-    cdef int encoding = entry_encoding(entry)
+cdef bint has(const void *value, int encoding, Slice member) noexcept nogil:
     cdef int64_t number
     if encoding == ENCODING_HASHTABLE:
-        return hashtable_find(table_of(entry), member.data, member.length,
+        return hashtable_find(<Hashtable *> value, member.data, member.length,
                               hash_bytes(member.data, member.length)).bucket != NULL
     if encoding == ENCODING_INTSET:
-        return parse_i64(member.data, member.length, &number) and intset_has(numbers_of(entry), number)
-    return listpack_find(pack_of(entry), listpack_first(pack_of(entry)), member, 0) != NULL
+        return parse_i64(member.data, member.length, &number) and intset_has(<Intset *> value, number)
+    return listpack_find(<Listpack *> value, listpack_first(<Listpack *> value), member, 0) != NULL
+
+
+cdef bint set_has(const Entry *entry, Slice member) noexcept nogil:
+    return has(entry_word(<Entry *> entry)[0], entry_encoding(entry), member)
 
 
 cdef bint set_add(Entry *entry, Slice member) noexcept nogil:
@@ -546,7 +549,12 @@ cdef const char *check(const void *value, int encoding) noexcept nogil:
     return listpack_check(<const Listpack *> value)
 
 
+cdef bint find(const void *value, int encoding, Slice member, double *score) noexcept nogil:
+    score[0] = 1
+    return has(value, encoding, member)
+
+
 cdef TypeOperations operations
 operations.free, operations.copy, operations.memory, operations.effort = free_value, copy, memory, effort
-operations.length, operations.walk, operations.check = length, walk, check
+operations.length, operations.walk, operations.check, operations.find = length, walk, check, find
 type_register(TYPE_SET, &operations)
