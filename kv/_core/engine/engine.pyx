@@ -31,6 +31,7 @@ from kv._core.engine.waiting cimport end_overdue, end_wait, serve_ready
 from kv._core.keyspace.keyspace cimport (
     POLICY_ALLKEYS, POLICY_LFU, POLICY_LRU, POLICY_NOEVICTION, POLICY_RANDOM, POLICY_TTL, REMOVED_EXPIRED, Database,
     Keyspace, keyspace_free, keyspace_init)
+from kv._core.containers.streamlog cimport stream_limits
 from kv._core.objects.list cimport list_limits
 from kv._core.objects.hash cimport hash_limits
 from kv._core.objects.hyperloglog cimport hll_limits
@@ -77,6 +78,11 @@ import kv._core.commands.setalgebra
 import kv._core.commands.setdraw
 import kv._core.commands.sets
 import kv._core.commands.sort
+import kv._core.commands.streamclaims
+import kv._core.commands.streamgroups
+import kv._core.commands.streaminfo
+import kv._core.commands.streamread
+import kv._core.commands.streams
 import kv._core.commands.strings
 import kv._core.commands.transactions
 import kv._core.commands.zsetalgebra
@@ -325,6 +331,10 @@ cdef class Engine:
             zset_limits.value = value
         elif name == "hll_sparse_max_bytes":
             hll_limits.sparse_bytes = value
+        elif name == "stream_node_max_bytes":
+            stream_limits.node_bytes = value
+        elif name == "stream_node_max_entries":
+            stream_limits.node_entries = value
         else:
             raise KeyError(name)
 
