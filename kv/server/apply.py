@@ -28,7 +28,9 @@ CORE_OPTIONS = (
     "list-max-listpack-size", "list-compress-depth",
     "hash-max-listpack-entries", "hash-max-listpack-value",
     "set-max-intset-entries", "set-max-listpack-entries", "set-max-listpack-value",
-    "zset-max-listpack-entries", "zset-max-listpack-value")
+    "zset-max-listpack-entries", "zset-max-listpack-value",
+    "hll-sparse-max-bytes",
+    "stream-node-max-bytes", "stream-node-max-entries")
 LEAST_FOR_CLIENTS = 128 << 10   # with less in maxmemory-clients nobody could talk to the server to change it
 RESERVED_FILES = 32     # descriptors kept for ourselves, beside the clients'
 EVENT_LETTERS = {"K": 1 << 0, "E": 1 << 1, "g": 1 << 2, "$": 1 << 3, "l": 1 << 4, "s": 1 << 5, "h": 1 << 6, "z": 1 << 7,

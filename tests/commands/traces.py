@@ -2,6 +2,7 @@
 sorted."""
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 from tests.commands.client import Client
 from tests.commands.test_traces_generic import is_modern
 from tests.program import Program
+
+SEEDS = range(int(os.environ.get("KV_TRACE_SEEDS", "4")))      # of each trace
 
 
 @contextmanager

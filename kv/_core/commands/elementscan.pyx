@@ -15,10 +15,8 @@ from kv._core.containers.hashtable cimport Hashtable
 from kv._core.containers.skiplist cimport SkiplistNode, skiplist_member
 from kv._core.objects.entry cimport (
     TYPE_HASH, TYPE_SET, TYPE_ZSET, Entry, Item, entry_encoding, entry_word, type_operations)
-from kv._core.objects.field cimport Field, field_name, field_value
-from kv._core.objects.hash cimport hash_table
-from kv._core.objects.member cimport Member, member_text
-from kv._core.objects.set cimport set_table
+from kv._core.objects.hash cimport hash_open, hash_table
+from kv._core.objects.set cimport set_open, set_table
 from kv._core.objects.zset cimport zset_table
 from kv._core.resp.reply cimport Reply, reply_array, reply_bulk, reply_bulk_double
 from kv._core.runtime.context cimport check_type, read_key
@@ -45,15 +43,12 @@ cdef Hashtable *table_of(const Entry *entry, int type) noexcept nogil:
 
 cdef void open_element(int type, void *element, Item *item) noexcept nogil:
     """An element of such a table as an item."""
-    item.second = slice_of(b"", 0)
-    item.score = 0
     if type == TYPE_HASH:
-        item.first = field_name(<Field *> element)
-        item.second = field_value(<Field *> element)
+        hash_open(element, item)
     elif type == TYPE_SET:
-        item.first = member_text(<Member *> element)
+        set_open(element, item)
     else:
-        item.first = skiplist_member(<SkiplistNode *> element)
+        item.first, item.second = skiplist_member(<SkiplistNode *> element), slice_of(NULL, 0)
         item.score = (<SkiplistNode *> element).score
 
 

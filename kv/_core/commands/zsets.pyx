@@ -25,10 +25,6 @@ from kv._core.runtime.registry cimport native
 from kv._core.runtime.registry import declare
 from kv._core.runtime.state cimport Context
 
-cdef enum:
-    SCORES_AT_HAND = 16         # scores of one ZADD that need no memory of their own
-    MEMBER_EXTRA = 4            # bytes in a listpack, about, that a member and its score take beyond their texts
-
 
 # -- shared -----------------------------------------------------------------------------------------------------------
 
@@ -110,17 +106,6 @@ cdef void store_or_delete(Context *c, int index, Entry *made, const char *event)
 
 # -- ZADD, ZINCRBY ----------------------------------------------------------------------------------------------------
 
-cdef struct Addition:           # what a ZADD says
-    int conditions              # ZsetCondition
-    bint count_updates          # CH
-    int first                   # argument of the first score
-    int pairs
-    size_t longest              # bytes of the longest member
-    size_t room                 # bytes that all may take in a listpack, about
-    double *scores              # `pairs` of them
-    double at_hand[SCORES_AT_HAND]
-
-
 cdef void parse_conditions(Context *c, Addition *addition) noexcept nogil:
     cdef int i = 2
     while i < c.argc:
@@ -140,6 +125,7 @@ cdef void parse_conditions(Context *c, Addition *addition) noexcept nogil:
             break
         i += 1
     addition.first = i
+    addition.member, addition.step = i + 1, 2
     addition.pairs = (c.argc - i) // 2
 
 
@@ -178,7 +164,7 @@ cdef bint scores_or_reply(Context *c, Addition *addition) noexcept nogil:
     return True
 
 
-cdef Entry *entry_to_add_to(Context *c, Addition *addition) noexcept nogil:
+cdef Entry *entry_to_add_to(Context *c, const Addition *addition) noexcept nogil:
     """The key's sorted set, made where there is none; NULL where that is answered: another type, XX without a key."""
     cdef Entry *entry = write_key(c, 1)
     if not check_type(c, entry, TYPE_ZSET):
@@ -196,7 +182,8 @@ cdef Entry *entry_to_add_to(Context *c, Addition *addition) noexcept nogil:
     return entry
 
 
-cdef void add(Context *c, Entry *entry, const Addition *addition) noexcept nogil:
+cdef void add_scored(Context *c, Entry *entry, const Addition *addition) noexcept nogil:
+    """Add the members under their scores to the sorted set that was just looked up, and reply."""
     cdef int64_t added = 0
     cdef int64_t updated = 0
     cdef bint incr = addition.conditions & ZSET_INCR != 0
@@ -204,7 +191,8 @@ cdef void add(Context *c, Entry *entry, const Addition *addition) noexcept nogil
     cdef double result = 0
     cdef int i
     for i in range(addition.pairs):
-        outcome = zset_add(entry, c.argv[addition.first + 2 * i + 1], addition.scores[i], addition.conditions, &result)
+        outcome = zset_add(entry, c.argv[addition.member + addition.step * i], addition.scores[i],
+                           addition.conditions, &result)
         added += outcome == ZSET_ADDED
         updated += outcome == ZSET_UPDATED
     if added + updated:
@@ -236,7 +224,7 @@ cdef void add_with(Context *c, int conditions) noexcept nogil:
     if likely(scores_or_reply(c, &addition)):
         entry = entry_to_add_to(c, &addition)
         if likely(entry != NULL):
-            add(c, entry, &addition)
+            add_scored(c, entry, &addition)
     if addition.scores != addition.at_hand:
         memory_free(addition.scores)
 

@@ -16,14 +16,18 @@ from kv._core.containers.listpack cimport (
 from kv._core.containers.quicklist cimport Quicklist, QuicklistStats, quicklist_set_packed_threshold, quicklist_stats
 from kv._core.containers.quicknode cimport (
     QUICKLIST_PLAIN, QuicklistNode, quicklist_node_bytes, quicklist_node_raw_length)
+from kv._core.containers.streamid cimport stream_id
+from kv._core.containers.streamlog cimport StreamCursor, streamlog_from, streamlog_next
+from kv._core.containers.streamnode cimport StreamFields, stream_fields, stream_fields_next
 from kv._core.engine.engine cimport Engine
 from kv._core.keyspace.keyspace cimport (
     Database, Key, Keyspace, key_of, keyspace_add, keyspace_changed, keyspace_find, keyspace_idle_seconds,
     keyspace_lfu)
 from kv._core.objects.entry cimport (
-    ENCODING_INT, ENCODING_LISTPACK, ENCODING_QUICKLIST, ENCODING_RAW, TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_STRING,
-    Entry, Item, entry_access, entry_encoding, entry_encoding_name, entry_expiry,
+    ENCODING_INT, ENCODING_LISTPACK, ENCODING_QUICKLIST, ENCODING_RAW, TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_STREAM,
+    TYPE_STRING, Entry, Item, entry_access, entry_encoding, entry_encoding_name, entry_expiry,
     entry_key, entry_number, entry_type, entry_word, type_operations)
+from kv._core.objects.stream cimport stream_of
 from kv._core.objects.string cimport string_new, string_slice
 
 from hashlib import sha1
@@ -231,10 +235,27 @@ cdef object collection_digest(const Entry *entry, object digest):
     return digest
 
 
+cdef object stream_digest(const Entry *entry, object digest):
+    """Entries in order: id, names and values. Groups are no part of it."""
+    cdef StreamCursor cursor
+    cdef StreamFields fields
+    cdef bint more = streamlog_from(&stream_of(entry).log, stream_id(0, 0), &cursor)
+    while more:
+        digest = mix_in(digest, b"%d.%d" % (cursor.entry.id.ms, cursor.entry.id.seq))
+        stream_fields(&cursor.entry, &fields)
+        while stream_fields_next(&fields):
+            digest = mix_in(digest, fields.name.data[:fields.name.length])
+            digest = mix_in(digest, fields.value.data[:fields.value.length])
+        more = streamlog_next(&cursor)
+    return digest
+
+
 cdef object value_digest(const Entry *entry, object digest):
     digest = mix_in(digest, int(entry_type(entry)).to_bytes(4, "big"))
     if entry_type(entry) == TYPE_STRING:
         digest = mix_in(digest, bytes_of_string(entry))
+    elif entry_type(entry) == TYPE_STREAM:
+        digest = stream_digest(entry, digest)
     else:
         digest = collection_digest(entry, digest)
     if entry_expiry(entry) != -1:

@@ -31,8 +31,10 @@ from kv._core.engine.waiting cimport end_overdue, end_wait, serve_ready
 from kv._core.keyspace.keyspace cimport (
     POLICY_ALLKEYS, POLICY_LFU, POLICY_LRU, POLICY_NOEVICTION, POLICY_RANDOM, POLICY_TTL, REMOVED_EXPIRED, Database,
     Keyspace, keyspace_free, keyspace_init)
+from kv._core.containers.streamlog cimport stream_limits
 from kv._core.objects.list cimport list_limits
 from kv._core.objects.hash cimport hash_limits
+from kv._core.objects.hyperloglog cimport hll_limits
 from kv._core.objects.set cimport set_limits
 from kv._core.objects.zset cimport zset_limits
 from kv._core.runtime.blocking cimport mark_ready, next_deadline_ms, wait_end
@@ -61,8 +63,12 @@ import kv._core.commands.elementscan
 import kv._core.commands.expire
 import kv._core.commands.flush
 import kv._core.commands.generic
+import kv._core.commands.geo
+import kv._core.commands.geosearch
 import kv._core.commands.hashes
 import kv._core.commands.hashdraw
+import kv._core.commands.hlldebug
+import kv._core.commands.hyperloglog
 import kv._core.commands.listmoves
 import kv._core.commands.lists
 import kv._core.commands.memory
@@ -74,6 +80,11 @@ import kv._core.commands.setalgebra
 import kv._core.commands.setdraw
 import kv._core.commands.sets
 import kv._core.commands.sort
+import kv._core.commands.streamclaims
+import kv._core.commands.streamgroups
+import kv._core.commands.streaminfo
+import kv._core.commands.streamread
+import kv._core.commands.streams
 import kv._core.commands.strings
 import kv._core.commands.transactions
 import kv._core.commands.zsetalgebra
@@ -376,6 +387,12 @@ cdef class Engine:
             zset_limits.entries = value
         elif name == "zset_max_listpack_value":
             zset_limits.value = value
+        elif name == "hll_sparse_max_bytes":
+            hll_limits.sparse_bytes = value
+        elif name == "stream_node_max_bytes":
+            stream_limits.node_bytes = value
+        elif name == "stream_node_max_entries":
+            stream_limits.node_entries = value
         else:
             raise KeyError(name)
 

@@ -6,17 +6,23 @@ it does nothing else. Keys whose time has come are written with their expiry, an
 """
 from cpython.buffer cimport PyBUF_READ
 from cpython.memoryview cimport PyMemoryView_FromMemory
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from kv._core.base.buffer cimport Buffer, buffer_append, buffer_free, buffer_reserve
-from kv._core.base.numbers cimport FORMAT_DOUBLE_SIZE, FORMAT_I64_SIZE, format_double, format_i64
+from kv._core.base.numbers cimport FORMAT_DOUBLE_SIZE, FORMAT_I64_SIZE, format_double, format_i64, format_u64
 from kv._core.base.slice cimport Slice
 from kv._core.containers.hashtable cimport hashtable_scan
+from kv._core.containers.idtree cimport IdPosition, idtree_at, idtree_first, idtree_next
+from kv._core.containers.streamid cimport StreamId, stream_id
+from kv._core.containers.streamlog cimport StreamCursor, streamlog_from, streamlog_next
+from kv._core.containers.streamnode cimport StreamFields, stream_fields, stream_fields_next
 from kv._core.engine.engine cimport Engine
 from kv._core.keyspace.keyspace cimport Database
 from kv._core.objects.entry cimport (
-    ENTRY_EXPIRES, TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_STRING, TYPE_ZSET, Entry, Item, TypeOperations, entry_encoding,
-    entry_expiry, entry_key, entry_type, entry_word, type_operations)
+    ENTRY_EXPIRES, TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_STREAM, TYPE_STRING, TYPE_ZSET, Entry, Item, TypeOperations,
+    entry_encoding, entry_expiry, entry_key, entry_type, entry_word, type_operations)
+from kv._core.objects.stream cimport Stream, stream_of
+from kv._core.objects.streamgroup cimport Consumer, Group, PendingEntry, consumer_at, group_at, name_of
 from kv._core.objects.string cimport NUMBER_TEXT, string_slice
 
 
@@ -82,6 +88,8 @@ cdef void write_entry(Buffer *out, const Entry *entry) noexcept nogil:
     """The commands that make one key: its value by its type, then its expiry."""
     if entry_type(entry) == TYPE_STRING:
         write_string(out, entry)
+    elif entry_type(entry) == TYPE_STREAM:
+        write_stream(out, entry_key(entry), stream_of(entry))
     else:
         write_collection(out, entry)
     if entry.flags & ENTRY_EXPIRES:
@@ -152,6 +160,94 @@ cdef void write_collection(Buffer *out, const Entry *entry) noexcept nogil:
     operations.walk(value, encoding, write_item, &collection)
 
 
+# -- streams ----------------------------------------------------------------------------------------------------------
+
+cdef void write_stream(Buffer *out, Slice key, const Stream *stream) noexcept nogil:
+    """Its entries, what was ever added and deleted, its groups. An empty one is made by an entry that goes at once."""
+    cdef StreamCursor cursor
+    cdef bint more = streamlog_from(&stream.log, stream_id(0, 0), &cursor)
+    cdef uint32_t i
+    if not more:
+        write_count(out, 7)
+        write_word(out, b"XADD", 4)
+        write_slice(out, key)
+        write_word(out, b"MAXLEN", 6)
+        write_word(out, b"0", 1)
+        write_word(out, b"0-1", 3)
+        write_word(out, b"x", 1)
+        write_word(out, b"y", 1)
+    while more:
+        write_stream_entry(out, key, &cursor)
+        more = streamlog_next(&cursor)
+    write_count(out, 7)
+    write_word(out, b"XSETID", 6)
+    write_slice(out, key)
+    write_id(out, stream.last)
+    write_word(out, b"ENTRIESADDED", 12)
+    write_number(out, <int64_t> stream.added)
+    write_word(out, b"MAXDELETEDID", 12)
+    write_id(out, stream.max_deleted)
+    for i in range(stream.groups.count):
+        write_group(out, key, group_at(&stream.groups, i))
+
+
+cdef void write_stream_entry(Buffer *out, Slice key, const StreamCursor *cursor) noexcept nogil:
+    cdef StreamFields fields
+    write_count(out, 3 + 2 * <int> cursor.entry.fields)
+    write_word(out, b"XADD", 4)
+    write_slice(out, key)
+    write_id(out, cursor.entry.id)
+    stream_fields(&cursor.entry, &fields)
+    while stream_fields_next(&fields):
+        write_slice(out, fields.name)
+        write_slice(out, fields.value)
+
+
+cdef void write_group(Buffer *out, Slice key, const Group *group) noexcept nogil:
+    cdef uint32_t i
+    write_count(out, 7)
+    write_word(out, b"XGROUP", 6)
+    write_word(out, b"CREATE", 6)
+    write_slice(out, key)
+    write_slice(out, name_of(&group.named))
+    write_id(out, group.last)
+    write_word(out, b"ENTRIESREAD", 11)
+    write_number(out, group.entries_read)
+    for i in range(group.consumers.count):
+        write_consumer(out, key, group, consumer_at(group, i))
+
+
+cdef void write_consumer(Buffer *out, Slice key, const Group *group, const Consumer *consumer) noexcept nogil:
+    """A consumer of nothing has to be made; any other comes into being by its first claim."""
+    cdef IdPosition place = idtree_first(&consumer.pending)
+    if place.leaf == NULL:
+        write_count(out, 5)
+        write_word(out, b"XGROUP", 6)
+        write_word(out, b"CREATECONSUMER", 14)
+        write_slice(out, key)
+        write_slice(out, name_of(&group.named))
+        write_slice(out, name_of(&consumer.named))
+    while place.leaf != NULL:
+        write_claim(out, key, group, <PendingEntry *> idtree_at(place))
+        idtree_next(&place)
+
+
+cdef void write_claim(Buffer *out, Slice key, const Group *group, const PendingEntry *pending) noexcept nogil:
+    write_count(out, 12)
+    write_word(out, b"XCLAIM", 6)
+    write_slice(out, key)
+    write_slice(out, name_of(&group.named))
+    write_slice(out, name_of(&pending.consumer.named))
+    write_word(out, b"0", 1)
+    write_id(out, pending.id)
+    write_word(out, b"TIME", 4)
+    write_number(out, pending.delivered_ms)
+    write_word(out, b"RETRYCOUNT", 10)
+    write_number(out, <int64_t> pending.deliveries)
+    write_word(out, b"JUSTID", 6)
+    write_word(out, b"FORCE", 5)
+
+
 # -- the form of requests ----------------------------------------------------------------------------------------------
 
 cdef inline void write_header(Buffer *out, char mark, int64_t number) noexcept nogil:
@@ -180,3 +276,10 @@ cdef void write_slice(Buffer *out, Slice word) noexcept nogil:
 cdef void write_number(Buffer *out, int64_t number) noexcept nogil:
     cdef char text[FORMAT_I64_SIZE]
     write_word(out, text, format_i64(text, number))
+
+
+cdef void write_id(Buffer *out, StreamId id) noexcept nogil:
+    cdef char text[2 * FORMAT_I64_SIZE]
+    cdef int length = format_u64(text, id.ms)
+    text[length] = c'-'
+    write_word(out, text, length + 1 + format_u64(text + length + 1, id.seq))

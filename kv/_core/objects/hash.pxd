@@ -4,7 +4,7 @@ from libc.stdint cimport uint64_t
 from kv._core.base.random cimport Random
 from kv._core.base.slice cimport Slice
 from kv._core.containers.hashtable cimport Hashtable
-from kv._core.objects.entry cimport Entry, item_visitor
+from kv._core.objects.entry cimport Entry, Item, item_visitor
 
 cdef struct HashLimits:     # up to which a hash is a listpack
     uint64_t entries        # hash-max-listpack-entries: fields
@@ -18,6 +18,7 @@ cdef bint hash_get(const Entry *entry, Slice name, char *number, Slice *value) n
 cdef void hash_expect(Entry *entry, const Slice *words, int count) noexcept nogil
 cdef bint hash_set(Entry *entry, Slice name, Slice value) noexcept nogil
 cdef bint hash_delete(Entry *entry, Slice name) noexcept nogil
+cdef void hash_open(void *element, Item *item) noexcept nogil
 cdef void hash_walk(const Entry *entry, item_visitor visit, void *argument) noexcept nogil
 cdef void hash_pick(const Entry *entry, Random *random, uint64_t count, item_visitor visit,
                     void *argument) noexcept nogil

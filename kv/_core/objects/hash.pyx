@@ -12,17 +12,17 @@ from libc.stdint cimport int64_t, uint8_t, uint64_t
 from kv._core.base.hashing cimport hash_bytes
 from kv._core.base.memory cimport memory_alloc, memory_free, memory_size
 from kv._core.base.platform cimport likely, unlikely
-from kv._core.base.random cimport Random, random_below
+from kv._core.base.random cimport Random
 from kv._core.base.slice cimport Slice
-from kv._core.containers.draw cimport hashtable_draw
 from kv._core.containers.hashtable cimport (
     Hashtable, HashtableType, Position, hashtable_check, hashtable_clear, hashtable_find, hashtable_fit,
-    hashtable_init, hashtable_insert, hashtable_overhead, hashtable_random, hashtable_remove, hashtable_replace,
+    hashtable_init, hashtable_insert, hashtable_overhead, hashtable_remove, hashtable_replace,
     hashtable_reserve, hashtable_scan, position_element)
 from kv._core.containers.listpack cimport (
-    LISTPACK_NUMBER_SIZE, Listpack, listpack_append, listpack_bytes, listpack_check, listpack_copy, listpack_count,
-    listpack_delete, listpack_find, listpack_first, listpack_free, listpack_new, listpack_next, listpack_random,
-    listpack_replace, listpack_sample, listpack_slice)
+    Listpack, listpack_append, listpack_bytes, listpack_check, listpack_copy, listpack_count, listpack_delete,
+    listpack_find, listpack_first, listpack_free, listpack_new, listpack_next, listpack_replace,
+    listpack_slice)
+from kv._core.objects.elements cimport pack_pick, pack_sample, pack_walk, table_pick, table_sample, table_walk
 from kv._core.objects.entry cimport (
     ENCODING_HASHTABLE, ENCODING_LISTPACK, TYPE_HASH, Entry, Item, TypeOperations, entry_encoding, entry_new,
     entry_set_encoding, entry_word, item_visitor, type_register)
@@ -86,7 +86,7 @@ cdef void enlarge(Entry *entry, uint64_t room) noexcept nogil:
     cdef Listpack *pack = pack_of(entry)
     cdef Hashtable *table = table_new()
     hashtable_reserve(table, room)
-    pack_walk(pack, add_item, table)
+    pack_walk(pack, 2, add_item, table)
     listpack_free(pack)
     entry_word(entry)[0] = table
     entry_set_encoding(entry, ENCODING_HASHTABLE)
@@ -203,49 +203,9 @@ cdef bint table_delete(Hashtable *table, Slice name) noexcept nogil:
 
 # -- all of them, or some -------------------------------------------------------------------------------------------
 
-cdef inline bint show_packed(const Listpack *pack, const uint8_t *at, item_visitor visit, void *argument) noexcept nogil:
-    """Visit the field whose name is at a place in the pack."""
-    cdef char number[LISTPACK_NUMBER_SIZE]
-    cdef char other[LISTPACK_NUMBER_SIZE]
-    cdef Item item
-    item.first = listpack_slice(at, number)
-    item.second = listpack_slice(listpack_next(pack, at), other)
-    item.score = 0
-    return visit(argument, &item)
-
-
-cdef bint pack_walk(const Listpack *pack, item_visitor visit, void *argument) noexcept nogil:
-    cdef uint8_t *at = listpack_first(pack)
-    while at != NULL:
-        if not show_packed(pack, at, visit, argument):
-            return False
-        at = listpack_next(pack, listpack_next(pack, at))
-    return True
-
-
-cdef struct Shower:             # shows the fields of a table as items
-    item_visitor visit
-    void *argument
-    bint ended                  # the visitor wants no more
-
-
-cdef void show_field(void *argument, void *element, bint marked) noexcept nogil:
-    cdef Shower *shower = <Shower *> argument
-    cdef Item item
-    if shower.ended:
-        return
+cdef void hash_open(void *element, Item *item) noexcept nogil:
+    """A field of a table as an item."""
     item.first, item.second, item.score = field_name(<Field *> element), field_value(<Field *> element), 0
-    shower.ended = not shower.visit(shower.argument, &item)
-
-
-cdef bint table_walk(Hashtable *table, item_visitor visit, void *argument) noexcept nogil:
-    cdef Shower shower
-    cdef uint64_t cursor = 0
-    shower.visit, shower.argument, shower.ended = visit, argument, False
-    while True:
-        cursor = hashtable_scan(table, cursor, show_field, &shower)
-        if cursor == 0 or shower.ended:
-            return not shower.ended
 
 
 cdef void hash_walk(const Entry *entry, item_visitor visit, void *argument) noexcept nogil:
@@ -256,48 +216,21 @@ cdef void hash_walk(const Entry *entry, item_visitor visit, void *argument) noex
 cdef void hash_pick(const Entry *entry, Random *random, uint64_t count, item_visitor visit,
                     void *argument) noexcept nogil:
     """Visit so many fields of a hash that is not empty, each drawn from all of them, until the visitor has enough."""
-    cdef Shower shower
     if is_packed(entry):
-        pack_pick(pack_of(entry), random, count, visit, argument)
-        return
-    shower.visit, shower.argument, shower.ended = visit, argument, False
-    while count and not shower.ended:
-        show_field(&shower, hashtable_random(table_of(entry), random), False)
-        count -= 1
-
-
-cdef void pack_pick(const Listpack *pack, Random *random, uint64_t count, item_visitor visit,
-                    void *argument) noexcept nogil:
-    """Where the fields are is gathered once: a search for each draw would walk half the pack."""
-    cdef uint64_t fields = listpack_count(pack) // 2
-    cdef uint8_t **places
-    if count == 1:
-        show_packed(pack, listpack_random(pack, random, 2), visit, argument)
-        return
-    places = <uint8_t **> memory_alloc(fields * sizeof(uint8_t *))
-    listpack_sample(pack, random, 2, fields, places)
-    while count and show_packed(pack, places[random_below(random, fields)], visit, argument):
-        count -= 1
-    memory_free(places)
+        pack_pick(pack_of(entry), 2, random, count, visit, argument)
+    else:
+        table_pick(table_of(entry), hash_open, random, count, visit, argument)
 
 
 cdef void hash_sample(const Entry *entry, Random *random, uint64_t want, item_visitor visit,
                       void *argument) noexcept nogil:
     """Visit so many different fields, or all there are; every choice is as likely as any other."""
-    cdef Shower shower
-    cdef uint8_t **places
-    cdef uint64_t i
     if want >= hash_length(entry):
         hash_walk(entry, visit, argument)
     elif is_packed(entry):
-        places = <uint8_t **> memory_alloc(want * sizeof(uint8_t *))
-        want = listpack_sample(pack_of(entry), random, 2, want, places)
-        for i in range(want):
-            show_packed(pack_of(entry), places[i], visit, argument)
-        memory_free(places)
+        pack_sample(pack_of(entry), 2, random, want, visit, argument)
     else:
-        shower.visit, shower.argument, shower.ended = visit, argument, False
-        hashtable_draw(table_of(entry), random, want, show_field, &shower)
+        table_sample(table_of(entry), hash_open, random, want, visit, argument)
 
 
 # -- what every type is asked ---------------------------------------------------------------------------------------
@@ -316,7 +249,7 @@ cdef void *copy(const void *value, int encoding) noexcept nogil:
         return listpack_copy(value, listpack_bytes(<const Listpack *> value))
     table = table_new()
     hashtable_reserve(table, (<Hashtable *> value).count)
-    table_walk(<Hashtable *> value, add_item, table)
+    table_walk(<Hashtable *> value, hash_open, add_item, table)
     return table
 
 
@@ -359,8 +292,8 @@ cdef uint64_t length(const void *value, int encoding) noexcept nogil:
 
 cdef bint walk(const void *value, int encoding, item_visitor visit, void *argument) noexcept nogil:
     if encoding == ENCODING_LISTPACK:
-        return pack_walk(<const Listpack *> value, visit, argument)
-    return table_walk(<Hashtable *> value, visit, argument)
+        return pack_walk(<const Listpack *> value, 2, visit, argument)
+    return table_walk(<Hashtable *> value, hash_open, visit, argument)
 
 
 cdef const char *check(const void *value, int encoding) noexcept nogil:

@@ -4,7 +4,7 @@ from libc.stdint cimport uint64_t
 from kv._core.base.random cimport Random
 from kv._core.base.slice cimport Slice
 from kv._core.containers.hashtable cimport Hashtable
-from kv._core.objects.entry cimport Entry, item_visitor
+from kv._core.objects.entry cimport Entry, Item, item_visitor
 
 cdef enum:
     SET_NUMBER_SIZE = 24        # bytes that a `number` must have
@@ -23,6 +23,7 @@ cdef uint64_t set_length(const Entry *entry) noexcept nogil
 cdef bint set_has(const Entry *entry, Slice member) noexcept nogil
 cdef bint set_add(Entry *entry, Slice member) noexcept nogil
 cdef bint set_remove(Entry *entry, Slice member) noexcept nogil
+cdef void set_open(void *element, Item *item) noexcept nogil
 cdef void set_walk(const Entry *entry, item_visitor visit, void *argument) noexcept nogil
 cdef Slice set_random(const Entry *entry, Random *random, char *number) noexcept nogil
 cdef void set_pick(const Entry *entry, Random *random, uint64_t count, item_visitor visit,

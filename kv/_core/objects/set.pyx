@@ -27,8 +27,9 @@ from kv._core.containers.intset cimport (
     intset_min, intset_new, intset_random, intset_remove)
 from kv._core.containers.listpack cimport (
     Listpack, listpack_append, listpack_bytes, listpack_check, listpack_copy, listpack_count, listpack_delete,
-    listpack_delete_many, listpack_find, listpack_first, listpack_free, listpack_new, listpack_next, listpack_random,
+    listpack_delete_many, listpack_find, listpack_first, listpack_free, listpack_new, listpack_random,
     listpack_sample, listpack_slice)
+from kv._core.objects.elements cimport pack_pick, pack_sample, pack_show, pack_walk, table_sample, table_walk
 from kv._core.objects.entry cimport (
     ENCODING_HASHTABLE, ENCODING_INTSET, ENCODING_LISTPACK, TYPE_SET, Entry, Item, TypeOperations, entry_encoding,
     entry_new, entry_set_encoding, entry_word, item_visitor, type_register)
@@ -170,7 +171,7 @@ cdef bint is_short(void *argument, const Item *item) noexcept nogil:
 cdef void shrink(Entry *entry) noexcept nogil:
     """A table becomes a listpack again, where its members may be one."""
     if (entry_encoding(entry) == ENCODING_HASHTABLE and table_of(entry).count <= set_limits.listpack_entries
-            and table_walk(table_of(entry), is_short, NULL)):
+            and table_walk(table_of(entry), set_open, is_short, NULL)):
         become_pack(entry)
 
 
@@ -295,11 +296,6 @@ cdef inline bint show(Slice member, item_visitor visit, void *argument) noexcept
     return visit(argument, &item)
 
 
-cdef inline bint show_packed(const uint8_t *at, item_visitor visit, void *argument) noexcept nogil:
-    cdef char number[SET_NUMBER_SIZE]
-    return show(listpack_slice(at, number), visit, argument)
-
-
 cdef inline bint show_number(int64_t number, item_visitor visit, void *argument) noexcept nogil:
     cdef char text[SET_NUMBER_SIZE]
     return show(slice_of(text, format_i64(text, number)), visit, argument)
@@ -313,35 +309,9 @@ cdef bint numbers_walk(const Intset *numbers, item_visitor visit, void *argument
     return True
 
 
-cdef bint pack_walk(const Listpack *pack, item_visitor visit, void *argument) noexcept nogil:
-    cdef uint8_t *at = listpack_first(pack)
-    while at != NULL:
-        if not show_packed(at, visit, argument):
-            return False
-        at = listpack_next(pack, at)
-    return True
-
-
-cdef struct Shower:             # shows the members of a table as items
-    item_visitor visit
-    void *argument
-    bint ended                  # the visitor wants no more
-
-
-cdef void show_member(void *argument, void *element, bint marked) noexcept nogil:
-    cdef Shower *shower = <Shower *> argument
-    if not shower.ended:
-        shower.ended = not show(member_text(<Member *> element), shower.visit, shower.argument)
-
-
-cdef bint table_walk(Hashtable *table, item_visitor visit, void *argument) noexcept nogil:
-    cdef Shower shower
-    cdef uint64_t cursor = 0
-    shower.visit, shower.argument, shower.ended = visit, argument, False
-    while True:
-        cursor = hashtable_scan(table, cursor, show_member, &shower)
-        if cursor == 0 or shower.ended:
-            return not shower.ended
+cdef void set_open(void *element, Item *item) noexcept nogil:
+    """A member of a table as an item."""
+    item.first, item.second, item.score = member_text(<Member *> element), slice_of(NULL, 0), 0
 
 
 cdef void set_walk(const Entry *entry, item_visitor visit, void *argument) noexcept nogil:
@@ -366,43 +336,24 @@ cdef void set_pick(const Entry *entry, Random *random, uint64_t count, item_visi
     """Visit so many members of a set that is not empty, each drawn from all of them, until the visitor has enough."""
     cdef char number[SET_NUMBER_SIZE]
     if entry_encoding(entry) == ENCODING_LISTPACK and count > 1:
-        pack_pick(pack_of(entry), random, count, visit, argument)
+        pack_pick(pack_of(entry), 1, random, count, visit, argument)
         return
     while count and show(set_random(entry, random, number), visit, argument):
         count -= 1
-
-
-cdef void pack_pick(const Listpack *pack, Random *random, uint64_t count, item_visitor visit,
-                    void *argument) noexcept nogil:
-    """Where the members are is gathered once: a search for each draw would walk half the pack."""
-    cdef uint64_t members = listpack_count(pack)
-    cdef uint8_t **places = <uint8_t **> memory_alloc(members * sizeof(uint8_t *))
-    listpack_sample(pack, random, 1, members, places)
-    while count and show_packed(places[random_below(random, members)], visit, argument):
-        count -= 1
-    memory_free(places)
 
 
 cdef void set_sample(const Entry *entry, Random *random, uint64_t want, item_visitor visit,
                      void *argument) noexcept nogil:
     """Visit so many different members, or all there are; every choice is as likely as any other."""
     cdef int encoding = entry_encoding(entry)
-    cdef Shower shower
-    cdef uint8_t **places
-    cdef uint64_t i
     if want >= set_length(entry):
         set_walk(entry, visit, argument)
     elif encoding == ENCODING_INTSET:
         numbers_sample(numbers_of(entry), random, want, NULL, visit, argument)
     elif encoding == ENCODING_LISTPACK:
-        places = <uint8_t **> memory_alloc(want * sizeof(uint8_t *))
-        want = listpack_sample(pack_of(entry), random, 1, want, places)
-        for i in range(want):
-            show_packed(places[i], visit, argument)
-        memory_free(places)
+        pack_sample(pack_of(entry), 1, random, want, visit, argument)
     else:
-        shower.visit, shower.argument, shower.ended = visit, argument, False
-        hashtable_draw(table_of(entry), random, want, show_member, &shower)
+        table_sample(table_of(entry), set_open, random, want, visit, argument)
 
 
 cdef void numbers_sample(const Intset *numbers, Random *random, uint64_t want, Intset **others, item_visitor visit,
@@ -440,7 +391,7 @@ cdef Listpack *pack_pop(Listpack *pack, Random *random, uint64_t count, item_vis
     cdef uint64_t i
     count = listpack_sample(pack, random, 1, count, places)
     for i in range(count):
-        show_packed(places[i], visit, argument)
+        pack_show(pack, 1, places[i], visit, argument)
     pack = listpack_delete_many(pack, places, count, 1)
     memory_free(places)
     return pack
@@ -490,7 +441,7 @@ cdef void *copy(const void *value, int encoding) noexcept nogil:
     if encoding == ENCODING_INTSET:
         return intset_copy(value, intset_bytes(<const Intset *> value))
     table = table_new((<Hashtable *> value).count)
-    table_walk(<Hashtable *> value, add_to_table, table)
+    table_walk(<Hashtable *> value, set_open, add_to_table, table)
     return table
 
 
@@ -535,10 +486,10 @@ cdef uint64_t length(const void *value, int encoding) noexcept nogil:
 
 cdef bint walk(const void *value, int encoding, item_visitor visit, void *argument) noexcept nogil:
     if encoding == ENCODING_HASHTABLE:
-        return table_walk(<Hashtable *> value, visit, argument)
+        return table_walk(<Hashtable *> value, set_open, visit, argument)
     if encoding == ENCODING_INTSET:
         return numbers_walk(<const Intset *> value, visit, argument)
-    return pack_walk(<const Listpack *> value, visit, argument)
+    return pack_walk(<const Listpack *> value, 1, visit, argument)
 
 
 cdef const char *check(const void *value, int encoding) noexcept nogil:
