@@ -134,3 +134,12 @@ def test_tables_are_told_of_without_a_walk(server):
     rehashing = int(server.info("memory")["mem_overhead_db_hashtable_rehashing"])
     assert (figures[b"db.dict.rehashing.count"] > 0) == (figures[b"overhead.db.hashtable.rehashing"] > 0)
     assert rehashing <= figures[b"overhead.db.hashtable.lut"]
+
+
+def test_what_another_thread_freed_is_told(server):
+    server("SADD", "s", *range(2000))
+    server("CONFIG", "RESETSTAT")
+    assert server.info("memory")["lazyfreed_objects"] == "0"
+    server("UNLINK", "s")
+    server.until(lambda: server.info("memory")["lazyfreed_objects"] == "1")
+    assert server.info("memory")["lazyfree_pending_objects"] == "0"

@@ -365,7 +365,8 @@ def memory_figures(Engine engine not None):
         runtime.peak_memory = memory_used()
     return {"used": memory_used(), "peak": runtime.peak_memory, "resident": memory_resident(),
             "slabs": memory_slab_bytes(), "tables": tables, "clients": clients, "arena": runtime.arena.capacity,
-            "effects": runtime.effects.capacity, "reading": serve_memory(), "lazyfree_pending": 0, "lazyfreed": 0}
+            "effects": runtime.effects.capacity, "reading": serve_memory(),
+            "lazyfree_pending": lazyfree_pending_objects(), "lazyfreed": lazyfree_freed_objects()}
 
 
 def table_figures(Engine engine not None, int database):
