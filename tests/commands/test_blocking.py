@@ -296,3 +296,20 @@ def test_the_aof_is_told_of_plain_pops(client: Client, tmp_path_factory: pytest.
         main.close()
     finally:
         program.kill()
+
+
+def test_monitor_shows_a_command_that_waits_once(client: Client, server: Program) -> None:
+    monitor, waiter = Client(server.port), Client(server.port)
+    monitor("MONITOR")
+    for key, end in (("a", ["RPUSH", "a", "1"]), ("b", None)):
+        waiter.send("BLPOP", key, 0 if end else "0.05")
+        shown = monitor.reply()
+        assert f'"BLPOP" "{key}"' in shown
+        if end:
+            client(*end)
+            assert '"RPUSH" "a"' in monitor.reply()
+        waiter.reply()
+    client("GET", "last")
+    assert '"GET" "last"' in monitor.reply()
+    for one in (monitor, waiter):
+        one.close()

@@ -162,8 +162,16 @@ cdef inline void call(Context *c, size_t reply_start) noexcept nogil:
         propagate_as_came(c)
     effects_close_unit(runtime)
     if unlikely(c.block):
+        tell_monitors(c)
         return
     account(c, start, reply_start)
+
+
+cdef inline void tell_monitors(Context *c) noexcept nogil:
+    """A command is shown when it first runs, waits though it may, and not again when it is tried again."""
+    if (unlikely(c.runtime.alerts & ALERT_MONITORS) and not c.retried
+            and c.command.flags & (COMMAND_SKIP_MONITOR | COMMAND_ADMIN) == 0):
+        c.runtime.on_monitor(c)
 
 
 cdef inline void account(Context *c, uint64_t start, size_t reply_start) noexcept nogil:
@@ -192,8 +200,7 @@ cdef inline void account(Context *c, uint64_t start, size_t reply_start) noexcep
     if unlikely(<int64_t> spent >= runtime.spike_ticks):
         runtime.on_spike(runtime, b"fast-command" if command.flags & COMMAND_FAST else b"command",
                          <int64_t> (spent / runtime.ticks_per_us))
-    if unlikely(runtime.alerts & ALERT_MONITORS) and command.flags & (COMMAND_SKIP_MONITOR | COMMAND_ADMIN) == 0:
-        runtime.on_monitor(c)
+    tell_monitors(c)
     if unlikely(memory_used() > runtime.peak_memory):
         runtime.peak_memory = memory_used()
 
