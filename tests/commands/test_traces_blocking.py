@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.commands.client import Client
-from tests.commands.traces import two_sides
+from tests.commands.traces import SEEDS, two_sides
 from tests.program import Program
 
 CLIENTS = 6
@@ -108,7 +108,7 @@ def commands(r: random.Random, may_wait: bool) -> list[list[Any]]:
 
 
 @pytest.mark.parametrize("resp", [2, 3])
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_everybody_gets_the_same(server: Program, peer: Program, resp: int, seed: int) -> None:
     r = random.Random(seed)
     with two_sides(server, peer, resp) as (ours, theirs, _modern):

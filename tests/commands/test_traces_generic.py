@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from tests.commands.client import Client, Map
+from tests.commands.client import Client
+from tests.commands.traces import SEEDS, two_sides
 from tests.program import Program
 
 LONG = "k" * 300
@@ -124,11 +125,6 @@ class Trace:
         return kind()
 
 
-def is_modern(peer: Client) -> bool:
-    reply = peer("HELLO", 3)
-    return isinstance(reply, Map) and reply.get(b"server") == b"valkey"
-
-
 def scan_all(client: Client, words: list[Any]) -> list[bytes]:
     """The keys of a whole scan, each once."""
     found: set[bytes] = set()
@@ -159,27 +155,20 @@ def is_wrong_scan(words: list[Any]) -> bool:
 
 
 @pytest.mark.parametrize("resp", [2, 3])
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_trace(server: Program, peer: Program, seed: int, resp: int) -> None:
-    probe = Client(peer.port)
-    modern = is_modern(probe)
-    probe.close()
-    ours, theirs = Client(server.port, resp), Client(peer.port, resp)
-    for side in ours, theirs:
-        side("FLUSHALL")
-    trace = Trace(seed, modern)
-    for number in range(COMMANDS):
-        words = trace.command()
-        wrong = is_wrong_scan(words)
-        expected, got = ask(theirs, words, wrong), ask(ours, words, wrong)
-        assert got == expected, (number, words)
-    for database in DATABASES:
-        ours("SELECT", database), theirs("SELECT", database)
-        keys = sorted(ours("KEYS", "*"))
-        assert keys == sorted(theirs("KEYS", "*"))
-        for key in keys:
-            for question in (["GET", key], ["PEXPIRETIME", key], *[["OBJECT", "ENCODING",
-                                                                    key]] * (len(key) < 300)):
-                assert ours.raw(*question) == theirs.raw(*question), (database, question)
-    ours.close()
-    theirs.close()
+    with two_sides(server, peer, resp) as (ours, theirs, modern):
+        trace = Trace(seed, modern)
+        for number in range(COMMANDS):
+            words = trace.command()
+            wrong = is_wrong_scan(words)
+            expected, got = ask(theirs, words, wrong), ask(ours, words, wrong)
+            assert got == expected, (number, words)
+        for database in DATABASES:
+            ours("SELECT", database), theirs("SELECT", database)
+            keys = sorted(ours("KEYS", "*"))
+            assert keys == sorted(theirs("KEYS", "*"))
+            for key in keys:
+                for question in (["GET", key], ["PEXPIRETIME", key], *[["OBJECT", "ENCODING",
+                                                                        key]] * (len(key) < 300)):
+                    assert ours.raw(*question) == theirs.raw(*question), (database, question)

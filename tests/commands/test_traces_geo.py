@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.commands.client import Client
-from tests.commands.traces import two_sides
+from tests.commands.traces import SEEDS, two_sides
 from tests.program import Program
 
 COMMANDS = 1500
@@ -155,7 +155,7 @@ def same(ours: Any, theirs: Any, words: list[Any]) -> bool:
 
 
 @pytest.mark.parametrize("resp", [2, 3])
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_trace(server: Program, peer: Program, seed: int, resp: int) -> None:
     with two_sides(server, peer, resp) as (ours, theirs, modern):
         for side in (ours, theirs):

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.commands.client import Client
-from tests.commands.traces import scan_all, two_sides, unordered
+from tests.commands.traces import SEEDS, scan_all, two_sides, unordered
 from tests.program import Program
 
 KEYS = ["small", "wide", "long", "other"]
@@ -102,7 +102,7 @@ def ask(client: Client, words: list[Any]) -> Any:
 
 
 @pytest.mark.parametrize("resp", [2, 3])
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_trace(server: Program, peer: Program, seed: int, resp: int) -> None:
     with two_sides(server, peer, resp) as (ours, theirs, modern):
         for side in ours, theirs:

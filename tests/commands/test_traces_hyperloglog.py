@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.commands.client import Client, Failure
-from tests.commands.traces import two_sides
+from tests.commands.traces import SEEDS, two_sides
 from tests.program import Program
 
 KEYS = ["a", "b", "c", "d", "text", "number", "set", "none"]
@@ -64,7 +64,7 @@ def set_up(side: Client) -> None:
 
 
 @pytest.mark.parametrize("resp", [2, 3])
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_trace(server: Program, peer: Program, seed: int, resp: int) -> None:
     with two_sides(server, peer, resp) as (ours, theirs, _):
         set_up(ours)

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from tests.commands.client import Client
-from tests.commands.test_traces_generic import is_modern
+from tests.commands.traces import SEEDS, is_modern
 from tests.program import Program
 
 KEYS = ["a", "b", "c", "text", "none", "k" * 300]
@@ -153,9 +153,10 @@ def limits(request: pytest.FixtureRequest, server: Program, peer: Program) -> It
 
 
 @pytest.mark.parametrize("resp", [2, 3])
-def test_trace(server: Program, peer: Program, limits: tuple[int, int], resp: int) -> None:
+@pytest.mark.parametrize("seed", SEEDS)
+def test_trace(server: Program, peer: Program, limits: tuple[int, int], resp: int, seed: int) -> None:
     ours, theirs = Client(server.port, resp), Client(peer.port, resp)
-    trace = Trace(LIMITS.index(limits) * 10 + resp, is_modern(theirs))
+    trace = Trace(seed * 100 + LIMITS.index(limits) * 10 + resp, is_modern(theirs))
     ours("HELLO", resp), theirs("HELLO", resp)
     for number in range(COMMANDS):
         words = trace.command()

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.commands.client import Client
-from tests.commands.traces import bulks, scan_all, two_sides, unordered
+from tests.commands.traces import SEEDS, bulks, scan_all, two_sides, unordered
 from tests.program import Program
 
 KEYS = ["numbers", "many", "words", "long", "mixed", "target"]
@@ -123,7 +123,7 @@ def check_draw(ours: Client, theirs: Client, words: list[Any], modern: bool) -> 
 
 
 @pytest.mark.parametrize("resp", [2, 3])
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_trace(server: Program, peer: Program, seed: int, resp: int) -> None:
     with two_sides(server, peer, resp) as (ours, theirs, modern):
         for name, value in LIMITS.items():

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.commands.client import Client
-from tests.commands.traces import two_sides
+from tests.commands.traces import SEEDS, two_sides
 from tests.program import Program
 
 KEYS = ["a", "b", "text", "none"]
@@ -212,7 +212,7 @@ def contents(client: Client, modern: bool) -> Any:
 
 
 @pytest.mark.parametrize("resp", [2, 3])
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_trace(server: Program, peer: Program, seed: int, resp: int) -> None:
     with two_sides(server, peer, resp) as (ours, theirs, modern):
         for side in ours, theirs:

@@ -22,6 +22,7 @@ from typing import Any
 import pytest
 
 from tests.commands.client import Client
+from tests.commands.traces import SEEDS
 from tests.program import Program
 
 KEYS = ["a", "b", "c", "d", "k" * 300]
@@ -227,7 +228,7 @@ def encoding(side: Client, key: str, modern: bool) -> Any:
 
 
 @pytest.mark.parametrize("resp", [2, 3])
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_trace(server: Program, peer: Program, seed: int, resp: int) -> None:
     modern = is_modern(peer)
     ours, theirs = Client(server.port, resp), Client(peer.port, resp)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.commands.client import Client
-from tests.commands.test_traces_generic import is_modern
+from tests.commands.traces import SEEDS, is_modern
 from tests.program import Program
 
 KEYS = ["a", "b", "c", "text", "none"]
@@ -198,7 +198,7 @@ def ask(client: Client, words: list[Any]) -> Any:
 
 
 @pytest.mark.parametrize("resp", [2, 3])
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_trace(server: Program, peer: Program, seed: int, resp: int) -> None:
     probe = Client(peer.port)
     modern = is_modern(probe)
