@@ -129,10 +129,10 @@ class Server:
     def run(self) -> int:
         """Turn until told to stop; the exit status."""
         engine = self.engine
-        turn, send = engine.turn, engine.send
+        turns, send = engine.turns, engine.send
         aof = self.aof
         while self.running:
-            for fd in turn(self.wait_ms()):
+            for fd in turns(self.wait_ms()):
                 handler = self.handlers.get(fd)
                 if handler is not None:
                     handler()

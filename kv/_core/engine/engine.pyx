@@ -4,13 +4,14 @@
     engine.configure("maxmemory", 100 << 20)
     engine.attach(sock.detach(), peer="127.0.0.1:5000", local="127.0.0.1:6379")
     while True:
-        for fd in engine.turn(timeout_ms):      # waits, serves ready sessions; descriptors of Python's that are ready
+        for fd in engine.turns(timeout_ms):     # waits, serves ready sessions; descriptors of Python's that are ready
             handlers[fd]()
         aof.write(engine.effects())             # then the replies may leave
         engine.effects_taken()
         engine.send()
 
-The order is a promise: no reply leaves before its effects are with the AOF. The engine itself opens nothing, forks
+The order is a promise: no reply leaves before its effects are with the AOF. Where a turn leaves nothing for Python to do,
+turns() sends the replies itself and goes on with the next one. The engine itself opens nothing, forks
 nothing, and reads no clock but to stamp a batch; who embeds it without sockets uses a local session (`execute`).
 """
 from cpython.buffer cimport PyBUF_READ
@@ -155,6 +156,22 @@ cdef class Engine:
         memory_free(self.runtime.deadlines)
 
     # -- turns --------------------------------------------------------------------------------------------------------
+
+    def turns(self, int timeout_ms):
+        """Turns, each but the last with its send(), until Python is needed: one of its descriptors is ready, effects wait to
+        be taken, a command written in Python ran, or so many ms are over. Returns as turn() does."""
+        cdef uint64_t start = clock_ticks()
+        cdef int64_t left = timeout_ms
+        self.runtime.python_ran = False
+        while True:
+            others = self.turn(<int> left)
+            if others or self.runtime.effects.length or self.runtime.python_ran:
+                return others
+            if timeout_ms >= 0:
+                left = timeout_ms - <int64_t> ((self.turn_ticks - start) / (self.runtime.ticks_per_us * 1000))
+                if left <= 0:
+                    return others
+            self.send()
 
     def turn(self, int timeout_ms):
         """Wait for something to be ready (-1: for ever), run what ready sessions sent, and return the descriptors of

@@ -275,6 +275,7 @@ cdef void run_handler(Context *c) noexcept:
     cdef size_t start = c.reply.out.length
     cdef bytes text
     call.context = c
+    c.runtime.python_ran = True
     c.runtime.redacted = 0
     try:
         reply_object(&c.reply, (<object> c.command.handler)(call))

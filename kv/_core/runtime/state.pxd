@@ -315,6 +315,7 @@ cdef struct Runtime:
     uint64_t channel_counts[3]  # channels by kind
     int64_t subscribed_sessions  # sessions with a subscription
     Buffer own_pushes           # what the running command pushed to its own session: follows its reply
+    bint python_ran             # a command written in Python ran: whoever turns the loop is to look what it did
     bint in_transaction         # EXEC runs its queue
     void (*run_nested)(Context *outer, Command *command, Slice *argv, int argc) noexcept nogil
     bint evicting               # a command's eviction ran out of its time: cron goes on
