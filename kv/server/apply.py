@@ -7,11 +7,13 @@ of their options.
 from __future__ import annotations
 
 import os
+import sys
 
 from . import process
 from .config import ConfigError
 from .listeners import BindError
 from .log import LEVELS, log
+from .title import expand
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,6 +57,7 @@ def bind_hooks(server: Server) -> None:
     on_change(["maxclients"], lambda config: client_limit(config))
     on_change(["port"], lambda config: listen_again(server, "Unable to listen on this port. Check server logs."))
     on_change(["bind"], lambda config: listen_again(server, "Failed to bind to specified addresses."))
+    on_change(["proc-title-template", "port", "bind"], lambda config: title(server))
     on_change(["appendonly"], lambda config: server.aof.switch(config.appendonly))
     on_change(["aof-disable-auto-gc"], lambda config: server.aof.delete_history())
     on_change(["appendfsync"], lambda config: server.aof.set_policy())
@@ -75,8 +78,7 @@ def apply_all(server: Server) -> None:
         process.oom_score.apply(server.config)
     except OSError as error:
         log("warning", f"Unable to write oom_score_adj: {error.strerror}")
-    if server.config.set_proc_title:
-        process.set_title("kv-server")
+    title(server)
 
 
 def core_hook(server: Server, name: str):
@@ -111,6 +113,11 @@ def replicas_wanted(server: Server) -> None:
     config = server.config
     good = server.state.replication.min_slaves_good_slaves
     server.engine.configure(few_replicas=good is not None and good < config.min_replicas_to_write)
+
+
+def title(server: Server) -> None:
+    if server.config.set_proc_title:
+        server.title.show(expand(server.config, sys.argv[0]))
 
 
 def password(server: Server) -> None:

@@ -78,7 +78,8 @@ class Children:
             from . import process
 
             process.oom_score.apply(self.server.config, child=True)
-            process.set_title("kv-aof-rewrite")
+            if self.server.config.set_proc_title:
+                self.server.title.show("kv-aof-rewrite")
             os.set_blocking(pipe, True)
             work(pipe)
             status = 0

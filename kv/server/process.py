@@ -120,12 +120,3 @@ def raise_file_limit(wanted: int) -> int:
         except (ValueError, OSError):
             continue
     return soft
-
-
-def set_title(text: str) -> None:
-    """Show a title in ps and top: the thread's name takes 15 bytes of it."""
-    try:
-        with open("/proc/self/comm", "w") as file:
-            file.write(text[:15])
-    except OSError:
-        pass

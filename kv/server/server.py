@@ -34,6 +34,7 @@ from .log import LEVELS, log, log_bug
 from .metrics import Metrics
 from .shutdown import Shutdown
 from .state import ServerState
+from .title import ProcessTitle
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class Server:
         self.aof = AppendOnly(self)
         self.listeners = Listeners(self)
         self.shutdown = Shutdown(self)
+        self.title = ProcessTitle()
         self.state = ServerState(self)
         self.last_save = int(self.started)
         self.replication_id = os.urandom(RUN_ID_BYTES).hex()

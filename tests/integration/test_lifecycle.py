@@ -172,6 +172,16 @@ def test_port_and_maxclients_change_while_running(start_server) -> None:
         client.config_set("maxclients", "0")
 
 
+def test_title(start_server) -> None:
+    server = start_server("--proc-title-template", "{title} {listen-addr} {config-file} " + "x" * 200)
+    shown = Path(f"/proc/{server.process.pid}/cmdline").read_bytes().rstrip(b"\0").decode()
+    assert shown.endswith(f"__main__.py 127.0.0.1:{server.port} - " + "x" * 200)
+    server.client().config_set("proc-title-template", "short {port}")
+    assert Path(f"/proc/{server.process.pid}/cmdline").read_bytes().rstrip(b"\0").decode() == f"short {server.port}"
+    with pytest.raises(redis.ResponseError, match="template format is invalid"):
+        server.client().config_set("proc-title-template", "{no}")
+
+
 def test_supervised_systemd_is_told(tmp_path: Path) -> None:
     path, port = tmp_path / "notify", free_port()
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:

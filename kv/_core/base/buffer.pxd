@@ -22,8 +22,10 @@ cdef inline char *buffer_reserve(Buffer *buffer, size_t room) noexcept nogil:
 
 
 cdef inline void buffer_append(Buffer *buffer, const char *data, size_t length) noexcept nogil:
-    memcpy(buffer_reserve(buffer, length), data, length)
-    buffer.length += length
+    """The data may be NULL where there is none."""
+    if length:
+        memcpy(buffer_reserve(buffer, length), data, length)
+        buffer.length += length
 
 
 cdef inline void buffer_free(Buffer *buffer) noexcept nogil:
