@@ -143,8 +143,12 @@ cdef class Pack:
 
     def sizes(self):
         """Bytes that each element takes: as stored, as foretold from its text."""
-        return [(listpack_size_at(self.at(index)), listpack_element_size(slice_from(self.text(index))))
-                for index in range(len(self))]
+        cdef bytes text
+        found = []
+        for index in range(len(self)):
+            text = self.text(index)         # kept while the slice of it is looked at
+            found.append((listpack_size_at(self.at(index)), listpack_element_size(slice_from(text))))
+        return found
 
     def forward(self):
         cdef uint8_t *at = listpack_first(self.pack)
