@@ -154,6 +154,14 @@ def same(ours: Any, theirs: Any, words: list[Any]) -> bool:
     return near(ours, theirs)
 
 
+def are_ties(ours: Client, theirs: Client, words: list[Any]) -> bool:
+    """Whether COUNT cut between places at one distance, of which either may be kept: the distances are the same."""
+    if "count" not in [str(word).lower() for word in words] or "STORE" in words[0].upper():
+        return False
+    ours_distances, theirs_distances = ([place[1] for place in side(*words, "WITHDIST")] for side in (ours, theirs))
+    return near(ours_distances, theirs_distances)
+
+
 @pytest.mark.parametrize("resp", [2, 3])
 @pytest.mark.parametrize("seed", SEEDS)
 def test_trace(server: Program, peer: Program, seed: int, resp: int) -> None:
@@ -164,9 +172,9 @@ def test_trace(server: Program, peer: Program, seed: int, resp: int) -> None:
         for number in range(COMMANDS):
             words = trace.command()
             if modern:
-                assert ours.raw(*words) == theirs.raw(*words), (number, words)
+                assert ours.raw(*words) == theirs.raw(*words) or are_ties(ours, theirs, words), (number, words)
             else:
-                assert same(ours(*words), theirs(*words), words), (number, words)
+                assert same(ours(*words), theirs(*words), words) or are_ties(ours, theirs, words), (number, words)
             if number % 50 == 0 or "STOREDIST" in words or "storedist" in words:
                 assert stored(ours) == stored(theirs), (number, words)
 

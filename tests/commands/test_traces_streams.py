@@ -108,6 +108,8 @@ class Trace:
     def read_group(self) -> list[Any]:
         keys = [self.random.choices(KEYS, [20, 6, 1, 1])[0] for _ in range(self.any(1, 1, 1, 2))]
         ids = [self.any(">", ">", ">", "0", self.id(), *self.rarely("$")) for _ in keys]
+        if not self.modern:
+            ids = ["0" if id == "+" else id for id in ids]
         return ["XREADGROUP", *([] if self.rarely(1) else ["GROUP", self.group(), self.consumer()]), *self.counted(),
                 *self.any([], [], ["NOACK"]), "STREAMS", *keys, *ids, *self.odd()]
 

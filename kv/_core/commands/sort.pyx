@@ -17,7 +17,7 @@ from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport strtod
 from libc.string cimport memchr, memcmp, memset
 
-from kv._core.base.buffer cimport Buffer, buffer_append, buffer_free
+from kv._core.base.buffer cimport Buffer, buffer_append, buffer_free, buffer_reserve
 from kv._core.base.memory cimport memory_alloc, memory_free
 from kv._core.base.slice cimport Slice, slice_of
 from kv._core.keyspace.keyspace cimport (
@@ -202,6 +202,7 @@ cdef bint substitute(Sort *sort, Slice pattern, Slice text, char *number, Slice 
     if not divide(pattern, &before, &behind, &field):
         return False
     sort.name.length = 0
+    buffer_reserve(&sort.name, 1)               # the name may be empty, but it stands somewhere
     buffer_append(&sort.name, before.data, before.length)
     buffer_append(&sort.name, text.data, text.length)
     buffer_append(&sort.name, behind.data, behind.length)

@@ -15,8 +15,8 @@ from kv._core.commands.zsets cimport removed, reply_ranks, store_or_delete
 from kv._core.containers.skiplist cimport LEX_HIGHEST, LEX_LOWEST, LEX_TEXT, LexRange, ScoreRange
 from kv._core.objects.entry cimport ENCODING_LISTPACK, TYPE_ZSET, Entry, entry_encoding
 from kv._core.objects.zset cimport (
-    ZsetCursor, ZsetRanks, zset_add, zset_fit, zset_length, zset_new, zset_next, zset_ranks_of_lex, zset_ranks_of_scores,
-    zset_remove_ranks, zset_seek)
+    ZsetCursor, ZsetRanks, zset_add, zset_fit, zset_length, zset_new, zset_next, zset_previous, zset_ranks_of_lex,
+    zset_ranks_of_scores, zset_remove_ranks, zset_seek)
 from kv._core.resp.reply cimport reply_array, reply_i64
 from kv._core.runtime.context cimport (
     arg_i64_or_reply, arg_is, check_type, error, read_key, syntax_error, write_key)
@@ -285,8 +285,9 @@ declare(native(cmd_zrevrangebylex), "zrevrangebylex", -4, "readonly", keys="1 RO
         args="key max min [LIMIT offset:integer count:integer]")
 
 
-cdef Entry *copy_of_ranks(Slice key, const Entry *entry, ZsetRanks ranks, uint64_t announced) noexcept nogil:
-    """A new sorted set of these members; NULL for none."""
+cdef Entry *copy_of_ranks(Slice key, const Entry *entry, ZsetRanks ranks, bint reverse, uint64_t announced) noexcept nogil:
+    """A new sorted set of these members; NULL for none. They are added in the order in which they were asked for: a -0 that
+    is added to a listpack is a 0 from there on, even where a later member makes it a skiplist."""
     cdef ZsetCursor cursor
     cdef Entry *made
     cdef double score
@@ -294,10 +295,13 @@ cdef Entry *copy_of_ranks(Slice key, const Entry *entry, ZsetRanks ranks, uint64
     if ranks.count == 0:
         return NULL
     made = zset_new(key, announced, 0, 0)
-    zset_seek(entry, ranks.start, &cursor)
+    zset_seek(entry, ranks.start + (ranks.count - 1 if reverse else 0), &cursor)
     for _i in range(ranks.count):
         zset_add(made, cursor.member, cursor.score, 0, &score)
-        zset_next(&cursor)
+        if reverse:
+            zset_previous(&cursor)
+        else:
+            zset_next(&cursor)
     zset_fit(made)
     return made
 
@@ -314,7 +318,7 @@ cdef void cmd_zrangestore(Context *c) noexcept nogil:
         return
     if entry != NULL:
         ranks = ranks_of(entry, &asked)
-        made = copy_of_ranks(c.argv[1], entry, ranks, ranks.count if asked.by == BY_RANK else 0)
+        made = copy_of_ranks(c.argv[1], entry, ranks, asked.reverse, ranks.count if asked.by == BY_RANK else 0)
     store_or_delete(c, 1, made, b"zrangestore")
 
 
