@@ -72,15 +72,16 @@ class Side:
             client.close()
 
 
-def waiting_command(r: random.Random) -> list[Any]:
+def waiting_command(r: random.Random, modern: bool) -> list[Any]:
     timeout = 0
     keys = r.sample(KEYS, r.randint(1, 3))
     sets = r.sample(SETS, r.randint(1, 2))
+    target = r.choice(KEYS) if modern else "sink"
     return r.choice([
         [r.choice(["BLPOP", "BRPOP"]), *keys, timeout],
         [r.choice(["BLPOP", "BRPOP"]), keys[0], keys[0], timeout],
-        ["BLMOVE", keys[0], r.choice(KEYS), r.choice(["LEFT", "RIGHT"]), r.choice(["LEFT", "RIGHT"]), timeout],
-        ["BRPOPLPUSH", keys[0], r.choice(KEYS), timeout],
+        ["BLMOVE", keys[0], target, r.choice(["LEFT", "RIGHT"]), r.choice(["LEFT", "RIGHT"]), timeout],
+        ["BRPOPLPUSH", keys[0], target, timeout],
         ["BLMPOP", timeout, len(keys), *keys, r.choice(["LEFT", "RIGHT"]), "COUNT", r.randint(1, 3)],
         [r.choice(["BZPOPMIN", "BZPOPMAX"]), *sets, timeout],
         ["BZMPOP", timeout, len(sets), *sets, r.choice(["MIN", "MAX"]), "COUNT", r.randint(1, 3)],
@@ -99,9 +100,10 @@ def waking_command(r: random.Random) -> list[Any]:
 
 
 def commands(r: random.Random, may_wait: bool, modern: bool) -> list[list[Any]]:
-    """7.0 serves who waits for several keys from the one that changed first, 8.1 from the first that he named."""
+    """7.0 serves who waits for several keys from the one that changed first, 8.1 from the first that he named: beside 7.0
+    no command makes more than one ready."""
     if may_wait and r.random() < 0.45:
-        return [waiting_command(r)]
+        return [waiting_command(r, modern)]
     if r.random() < 0.15:
         pushes = [["RPUSH", key, r.randint(0, 99)] for key in r.sample(KEYS, r.randint(1, 3) if modern else 1)]
         return [["MULTI"], *pushes, ["EXEC"]]
