@@ -580,6 +580,7 @@ cdef class Engine:
             self.set_alert(ALERT_MONITORS, self.monitors > 0)
         unsubscribe_all(session)
         if session.fd >= 0:
+            self.poller.forget(session.fd)  # closing is not enough: a child just forked may still have the socket open
             c_close(session.fd)
         session_free(session)
 

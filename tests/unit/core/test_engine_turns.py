@@ -1,0 +1,41 @@
+"""Turns of the engine: what the poller may tell of."""
+from __future__ import annotations
+
+import socket
+
+from kv._core.engine.engine import Engine
+
+from kv._core.engine import inspect
+from tests.commands.client import request
+
+
+def test_a_closed_session_is_not_heard_of_again() -> None:
+    """Somebody else, like a child that was just forked, may still have its socket open."""
+    engine = Engine(None)
+    near, far = socket.socketpair()
+    far.setblocking(False)
+    still_open = far.dup()
+    engine.attach(far.detach(), "test:1", "test:2")
+    near.sendall(request("QUIT"))
+    engine.turn(0)
+    engine.send()
+    assert near.recv(100) == b"+OK\r\n"
+    assert engine.session_count == 0
+    reads = inspect.statistics(engine)["reads"]
+    near.sendall(request("PING"))
+    engine.turn(0)
+    assert inspect.statistics(engine)["reads"] == reads
+    still_open.close()
+    near.close()
+
+
+def test_turns_come_back_when_their_time_is_over() -> None:
+    engine = Engine(None)
+    near, far = socket.socketpair()
+    far.setblocking(False)
+    engine.attach(far.detach(), "test:1", "test:2")
+    near.sendall(request("PING") + request("ECHO", "x"))
+    assert not engine.turns(30)
+    engine.send()
+    assert near.recv(100) == b"+PONG\r\n$1\r\nx\r\n"
+    near.close()
