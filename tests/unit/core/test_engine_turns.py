@@ -16,10 +16,10 @@ def test_a_closed_session_is_not_heard_of_again() -> None:
     far.setblocking(False)
     still_open = far.dup()
     engine.attach(far.detach(), "test:1", "test:2")
-    near.sendall(request("QUIT"))
+    near.sendall(b"*no number\r\n")
     engine.turn(0)
     engine.send()
-    assert near.recv(100) == b"+OK\r\n"
+    assert near.recv(100).startswith(b"-ERR Protocol error")
     assert engine.session_count == 0
     reads = inspect.statistics(engine)["reads"]
     near.sendall(request("PING"))
@@ -34,8 +34,8 @@ def test_turns_come_back_when_their_time_is_over() -> None:
     near, far = socket.socketpair()
     far.setblocking(False)
     engine.attach(far.detach(), "test:1", "test:2")
-    near.sendall(request("PING") + request("ECHO", "x"))
+    near.sendall(request("ECHO", "x"))
     assert not engine.turns(30)
     engine.send()
-    assert near.recv(100) == b"+PONG\r\n$1\r\nx\r\n"
+    assert near.recv(100) == b"$1\r\nx\r\n"
     near.close()
