@@ -207,7 +207,7 @@ cdef class Engine:
         cdef int64_t left = next_deadline_ms(&self.runtime)
         if left == 0 or timeout_ms == 0:
             return timeout_ms
-        left -= clock_unix_us() // 1000
+        left -= clock_unix_us() // 1000 - 1     # it ends when its last millisecond is over
         left = left if left > 0 else 0
         return <int> left if timeout_ms < 0 or left < timeout_ms else timeout_ms
 

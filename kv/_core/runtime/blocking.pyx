@@ -250,8 +250,9 @@ cdef void remove_deadline(Runtime *runtime, Wait *wait) noexcept nogil:
 
 
 cdef Wait *overdue_wait(Runtime *runtime, int64_t now_ms) noexcept nogil:
-    """A wait whose time is over, the first to end first; NULL for none."""
-    if runtime.deadline_count and deadline_at(runtime, 0) <= now_ms:
+    """A wait whose time is over, the first to end first; NULL for none. Its last millisecond counts: the clock's are cut
+    off, and nobody waits less than he asked for."""
+    if runtime.deadline_count and deadline_at(runtime, 0) < now_ms:
         return <Wait *> runtime.deadlines[0]
     return NULL
 
