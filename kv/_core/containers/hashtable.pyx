@@ -38,7 +38,6 @@ cdef enum:
     HAS_CHILD = 1
     ALL_SLOTS = 0x1ff
     CHAINED_SLOTS = 0xff
-    AT_ONCE = 16                # a table of up to this many buckets is resized in one go
     FILL = 7                    # elements a bucket, times 16/15 below, at which a table grows
     CROWDED = 3                 # times that fill at which it grows although resizing is to be avoided
 
@@ -183,8 +182,8 @@ cdef void chain_compact(Half *half, Bucket *bucket, Bucket *holed, int hole) noe
 
 # -- resizing -----------------------------------------------------------------------------------------------------
 
-cdef inline bint too_full(const Hashtable *table, uint64_t buckets) noexcept nogil:
-    return table.count * 16 > buckets * (FILL * 16 + 3)
+cdef inline bint too_full(uint64_t elements, uint64_t buckets) noexcept nogil:
+    return elements * 16 > buckets * (FILL * 16 + 3)
 
 
 cdef bint chain_drain(Hashtable *table, Bucket *bucket) noexcept nogil:
@@ -265,8 +264,6 @@ cdef void resize(Hashtable *table, uint64_t buckets) noexcept nogil:
         return
     half_init(&table.target, buckets)
     table.drained = 0
-    if table.main.buckets <= AT_ONCE:
-        hashtable_rehash(table, AT_ONCE * 10)
 
 
 cdef void for_each_segment(Half *half) noexcept nogil:
@@ -275,11 +272,12 @@ cdef void for_each_segment(Half *half) noexcept nogil:
         bucket_at_or_new(half, segment << SEGMENT_SHIFT)
 
 
-cdef void grow_if_full(Hashtable *table) noexcept nogil:
+cdef void grow_if_full(Hashtable *table, uint64_t elements) noexcept nogil:
+    """Start to grow where so many elements are too many; not while rehashing."""
     cdef uint64_t buckets = table.main.buckets
-    if likely(buckets != 0 and not too_full(table, buckets)) or hashtable_rehashing(table):
+    if likely(buckets != 0 and not too_full(elements, buckets)):
         return
-    if buckets and not too_full(table, buckets * CROWDED) and (
+    if buckets and not too_full(elements, buckets * CROWDED) and (
             table.avoid_resize or memory_would_exceed(buckets // 2 * sizeof(Bucket))):
         return                          # it is as fast a little longer: memory is shared, or short
     resize(table, buckets + (buckets + 1) // 2 if buckets else 1)
@@ -295,7 +293,7 @@ cdef void hashtable_fit(Hashtable *table) noexcept nogil:
     elif table.main.buckets > 4 and want * 5 < table.main.buckets and not table.avoid_resize:
         resize(table, want)
     else:
-        grow_if_full(table)
+        grow_if_full(table, table.count)
 
 
 cdef void hashtable_reserve(Hashtable *table, uint64_t count) noexcept nogil:
@@ -403,9 +401,10 @@ cdef Position hashtable_locate(Hashtable *table, const void *element, uint64_t h
 cdef void hashtable_insert(Hashtable *table, void *element, uint64_t hash, bint marked) noexcept nogil:
     """Add an element whose key the table does not have."""
     cdef Half *half
-    grow_if_full(table)
     if unlikely(hashtable_rehashing(table)):
         hashtable_rehash(table, 1)
+    else:
+        grow_if_full(table, table.count + 1)
     half = half_of(table, hash)
     chain_insert(half, bucket_at(half, bucket_index(half, hash)), element, marked, tag_of(hash))
     table.count += 1

@@ -383,11 +383,12 @@ def table_figures(Engine engine not None, int database):
 
 
 def table_bytes(Engine engine not None, int database):
-    """(bytes of a database's buckets, those of the array that is being given up while it rehashes)."""
+    """(bytes of a database's table without its entries, those of the array that is being given up while it rehashes)."""
     cdef Hashtable *table = &engine.runtime.keyspace.databases[database].keys
-    cdef size_t main = (table.main.buckets + table.main.children) * sizeof(Bucket)
-    cdef size_t target = (table.target.buckets + table.target.children) * sizeof(Bucket)
-    return main + target, main if hashtable_rehashing(table) else 0
+    if table.main.buckets == 0:
+        return 0, 0
+    return sizeof(Hashtable) + hashtable_overhead(table), (
+        (table.main.buckets + table.main.children) * sizeof(Bucket) if hashtable_rehashing(table) else 0)
 
 
 def purge(Engine engine not None):

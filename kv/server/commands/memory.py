@@ -30,8 +30,7 @@ def memory_stats(call):
         "aof.buffer": memory.mem_aof_buffer, "lua.caches": 0, "functions.caches": 0}
     for number, (count, _, _) in enumerate(database_figures(call.engine)):
         if count:
-            stats[f"db.{number}"] = {"overhead.hashtable.main": table_bytes(call.engine, number)[0],
-                                     "overhead.hashtable.expires": 0}
+            stats[f"db.{number}"] = {"overhead.hashtable.main": tables[number][0], "overhead.hashtable.expires": 0}
     stats.update({
         "overhead.db.hashtable.lut": sum(whole for whole, _ in tables),
         "overhead.db.hashtable.rehashing": sum(old for _, old in tables), "overhead.total": memory.used_memory_overhead,
