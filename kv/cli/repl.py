@@ -10,6 +10,7 @@ A subscription turns the loop around: messages are printed as they come until so
 
 import os
 import select
+import signal
 import sys
 import time
 from contextlib import contextmanager
@@ -85,6 +86,7 @@ class Repl:
         session.interactive = True
         if os.isatty(0):
             preferences.load()
+            signal.signal(signal.SIGINT, signal.default_int_handler)  # though whoever started us may ignore it
         self.lines = open_lines(session)
         self.restart = False  # `restart` was typed in the Lua debugger
 

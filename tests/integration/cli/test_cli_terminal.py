@@ -3,6 +3,7 @@
 import os
 import pty
 import re
+import signal
 import struct
 import subprocess
 from collections.abc import Iterator
@@ -34,6 +35,12 @@ class Terminal(Dialogue):
         return CONTROL.sub(b"", seen)
 
 
+def own_terminal() -> None:
+    """Ctrl-C on it is a signal to the client, though whoever started that ignores it, as a job in the background."""
+    ioctl(0, TIOCSCTTY, 0)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 @contextmanager
 def terminal(server: Server, history: Path) -> Iterator[Terminal]:
     ours, theirs = pty.openpty()
@@ -46,7 +53,7 @@ def terminal(server: Server, history: Path) -> Iterator[Terminal]:
         # NO_CPR: this terminal does not answer where its cursor is
         env=environment(TERM="xterm", KVCLI_HISTFILE=str(history), PROMPT_TOOLKIT_NO_CPR="1"),
         start_new_session=True,
-        preexec_fn=lambda: ioctl(0, TIOCSCTTY, 0),  # so that Ctrl-C on it is a signal to the client
+        preexec_fn=own_terminal,
     )
     os.close(theirs)
     try:
