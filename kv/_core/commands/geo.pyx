@@ -8,11 +8,10 @@ from libc.stdio cimport snprintf
 from libc.string cimport memcpy
 
 from kv._core.base.buffer cimport buffer_reserve
-from kv._core.base.memory cimport memory_alloc, memory_free
 from kv._core.base.numbers cimport FORMAT_I64_SIZE, format_i64
 from kv._core.base.platform cimport likely
 from kv._core.commands.zsets cimport (
-    MEMBER_EXTRA, SCORES_AT_HAND, Addition, add_scored, arg_double_or_reply, entry_to_add_to)
+    MEMBER_EXTRA, Addition, add_scored, arg_double_or_reply, entry_to_add_to, scores_free, scores_take)
 from kv._core.objects.entry cimport TYPE_ZSET, Entry
 from kv._core.objects.geohash cimport (
     GEO_DEGREES_SIZE, GEO_TEXT_SIZE, GeoPoint, geo_distance, geo_is_valid, geo_point, geo_print_degrees, geo_score,
@@ -158,17 +157,14 @@ cdef void cmd_geoadd(Context *c) noexcept nogil:
     cdef uint64_t dirty = c.keyspace.dirty
     if not options_or_reply(c, &addition):
         return
-    addition.scores = addition.at_hand
-    if addition.pairs > SCORES_AT_HAND:
-        addition.scores = <double *> memory_alloc(addition.pairs * sizeof(double))
+    scores_take(&addition)
     if likely(scores_or_reply(c, &addition)):
         entry = entry_to_add_to(c, &addition)
         if likely(entry != NULL):
             add_scored(c, entry, &addition)
         if c.keyspace.dirty != dirty:
             propagate_as_zadd(c, &addition)
-    if addition.scores != addition.at_hand:
-        memory_free(addition.scores)
+    scores_free(&addition)
 
 
 declare(native(cmd_geoadd), "geoadd", -5, "write denyoom", keys="1 RW update", group="geo", since="3.2.0",

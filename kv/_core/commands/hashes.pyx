@@ -6,17 +6,19 @@ from kv._core.base.numbers cimport (
     FORMAT_I64_SIZE, FORMAT_LONG_DOUBLE_SIZE, format_i64, format_long_double, parse_i64, parse_long_double)
 from kv._core.base.slice cimport Slice, slice_of
 from kv._core.containers.listpack cimport LISTPACK_NUMBER_SIZE
-from kv._core.keyspace.keyspace cimport EVENT_GENERIC, EVENT_HASH, keyspace_add
-from kv._core.objects.entry cimport TYPE_HASH, Entry, Item
+from kv._core.keyspace.keyspace cimport EVENT_HASH, keyspace_add
+from kv._core.objects.entry cimport TYPE_HASH, Entry, Item, item_visitor
 from kv._core.objects.hash cimport hash_delete, hash_expect, hash_get, hash_length, hash_new, hash_set, hash_walk
 from kv._core.resp.reply cimport (
     Reply, reply_array, reply_bulk, reply_i64, reply_map, reply_null, reply_ok)
 from kv._core.runtime.context cimport (
-    arg_i64_or_reply, changed, check_type, context_key, delete_found, error, notify, read_key, write_key)
+    arg_i64_or_reply, changed, check_type, context_key, error, read_key, removed, write_key)
 from kv._core.runtime.effects cimport effects_begin, effects_slice, effects_wanted, effects_word
 from kv._core.runtime.registry cimport native
 from kv._core.runtime.registry import declare
 from kv._core.runtime.state cimport Context
+
+ctypedef void (*reply_header)(Reply *reply, int64_t count) noexcept nogil
 
 
 # -- set ------------------------------------------------------------------------------------------------------------
@@ -141,13 +143,17 @@ cdef bint reply_value(void *argument, const Item *item) noexcept nogil:
     return True
 
 
-cdef void cmd_hgetall(Context *c) noexcept nogil:
+cdef void reply_all(Context *c, reply_header header, item_visitor visit) noexcept nogil:
     cdef Entry *entry = read_key(c, 1)
     if not check_type(c, entry, TYPE_HASH):
         return
-    reply_map(&c.reply, hash_length(entry) if entry != NULL else 0)
+    header(&c.reply, hash_length(entry) if entry != NULL else 0)
     if entry != NULL:
-        hash_walk(entry, reply_both, &c.reply)
+        hash_walk(entry, visit, &c.reply)
+
+
+cdef void cmd_hgetall(Context *c) noexcept nogil:
+    reply_all(c, reply_map, reply_both)
 
 
 declare(native(cmd_hgetall), "hgetall", 2, "readonly", keys="1 RO access", group="hash", since="2.0.0",
@@ -156,12 +162,7 @@ declare(native(cmd_hgetall), "hgetall", 2, "readonly", keys="1 RO access", group
 
 
 cdef void cmd_hkeys(Context *c) noexcept nogil:
-    cdef Entry *entry = read_key(c, 1)
-    if not check_type(c, entry, TYPE_HASH):
-        return
-    reply_array(&c.reply, hash_length(entry) if entry != NULL else 0)
-    if entry != NULL:
-        hash_walk(entry, reply_name, &c.reply)
+    reply_all(c, reply_array, reply_name)
 
 
 declare(native(cmd_hkeys), "hkeys", 2, "readonly", keys="1 RO access", group="hash", since="2.0.0",
@@ -170,12 +171,7 @@ declare(native(cmd_hkeys), "hkeys", 2, "readonly", keys="1 RO access", group="ha
 
 
 cdef void cmd_hvals(Context *c) noexcept nogil:
-    cdef Entry *entry = read_key(c, 1)
-    if not check_type(c, entry, TYPE_HASH):
-        return
-    reply_array(&c.reply, hash_length(entry) if entry != NULL else 0)
-    if entry != NULL:
-        hash_walk(entry, reply_value, &c.reply)
+    reply_all(c, reply_array, reply_value)
 
 
 declare(native(cmd_hvals), "hvals", 2, "readonly", keys="1 RO access", group="hash", since="2.0.0",
@@ -225,25 +221,17 @@ declare(native(cmd_hexists), "hexists", 3, "readonly fast", keys="1 RO", group="
 
 cdef void cmd_hdel(Context *c) noexcept nogil:
     cdef int64_t deleted = 0
-    cdef bint emptied = False
     cdef int i
     cdef Entry *entry = write_key(c, 1)
     if not check_type(c, entry, TYPE_HASH):
         return
     if entry != NULL:
         for i in range(2, c.argc):
-            if hash_delete(entry, c.argv[i]):
-                deleted += 1
-                if hash_length(entry) == 0:
-                    emptied = True
-                    break
-    if emptied:
-        delete_found(c, context_key(c, 1))
-    if deleted:
-        changed(c, 1, EVENT_HASH, b"hdel")
-        c.keyspace.dirty += deleted - 1
-    if emptied:
-        notify(c, 1, EVENT_GENERIC, b"del")
+            deleted += hash_delete(entry, c.argv[i])
+            if hash_length(entry) == 0:
+                break
+        if deleted:
+            removed(c, 1, deleted, hash_length(entry) == 0, EVENT_HASH, b"hdel")
     reply_i64(&c.reply, deleted)
 
 

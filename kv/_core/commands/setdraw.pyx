@@ -3,14 +3,13 @@ from libc.stdint cimport INT64_MAX, int64_t, uint64_t
 
 from kv._core.base.numbers cimport parse_i64
 from kv._core.base.slice cimport Slice
-from kv._core.keyspace.keyspace cimport EVENT_GENERIC, EVENT_SET
+from kv._core.keyspace.keyspace cimport EVENT_SET
 from kv._core.objects.entry cimport TYPE_SET, Entry, Item
 from kv._core.objects.set cimport (
     SET_NUMBER_SIZE, set_length, set_pick, set_pop, set_random, set_remove, set_sample, set_walk)
 from kv._core.resp.reply cimport Reply, reply_array, reply_bulk, reply_null, reply_set
 from kv._core.runtime.context cimport (
-    arg_range_or_reply, changed, check_type, context_key, delete_found, error, notify, output_full, read_key,
-    syntax_error, write_key)
+    arg_range_or_reply, changed, check_type, error, output_full, read_key, removed, syntax_error, write_key)
 from kv._core.runtime.effects cimport effects_begin, effects_slice, effects_wanted, effects_word
 from kv._core.runtime.registry cimport native
 from kv._core.runtime.registry import declare
@@ -37,7 +36,6 @@ cdef void propagate_removal(Context *c, uint64_t members) noexcept nogil:
 cdef void pop_one(Context *c) noexcept nogil:
     cdef char number[SET_NUMBER_SIZE]
     cdef Slice member
-    cdef bint emptied
     cdef Entry *entry = write_key(c, 1)
     if not check_type(c, entry, TYPE_SET):
         return
@@ -51,19 +49,13 @@ cdef void pop_one(Context *c) noexcept nogil:
         propagate_removal(c, 1)
         effects_slice(c.runtime, member)
     set_remove(entry, member)
-    emptied = set_length(entry) == 0
-    if emptied:
-        delete_found(c, context_key(c, 1))
-    changed(c, 1, EVENT_SET, b"spop")
-    if emptied:
-        notify(c, 1, EVENT_GENERIC, b"del")
+    removed(c, 1, 1, set_length(entry) == 0, EVENT_SET, b"spop")
 
 
 cdef void pop_all(Context *c, Entry *entry) noexcept nogil:
     cdef uint64_t members = set_length(entry)
     reply_set(&c.reply, members)
     set_walk(entry, reply_member, &c.reply)
-    delete_found(c, context_key(c, 1))
     c.propagated = True
     if effects_wanted(c.runtime):
         effects_begin(c.runtime, c.database.id, 2)
@@ -72,9 +64,7 @@ cdef void pop_all(Context *c, Entry *entry) noexcept nogil:
         else:
             effects_word(c.runtime, b"DEL", 3)
         effects_slice(c.runtime, c.argv[1])
-    changed(c, 1, EVENT_SET, b"spop")
-    c.keyspace.dirty += members - 1
-    notify(c, 1, EVENT_GENERIC, b"del")
+    removed(c, 1, members, True, EVENT_SET, b"spop")
 
 
 cdef struct Popping:            # members on their way to the reply and the effects

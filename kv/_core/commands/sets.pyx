@@ -2,12 +2,11 @@
 commands/setdraw, those that combine sets in commands/setalgebra."""
 from libc.stdint cimport int64_t
 
-from kv._core.keyspace.keyspace cimport EVENT_GENERIC, EVENT_SET, Key, keyspace_add, keyspace_find
+from kv._core.keyspace.keyspace cimport EVENT_SET, keyspace_add, keyspace_find
 from kv._core.objects.entry cimport TYPE_SET, Entry, Item
 from kv._core.objects.set cimport set_add, set_expect, set_has, set_length, set_new, set_remove, set_walk
 from kv._core.resp.reply cimport Reply, reply_array, reply_bulk, reply_i64, reply_set
-from kv._core.runtime.context cimport (
-    changed, check_type, context_key, delete_found, notify, read_key, write_key)
+from kv._core.runtime.context cimport changed, check_type, context_key, read_key, removed, write_key
 from kv._core.runtime.registry cimport native
 from kv._core.runtime.registry import declare
 from kv._core.runtime.state cimport Context
@@ -38,27 +37,19 @@ declare(native(cmd_sadd), "sadd", -3, "write denyoom fast", keys="1 RW insert", 
 
 
 cdef void cmd_srem(Context *c) noexcept nogil:
-    cdef int64_t removed = 0
-    cdef bint emptied = False
+    cdef int64_t count = 0
     cdef int i
     cdef Entry *entry = write_key(c, 1)
     if not check_type(c, entry, TYPE_SET):
         return
     if entry != NULL:
         for i in range(2, c.argc):
-            if set_remove(entry, c.argv[i]):
-                removed += 1
-                if set_length(entry) == 0:
-                    emptied = True
-                    break
-    if emptied:
-        delete_found(c, context_key(c, 1))
-    if removed:
-        changed(c, 1, EVENT_SET, b"srem")
-        c.keyspace.dirty += removed - 1
-    if emptied:
-        notify(c, 1, EVENT_GENERIC, b"del")
-    reply_i64(&c.reply, removed)
+            count += set_remove(entry, c.argv[i])
+            if set_length(entry) == 0:
+                break
+        if count:
+            removed(c, 1, count, set_length(entry) == 0, EVENT_SET, b"srem")
+    reply_i64(&c.reply, count)
 
 
 declare(native(cmd_srem), "srem", -3, "write fast", keys="1 RW delete", group="set", since="1.0.0",
@@ -124,15 +115,10 @@ declare(native(cmd_smembers), "smembers", 2, "readonly", keys="1 RO access", gro
 
 cdef void taken_from(Context *c, Entry *source) noexcept nogil:
     """A member was removed from the set at argument 1."""
-    cdef Key key
     cdef bint emptied = set_length(source) == 0
     if emptied:                             # the other set was looked up since
-        key = context_key(c, 1)
-        keyspace_find(c.keyspace, c.database, key)
-        delete_found(c, key)
-    changed(c, 1, EVENT_SET, b"srem")
-    if emptied:
-        notify(c, 1, EVENT_GENERIC, b"del")
+        keyspace_find(c.keyspace, c.database, context_key(c, 1))
+    removed(c, 1, 1, emptied, EVENT_SET, b"srem")
 
 
 cdef void cmd_smove(Context *c) noexcept nogil:

@@ -11,15 +11,16 @@ from kv._core.base.memory cimport memory_alloc, memory_free
 from kv._core.base.numbers cimport parse_double
 from kv._core.base.platform cimport likely
 from kv._core.base.slice cimport Slice, slice_of
-from kv._core.commands.zsets cimport removed, reply_ranks, store_or_delete
+from kv._core.commands.zsets cimport reply_ranks, store_or_delete
 from kv._core.containers.skiplist cimport LEX_HIGHEST, LEX_LOWEST, LEX_TEXT, LexRange, ScoreRange
+from kv._core.keyspace.keyspace cimport EVENT_ZSET
 from kv._core.objects.entry cimport ENCODING_LISTPACK, TYPE_ZSET, Entry, entry_encoding
 from kv._core.objects.zset cimport (
     ZsetCursor, ZsetRanks, zset_add, zset_fit, zset_length, zset_new, zset_next, zset_previous, zset_ranks_of_lex,
     zset_ranks_of_scores, zset_remove_ranks, zset_seek)
 from kv._core.resp.reply cimport reply_array, reply_i64
 from kv._core.runtime.context cimport (
-    arg_i64_or_reply, arg_is, check_type, error, read_key, syntax_error, write_key)
+    arg_i64_or_reply, arg_is, check_type, error, read_key, removed, syntax_error, write_key)
 from kv._core.runtime.registry cimport native
 from kv._core.runtime.registry import declare
 from kv._core.runtime.state cimport Context
@@ -376,7 +377,7 @@ cdef void remove(Context *c, By by, const char *event) noexcept nogil:
     ranks = all_ranks(entry, &range)
     if ranks.count:
         zset_remove_ranks(entry, ranks)
-        removed(c, 1, entry, ranks.count, event)
+        removed(c, 1, ranks.count, zset_length(entry) == 0, EVENT_ZSET, event)
     reply_i64(&c.reply, ranks.count)
 
 

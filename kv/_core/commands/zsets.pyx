@@ -19,8 +19,8 @@ from kv._core.objects.zset cimport (
     zset_previous, zset_rank, zset_remove, zset_score, zset_seek)
 from kv._core.resp.reply cimport Reply, reply_array, reply_bulk, reply_double, reply_i64, reply_null, reply_null_array
 from kv._core.runtime.context cimport (
-    arg_is, arg_range_or_reply, changed, check_type, context_key, delete_found, error, error_about, notify,
-    output_full, read_key, syntax_error, write_key)
+    arg_is, arg_range_or_reply, changed, check_type, context_key, delete_found, error, error_about, output_full,
+    read_key, removed, syntax_error, write_key)
 from kv._core.runtime.registry cimport native
 from kv._core.runtime.registry import declare
 from kv._core.runtime.state cimport Context
@@ -74,17 +74,6 @@ cdef void reply_ranks(Reply *reply, const Entry *entry, ZsetRanks ranks, bint re
             zset_previous(&cursor)
         else:
             zset_next(&cursor)
-
-
-cdef void removed(Context *c, int index, const Entry *entry, uint64_t count, const char *event) noexcept nogil:
-    """So many members were removed from the entry that was just found; if they were the last ones, it goes too."""
-    cdef bint emptied = zset_length(entry) == 0
-    if emptied:
-        delete_found(c, context_key(c, index))
-    changed(c, index, EVENT_ZSET, event)
-    c.keyspace.dirty += count - 1
-    if emptied:
-        notify(c, index, EVENT_GENERIC, b"del")
 
 
 cdef void store_or_delete(Context *c, int index, Entry *made, const char *event) noexcept nogil:
@@ -164,6 +153,18 @@ cdef bint scores_or_reply(Context *c, Addition *addition) noexcept nogil:
     return True
 
 
+cdef void scores_take(Addition *addition) noexcept nogil:
+    """The room for its scores; to be freed with scores_free()."""
+    addition.scores = addition.at_hand
+    if addition.pairs > SCORES_AT_HAND:
+        addition.scores = <double *> memory_alloc(addition.pairs * sizeof(double))
+
+
+cdef void scores_free(Addition *addition) noexcept nogil:
+    if addition.scores != addition.at_hand:
+        memory_free(addition.scores)
+
+
 cdef Entry *entry_to_add_to(Context *c, const Addition *addition) noexcept nogil:
     """The key's sorted set, made where there is none; NULL where that is answered: another type, XX without a key."""
     cdef Entry *entry = write_key(c, 1)
@@ -218,15 +219,12 @@ cdef void add_with(Context *c, int conditions) noexcept nogil:
     parse_conditions(c, &addition)
     if not conditions_or_reply(c, &addition):
         return
-    addition.scores = addition.at_hand
-    if addition.pairs > SCORES_AT_HAND:
-        addition.scores = <double *> memory_alloc(addition.pairs * sizeof(double))
+    scores_take(&addition)
     if likely(scores_or_reply(c, &addition)):
         entry = entry_to_add_to(c, &addition)
         if likely(entry != NULL):
             add_scored(c, entry, &addition)
-    if addition.scores != addition.at_hand:
-        memory_free(addition.scores)
+    scores_free(&addition)
 
 
 cdef void cmd_zadd(Context *c) noexcept nogil:
@@ -265,7 +263,7 @@ cdef void cmd_zrem(Context *c) noexcept nogil:
             if zset_length(entry) == 0:
                 break
         if count:
-            removed(c, 1, entry, count, b"zrem")
+            removed(c, 1, count, zset_length(entry) == 0, EVENT_ZSET, b"zrem")
     reply_i64(&c.reply, count)
 
 

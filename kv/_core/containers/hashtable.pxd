@@ -43,6 +43,7 @@ cdef Position hashtable_find(Hashtable *table, const char *key, size_t length, u
 cdef Position hashtable_locate(Hashtable *table, const void *element, uint64_t hash) noexcept nogil
 cdef void hashtable_insert(Hashtable *table, void *element, uint64_t hash, bint marked) noexcept nogil
 cdef void hashtable_remove(Hashtable *table, Position position, uint64_t hash) noexcept nogil
+cdef bint hashtable_delete(Hashtable *table, const char *key, size_t length) noexcept nogil
 cdef void hashtable_replace(Hashtable *table, Position position, void *element, bint marked) noexcept nogil
 cdef uint64_t hashtable_scan(Hashtable *table, uint64_t cursor, scan_visitor visit, void *argument) noexcept nogil
 cdef void *hashtable_random(Hashtable *table, Random *random) noexcept nogil

@@ -424,6 +424,20 @@ cdef void hashtable_remove(Hashtable *table, Position position, uint64_t hash) n
         hashtable_rehash(table, 1)
 
 
+cdef bint hashtable_delete(Hashtable *table, const char *key, size_t length) noexcept nogil:
+    """Free the element with this key, if there is one, and start to shrink a table where that is due."""
+    cdef uint64_t hash = hash_bytes(key, length)
+    cdef Position position = hashtable_find(table, key, length, hash)
+    cdef void *element
+    if position.bucket == NULL:
+        return False
+    element = slot_element(position.bucket, position.slot)
+    hashtable_remove(table, position, hash)
+    table.kind.free_element(element)
+    hashtable_fit(table)
+    return True
+
+
 cdef void hashtable_replace(Hashtable *table, Position position, void *element, bint marked) noexcept nogil:
     """Put another element with the same key in its place."""
     table.marked += marked

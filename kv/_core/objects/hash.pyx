@@ -15,9 +15,9 @@ from kv._core.base.platform cimport likely, unlikely
 from kv._core.base.random cimport Random
 from kv._core.base.slice cimport Slice
 from kv._core.containers.hashtable cimport (
-    Hashtable, HashtableType, Position, hashtable_check, hashtable_clear, hashtable_find, hashtable_fit,
-    hashtable_init, hashtable_insert, hashtable_overhead, hashtable_remove, hashtable_replace,
-    hashtable_reserve, hashtable_scan, position_element)
+    Hashtable, HashtableType, Position, hashtable_check, hashtable_clear, hashtable_delete, hashtable_find,
+    hashtable_init, hashtable_insert, hashtable_overhead, hashtable_replace, hashtable_reserve,
+    hashtable_scan, position_element)
 from kv._core.containers.listpack cimport (
     Listpack, listpack_append, listpack_bytes, listpack_check, listpack_copy, listpack_count, listpack_delete,
     listpack_find, listpack_first, listpack_free, listpack_new, listpack_next, listpack_replace,
@@ -179,25 +179,12 @@ cdef bint hash_delete(Entry *entry, Slice name) noexcept nogil:
     cdef Listpack *pack
     cdef uint8_t *at
     if not is_packed(entry):
-        return table_delete(table_of(entry), name)
+        return hashtable_delete(table_of(entry), name.data, name.length)
     pack = pack_of(entry)
     at = listpack_find(pack, listpack_first(pack), name, 1)
     if at == NULL:
         return False
     entry_word(entry)[0] = listpack_delete(pack, &at, 2)
-    return True
-
-
-cdef bint table_delete(Hashtable *table, Slice name) noexcept nogil:
-    cdef uint64_t hash = hash_bytes(name.data, name.length)
-    cdef Position position = hashtable_find(table, name.data, name.length, hash)
-    cdef Field *field
-    if position.bucket == NULL:
-        return False
-    field = <Field *> position_element(position)
-    hashtable_remove(table, position, hash)
-    field_free(field)
-    hashtable_fit(table)
     return True
 
 

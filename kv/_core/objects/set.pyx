@@ -19,9 +19,9 @@ from kv._core.base.random cimport Random, random_below
 from kv._core.base.slice cimport Slice, slice_of
 from kv._core.containers.draw cimport hashtable_draw
 from kv._core.containers.hashtable cimport (
-    Hashtable, HashtableType, Position, hashtable_check, hashtable_clear, hashtable_find, hashtable_fit,
-    hashtable_init, hashtable_insert, hashtable_locate, hashtable_overhead, hashtable_random, hashtable_remove,
-    hashtable_reserve, hashtable_scan, position_element)
+    Hashtable, HashtableType, hashtable_check, hashtable_clear, hashtable_delete, hashtable_find,
+    hashtable_fit, hashtable_init, hashtable_insert, hashtable_locate, hashtable_overhead, hashtable_random,
+    hashtable_remove, hashtable_reserve, hashtable_scan)
 from kv._core.containers.intset cimport (
     Intset, intset_add, intset_bytes, intset_check, intset_copy, intset_free, intset_get, intset_has, intset_max,
     intset_min, intset_new, intset_random, intset_remove)
@@ -262,7 +262,7 @@ cdef bint set_remove(Entry *entry, Slice member) noexcept nogil:
     cdef int64_t number
     cdef bint removed
     if encoding == ENCODING_HASHTABLE:
-        return table_remove(table_of(entry), member)
+        return hashtable_delete(table_of(entry), member.data, member.length)
     if encoding == ENCODING_INTSET:
         if not parse_i64(member.data, member.length, &number):
             return False
@@ -272,19 +272,6 @@ cdef bint set_remove(Entry *entry, Slice member) noexcept nogil:
     if at == NULL:
         return False
     entry_word(entry)[0] = listpack_delete(pack_of(entry), &at, 1)
-    return True
-
-
-cdef bint table_remove(Hashtable *table, Slice member) noexcept nogil:
-    cdef uint64_t hash = hash_bytes(member.data, member.length)
-    cdef Position position = hashtable_find(table, member.data, member.length, hash)
-    cdef Member *found
-    if position.bucket == NULL:
-        return False
-    found = <Member *> position_element(position)
-    hashtable_remove(table, position, hash)
-    member_free(found)
-    hashtable_fit(table)
     return True
 
 

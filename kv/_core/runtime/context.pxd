@@ -24,6 +24,8 @@ cdef void error_about(Context *c, const char *before, Slice word, const char *af
 cdef void syntax_error(Context *c) noexcept nogil
 cdef void changed(Context *c, int index, int event_class, const char *event) noexcept nogil
 cdef void delete_found(Context *c, Key key) noexcept nogil
+cdef void removed(Context *c, int index, uint64_t count, bint emptied, int event_class,
+                  const char *event) noexcept nogil
 cdef int keys_ahead(Context *c, int first, int step, Key *keys) noexcept nogil
 cdef Blob *take_blob(Context *c, int index) noexcept nogil
 

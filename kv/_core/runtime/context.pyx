@@ -14,7 +14,8 @@ from kv._core.base.platform cimport likely
 from kv._core.base.slice cimport Slice
 from kv._core.containers.hashtable cimport hashtable_prefetch_bucket, hashtable_prefetch_element
 from kv._core.keyspace.keyspace cimport (
-    LOOKUP_NO_STATS, LOOKUP_NO_TOUCH, LOOKUP_WRITE, Key, key_of, keyspace_changed, keyspace_lookup, keyspace_remove)
+    EVENT_GENERIC, LOOKUP_NO_STATS, LOOKUP_NO_TOUCH, LOOKUP_WRITE, Key, key_of, keyspace_changed, keyspace_lookup,
+    keyspace_remove)
 from kv._core.objects.entry cimport Entry, entry_type
 from kv._core.resp.parser cimport Big
 from kv._core.resp.reply cimport reply_error
@@ -140,3 +141,14 @@ cdef void changed(Context *c, int index, int event_class, const char *event) noe
 cdef void delete_found(Context *c, Key key) noexcept nogil:
     """Delete the entry that was just looked up, as a side effect of the command (lazyfree-lazy-server-del)."""
     keyspace_remove(c.keyspace, c.database, key, c.keyspace.lazy_server_del)
+
+
+cdef void removed(Context *c, int index, uint64_t count, bint emptied, int event_class,
+                  const char *event) noexcept nogil:
+    """So many elements of the value that was just looked up are gone; where they were the last ones, it goes too."""
+    if emptied:
+        delete_found(c, context_key(c, index))
+    changed(c, index, event_class, event)
+    c.keyspace.dirty += count - 1
+    if emptied:
+        notify(c, index, EVENT_GENERIC, b"del")
