@@ -40,6 +40,15 @@ from kv._core.runtime.transaction cimport Transaction
 
 cdef extern from "<sys/socket.h>" nogil:
     ssize_t c_recv "recv"(int fd, void *data, size_t length, int flags)
+    int setsockopt(int fd, int level, int option, const void *value, unsigned int size)
+
+cdef extern from "<netinet/in.h>" nogil:
+    enum:
+        IPPROTO_TCP
+
+cdef extern from "<netinet/tcp.h>" nogil:
+    enum:
+        TCP_QUICKACK
 
 cdef enum:
     CHUNK = 64 * 1024           # bytes read from a socket at once
@@ -85,12 +94,21 @@ cdef bint fill_big(Session *session) noexcept nogil:
         if got < 0:
             session_doom(session)
         if got <= 0:
+            acknowledge(session)
             return False
         parser.filled += got
         if unlikely(parser.filled > session.runtime.query_limit):
             refuse_input(session)
             return False
+    acknowledge(session)
     return True
+
+
+cdef void acknowledge(Session *session) noexcept nogil:
+    """Have the kernel acknowledge what came now. Else a client without TCP_NODELAY holds the rest of a large argument
+    back until the 40 ms of a delayed acknowledgement are over."""
+    cdef int yes = 1
+    setsockopt(session.fd, IPPROTO_TCP, TCP_QUICKACK, &yes, sizeof(yes))
 
 
 cdef void serve_readable(Runtime *runtime, Session *session) noexcept nogil:
