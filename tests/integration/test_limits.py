@@ -8,6 +8,7 @@ import pytest
 
 from tests.commands.client import Failure
 from tests.integration.program import Server
+from tests.sanitizer import unsanitized
 
 
 @pytest.fixture
@@ -111,6 +112,7 @@ def test_the_loop_tells_of_its_turns(server):
     assert int(server.info("stats")["eventloop_duration_sum"]) < int(last["eventloop_duration_sum"])
 
 
+@unsanitized
 def test_memory_comes_back_after_a_flush_and_nobody_waits_for_it(server):
     server("DEBUG", "POPULATE", 400_000, "key", 100)
     full = server.resident()

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 from tests.integration.cli.cli_programs import CLI, ScriptedServer, environment, run
+from tests.sanitizer import unsanitized
 
 CPU_LIMIT_S = 0.060
 
@@ -35,6 +36,7 @@ def test_one_command_loads_little() -> None:
     assert set(ran.stderr.decode().split()) <= ALLOWED
 
 
+@unsanitized
 def test_one_command_costs_little() -> None:
     """The cheapest of several runs, since other programs share the machine; the first may compile."""
     costs = []
