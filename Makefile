@@ -10,7 +10,7 @@ help:  ## list these targets
 
 $(STAMP): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --upgrade pip "setuptools>=68" wheel "Cython>=3.3,<3.4"
+	$(BIN)/pip install --quiet --disable-pip-version-check --upgrade pip "setuptools>=77" wheel "Cython>=3.3,<3.4"
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation --config-settings editable_mode=compat -e '.[dev]'
 	touch $@
 
