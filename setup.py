@@ -4,7 +4,9 @@ KV_BUILD chooses how: release (default), debug (assertions and -O0), asan (debug
 AddressSanitizer and UBSan), coverage (line tracing). A change of KV_BUILD rebuilds everything.
 """
 import os
+import re
 import sys
+import tempfile
 from pathlib import Path
 
 from Cython.Build import cythonize
@@ -59,14 +61,34 @@ def extensions():
             extra_compile_args=COMPILE, extra_link_args=LINK)
 
 
-setup(
-    ext_modules=cythonize(
-        list(extensions()), nthreads=os.cpu_count() or 1, annotate=bool(os.environ.get("KV_ANNOTATE")),
-        build_dir="build/cython", show_all_warnings=False,
-        compiler_directives={
-            "language_level": 3, "boundscheck": False, "wraparound": False, "cdivision": True,
-            "initializedcheck": False, "nonecheck": False, "embedsignature": True, "infer_types": False,
-            "freethreading_compatible": False, "linetrace": BUILD == "coverage", "binding": True,
-        }),
-    cmdclass={"build_ext": BuildExt},
-)
+def cythonized():
+    """The extensions, translated to C. Cython's performance hints fail the build: each tells of an exception check, or a
+    wait for the interpreter's lock, after every call."""
+    with tempfile.TemporaryFile() as told:
+        stderr = os.dup(2)
+        os.dup2(told.fileno(), 2)       # its worker processes write the hints there
+        try:
+            modules = cythonize(
+                list(extensions()), nthreads=os.cpu_count() or 1, annotate=bool(os.environ.get("KV_ANNOTATE")),
+                build_dir="build/cython", show_all_warnings=False, compiler_directives=DIRECTIVES)
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            told.seek(0)
+            text = told.read().decode(errors="replace")
+            sys.stderr.write(text)
+    hinted = set(re.findall(r"^performance hint: (\S+?)\.p[yx][xd]:", text, re.M))
+    for name in hinted:                 # translated again by the next build, which must fail too
+        Path("build/cython", name + ".c").unlink(missing_ok=True)
+    if hinted:
+        sys.exit("setup.py: mend what Cython's performance hints above say")
+    return modules
+
+
+DIRECTIVES = {
+    "language_level": 3, "boundscheck": False, "wraparound": False, "cdivision": True,
+    "initializedcheck": False, "nonecheck": False, "embedsignature": True, "infer_types": False,
+    "freethreading_compatible": False, "linetrace": BUILD == "coverage", "binding": True,
+}
+
+setup(ext_modules=cythonized(), cmdclass={"build_ext": BuildExt})
