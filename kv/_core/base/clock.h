@@ -28,13 +28,30 @@ static inline uint64_t kv_clock_ticks(void) {
 static inline uint64_t kv_clock_ticks(void) { return (uint64_t)kv_clock_read_ns(CLOCK_MONOTONIC); }
 #endif
 
+/* Both clocks at one moment: of several readings the one with the fewest ticks around it, since the process may be
+ * put aside between any two instructions. */
+static inline int64_t kv_clock_pair(uint64_t *ticks) {
+    uint64_t least = UINT64_MAX;
+    int64_t ns = 0;
+    for (int i = 0; i < 16; i++) {
+        uint64_t before = kv_clock_ticks();
+        int64_t now = kv_clock_read_ns(CLOCK_MONOTONIC);
+        uint64_t after = kv_clock_ticks();
+        if (after - before < least) {
+            least = after - before;
+            ns = now;
+            *ticks = before + (after - before) / 2;
+        }
+    }
+    return ns;
+}
+
 /* Ticks in a microsecond, measured over two milliseconds of real time. */
 static inline double kv_clock_ticks_per_us(void) {
-    int64_t from_ns = kv_clock_read_ns(CLOCK_MONOTONIC), to_ns;
-    uint64_t from = kv_clock_ticks(), to;
+    uint64_t from, to;
+    int64_t from_ns = kv_clock_pair(&from), to_ns;
     do {
-        to = kv_clock_ticks();
-        to_ns = kv_clock_read_ns(CLOCK_MONOTONIC);
+        to_ns = kv_clock_pair(&to);
     } while (to_ns - from_ns < 2000000);
     return (double)(to - from) * 1000.0 / (double)(to_ns - from_ns);
 }

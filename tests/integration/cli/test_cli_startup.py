@@ -16,6 +16,7 @@ ALLOWED = {
     *("_functools", "_operator", "_collections", "builtins", "_weakref", "weakref", "_weakrefset"),
     *("kv", "kv.cli", "kv.cli.client", "kv.cli.errors", "kv.cli.options", "kv.cli.session", "kv.cli.format"),
     *("kv.cli.resp", "kv.cli.arguments"),
+    *("io", "_types"),          # since 3.14 the bare interpreter does without
 }
 PROGRAM = """
 import sys
