@@ -21,6 +21,7 @@ from kv._core.runtime.registry import rename_commands
 
 from . import (
     commands,  # noqa: F401  declares the commands that are written in Python
+    crash,
     process,
 )
 from .aof import AppendOnly, LoadError, LoadStopped
@@ -39,10 +40,12 @@ from .title import ProcessTitle
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import NoReturn
 
     from .config import Config
 
 RUN_ID_BYTES = 20
+ZONE_MS = 60_000    # between looks at the time zone, for lines that are logged out of a signal handler
 
 
 class StartError(Exception):
@@ -70,6 +73,7 @@ class Server:
         self.aof = AppendOnly(self)
         self.listeners = Listeners(self)
         self.shutdown = Shutdown(self)
+        self.watchdog = crash.Watchdog(config)
         self.title = ProcessTitle()
         self.state = ServerState(self)
         self.last_save = int(self.started)
@@ -157,6 +161,7 @@ class Server:
         hz = self.config.hz
         started = self.now()
         self.next_cron = started + 1 / hz
+        self.watchdog.rewind()
         if self.cron_paused:
             return
         self.cron_runs += 1
@@ -165,6 +170,8 @@ class Server:
         self.children.reap()
         self.aof.cron()
         self.shutdown.cron()
+        if self.every_ms(ZONE_MS):
+            crash.note_time_zone()
         self.metrics.cron_us += (self.now() - started) * 1e6
 
     def every_ms(self, period_ms: int) -> bool:
@@ -210,6 +217,7 @@ class Server:
     def restart(self) -> None:
         """Become a new process of the same command line (DEBUG RESTART)."""
         self.aof.close(force=True)
+        self.watchdog.stop()    # its timer would survive, and end the new process
         self.listeners.close()
         process.remove_pidfile(self.config)
         os.closerange(3, 1 << 20)
@@ -234,18 +242,32 @@ def run(config: Config) -> int:
         return 1
     if config.daemonize or config.pidfile:
         process.write_pidfile(config)
+    crash.install(config)
+    server = Server(config)
+    crash.observe(server.engine)
     try:
-        server = Server(config)
         server.shutdown.catch_signals()
         server.start()
+        status = server.run()
     except StartError as error:
         log("warning", str(error))
         return 1
-    status = server.run()
+    except BaseException:
+        fail(server)
+    server.watchdog.stop()
     server.close()
     process.remove_pidfile(config)
     log("warning", "KV is now ready to exit, bye bye...")
     return status
+
+
+def fail(server: Server) -> NoReturn:
+    """An exception that nobody caught is a bug: say which, and stop. Nothing is done to the data: what clients were told is with
+    the AOF already, and of what they were not told yet nobody knows whether it is whole."""
+    crash.log_exception()
+    server.close()
+    process.remove_pidfile(server.config)
+    os._exit(1)
 
 
 def configure_log(config: Config) -> None:

@@ -295,7 +295,7 @@ cdef struct Runtime:
     int error_kind_count
     uint64_t pause_end_ms       # unix time CLIENT PAUSE ends
     void *face                  # the Python Engine, for commands written in Python
-    Session *running            # whose command runs
+    Context *running            # the command that runs, NULL: none
     uint64_t redacted           # words of the running command that no log may show, a bit each
     Hashtable observed_keys     # ObservedKey pointers (runtime/observed)
     uint64_t watched_keys       # how many of them are watched
