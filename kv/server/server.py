@@ -28,7 +28,7 @@ from .aof import AppendOnly, LoadError, LoadStopped
 from .apply import apply_all, bind_hooks
 from .children import Children
 from .commandlog import CommandLog
-from .commands.clients import describe
+from .commands.clients import HIDDEN, describe
 from .latency import LatencyMonitor
 from .listeners import BindError, Listeners
 from .log import LEVELS, log, log_bug
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from .config import Config
 
 RUN_ID_BYTES = 20
+SAMPLE_BYTES = 128  # of a faulty request that the log shows
 ZONE_MS = 60_000    # between looks at the time zone, for lines that are logged out of a signal handler
 
 
@@ -65,6 +66,7 @@ class Server:
         self.engine = Engine(self, databases=config.databases)
         self.engine.on_commandlog = self.note_command
         self.engine.on_client_eviction = self.note_client_eviction
+        self.engine.on_protocol_error = self.note_protocol_error
         self.commandlog = CommandLog(config)
         self.latency = LatencyMonitor(config)
         self.engine.on_latency = self.latency.note
@@ -204,7 +206,17 @@ class Server:
         self.commandlog.note(self.engine, words, lengths, argc, session_id, duration_us, request_bytes, reply_bytes)
 
     def note_client_eviction(self, session_id: int) -> None:
-        log("notice", f"Evicting client: {describe(session(self.engine, session_id))}")
+        log("notice", f"Evicting client: {self.client_line(session_id)}")
+
+    def note_protocol_error(self, session_id: int, error: str, data: memoryview) -> None:
+        if log.level > LEVELS["verbose"]:
+            return
+        shown = HIDDEN if self.config.hide_user_data_from_log else sample(data)
+        log("verbose", f"Protocol error ({error.removeprefix('Protocol error: ')}) from client: {self.client_line(session_id)}. "
+                       f"Query buffer: {shown}")
+
+    def client_line(self, session_id: int) -> str:
+        return describe(session(self.engine, session_id), hide=self.config.hide_user_data_from_log)
 
     def note_rejected_connection(self) -> None:
         note_rejected_connection(self.engine)
@@ -225,6 +237,14 @@ class Server:
 
     def close(self) -> None:
         self.listeners.close()
+
+
+def sample(data: memoryview) -> str:
+    """The two ends of what a client sent, in printable characters."""
+    half = SAMPLE_BYTES // 2
+    ends = [data] if len(data) < SAMPLE_BYTES else [data[:half], data[-half:]]
+    shown = ["'" + "".join([chr(byte) if 32 <= byte < 127 else "." for byte in end]) + "'" for end in ends]
+    return f" (... more {len(data) - SAMPLE_BYTES} bytes ...) ".join(shown)
 
 
 def run(config: Config) -> int:

@@ -17,13 +17,13 @@ signal, registered for SIGALRM, is taken out of the signal's disposition and cal
 The same stack trace, and no end, is what SIGALRM asks for: sent by an operator, or by the watchdog's timer.
 """
 from libc.errno cimport errno
-from libc.stdint cimport SIZE_MAX, int64_t
+from libc.stdint cimport SIZE_MAX
 from libc.string cimport memcpy, strchr, strlen
 
 from kv._core.base.blob cimport Blob
 from kv._core.base.memory cimport memory_alloc
 from kv._core.base.platform cimport assertion_failed, panic
-from kv._core.base.slice cimport Slice, slice_of
+from kv._core.base.slice cimport slice_of
 from kv._core.engine.engine cimport Engine
 from kv._core.engine.rawlog cimport (
     rawlog_address, rawlog_close, rawlog_end, rawlog_fd, rawlog_head, rawlog_is_child, rawlog_line, rawlog_number,

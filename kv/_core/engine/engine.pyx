@@ -135,6 +135,7 @@ cdef class Engine:
         runtime.on_commandlog = on_commandlog
         runtime.on_monitor = on_monitor
         runtime.on_client_eviction = on_client_eviction
+        runtime.on_protocol_error = on_protocol_error
         runtime.on_spike = on_spike
         runtime.spike_ticks = INT64_MAX
         runtime.reply_resizing = True
@@ -714,6 +715,18 @@ cdef void tell_client_eviction(Session *session) noexcept:
     engine = <Engine> session.runtime.face
     if engine.on_client_eviction is not None:
         engine.on_client_eviction(session.id)
+
+
+cdef void on_protocol_error(Session *session, Slice input) noexcept nogil:
+    with gil:
+        tell_protocol_error(session, input)
+
+
+cdef void tell_protocol_error(Session *session, Slice input) noexcept:
+    engine = <Engine> session.runtime.face
+    if engine.on_protocol_error is not None and input.length:
+        engine.on_protocol_error(session.id, session.parser.error[:session.parser.error_length].decode("latin-1"),
+                                 PyMemoryView_FromMemory(<char *> input.data, input.length, PyBUF_READ))
 
 
 cdef void on_monitor(Context *c) noexcept nogil:

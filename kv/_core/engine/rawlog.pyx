@@ -192,9 +192,8 @@ cdef void rawlog_quoted(Slice text, size_t most) noexcept nogil:
 cdef void rawlog_end() noexcept nogil:
     """The line is complete."""
     global length
-    cdef ssize_t written
     line[length] = c'\n'
-    written = c_write(descriptor, line, length + 1)     # there is nobody to tell of a failure
+    c_write(descriptor, line, length + 1)       # there is nobody to tell of a failure
     length = 0
 
 

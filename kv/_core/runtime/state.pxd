@@ -323,3 +323,4 @@ cdef struct Runtime:
     void (*on_monitor)(Context *c) noexcept nogil
     void (*on_spike)(Runtime *runtime, const char *event, int64_t us) noexcept nogil
     void (*on_client_eviction)(Session *session) noexcept nogil
+    void (*on_protocol_error)(Session *session, Slice input) noexcept nogil     # the parser has the error's text
