@@ -15,7 +15,7 @@ import traceback
 
 from kv._core.engine import crash
 from kv._core.engine.crash import observe  # noqa: F401  whose running command reports show
-from kv._core.engine.rawlog import rawlog_configure, rawlog_set_utc_offset
+from kv._core.engine.rawlog import rawlog_configure, rawlog_refresh
 
 from .log import log, log_bug
 from .process import pidfile_of
@@ -35,8 +35,8 @@ def install(config: Config) -> None:
         faulthandler.register(signal.SIGALRM, file=STDERR, all_threads=True, chain=False)
     except (ValueError, RuntimeError):
         pass  # stderr is closed: reports do without Python's half of the stack trace
-    rawlog_configure(log.path.encode("utf-8", "surrogateescape"), log.role)
-    note_time_zone()
+    rawlog_configure(log.path.encode("utf-8", "surrogateescape"))
+    refresh()
     crash.install(kv.VALKEY_VERSION, pidfile_of(config).encode("utf-8", "surrogateescape"))
     configure(config)
     atexit.register(crash.forget_python)
@@ -50,9 +50,9 @@ def configure(config: Config) -> None:
                     exit_status=config.use_exit_on_panic)
 
 
-def note_time_zone() -> None:
-    """Have reports know the offset to UTC, which a signal handler can't ask for."""
-    rawlog_set_utc_offset(time.localtime().tm_gmtoff)
+def refresh() -> None:
+    """Have reports know the server's role and the offset to UTC, which a signal handler can't ask for."""
+    rawlog_refresh(log.role, time.localtime().tm_gmtoff)
 
 
 def log_unraisable(unraisable) -> None:

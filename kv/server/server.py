@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 RUN_ID_BYTES = 20
 SAMPLE_BYTES = 128  # of a faulty request that the log shows
-ZONE_MS = 60_000    # between looks at the time zone, for lines that are logged out of a signal handler
+CRASH_REFRESH_MS = 60_000   # how old what a crash report knows of the time zone may be
 
 
 class StartError(Exception):
@@ -172,8 +172,8 @@ class Server:
         self.children.reap()
         self.aof.cron()
         self.shutdown.cron()
-        if self.every_ms(ZONE_MS):
-            crash.note_time_zone()
+        if self.every_ms(CRASH_REFRESH_MS):
+            crash.refresh()
         self.metrics.cron_us += (self.now() - started) * 1e6
 
     def every_ms(self, period_ms: int) -> bool:

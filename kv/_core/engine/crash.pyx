@@ -152,7 +152,8 @@ cdef bint exit_on_panic = False     # use-exit-on-panic
 cdef char handler_stack[STACK_SIZE]
 cdef char pidfile[PATH_SIZE]        # to be removed, terminated; empty: none
 cdef char version[VERSION_SIZE]
-cdef Runtime *observed = NULL       # the server's, for the command that runs
+cdef Engine observed_engine = None
+cdef Runtime *observed = NULL       # its runtime, for the command that runs
 cdef kv_plain_handler python_traceback = NULL   # faulthandler's
 cdef int reporter = 0               # the thread that writes the report, 0: none
 cdef int tracer = 0                 # ... that writes a stack trace for SIGALRM
@@ -198,16 +199,16 @@ def configure(*, bint crash_log, bint hide, bint exit_status):
             sigaction(faults[i], before + i, NULL)
 
 
-def observe(Engine engine):
-    """Whose running command reports show; None: nobody's."""
-    global observed
-    observed = &engine.runtime if engine is not None else NULL
+def observe(Engine engine not None):
+    """Whose running command reports show. It stays alive until forget_python."""
+    global observed, observed_engine
+    observed_engine, observed = engine, &engine.runtime
 
 
 def forget_python():
     """The interpreter is about to end."""
-    global python_traceback, observed
-    python_traceback, observed = NULL, NULL
+    global python_traceback, observed, observed_engine
+    python_traceback, observed, observed_engine = NULL, NULL, None
 
 
 # -- SIGALRM ------------------------------------------------------------------------------------------------------

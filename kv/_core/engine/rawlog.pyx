@@ -42,20 +42,19 @@ cdef char line[LINE_SIZE]
 cdef size_t length = 0          # bytes of it that are filled
 
 
-def rawlog_configure(bytes path not None, str mark not None):
-    """This process is the server; its log, b"" for standard output, and its role. ValueError for a path that is too
-    long."""
-    global role, server_pid
+def rawlog_configure(bytes path not None):
+    """This process is the server, and this its log; b"" for standard output. ValueError for a path that is too long."""
+    global server_pid
     if len(path) >= PATH_SIZE:
         raise ValueError("the path is too long")
     memcpy(log_path, <const char *> path, len(path) + 1)
-    role = <char> ord(mark)
     server_pid = getpid()
 
 
-def rawlog_set_utc_offset(int64_t seconds):
-    """How far the local time is ahead of UTC."""
-    global utc_offset
+def rawlog_refresh(str mark not None, int64_t seconds):
+    """What may change with time: the server's role, as its lines have it, and how far the local time is ahead of UTC."""
+    global role, utc_offset
+    role = <char> ord(mark)
     utc_offset = seconds
 
 
