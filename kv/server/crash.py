@@ -40,6 +40,7 @@ def install(config: Config) -> None:
     crash.install(kv.VALKEY_VERSION, pidfile_of(config).encode("utf-8", "surrogateescape"))
     configure(config)
     atexit.register(crash.forget_python)
+    sys.excepthook = lambda kind, error, trace: log_exception(error)
     sys.unraisablehook = log_unraisable
     threading.excepthook = log_in_thread
 
@@ -68,10 +69,10 @@ def log_in_thread(args) -> None:
     log_bug(f"Exception in thread {name}:\n{''.join(lines)}")
 
 
-def log_exception() -> None:
-    """The report of the exception that is being handled, which ends the server."""
+def log_exception(error: BaseException) -> None:
+    """The report of an exception that ends the server."""
     log.write("\n\n=== KV BUG REPORT START: Cut & paste starting from here ===\n")
-    log_bug(f"The server stops because of an exception that nobody caught:\n{traceback.format_exc()}")
+    log_bug("The server stops because of an exception that nobody caught:\n" + "".join(traceback.format_exception(error)))
     log.write("\n=== KV BUG REPORT END. Make sure to include from START to END. ===\n\n"
               "       Please report the crash by opening an issue on github:\n\n"
               "           https://github.com/hanzoai/kv/issues\n\n")
@@ -90,13 +91,17 @@ class Watchdog:
         if period:
             signal.setitimer(signal.ITIMER_REAL, period / 1000)
 
-    def apply(self) -> None:
-        """The period was changed; one shorter than two rounds of the cron is made as long."""
-        config = self.config
-        least = 1000 // config.hz * 2
-        if 0 < config.watchdog_period < least:
-            config.force("watchdog-period", str(least))
-        signal.setitimer(signal.ITIMER_REAL, config.watchdog_period / 1000)
+    def check_period(self) -> None:
+        """A period shorter than two rounds of the cron is made as long. It begins with the first of them: loading may take
+        its time."""
+        least = 1000 // self.config.hz * 2
+        if 0 < self.config.watchdog_period < least:
+            self.config.force("watchdog-period", str(least))
+
+    def change(self) -> None:
+        """The period was changed, perhaps to 0."""
+        self.check_period()
+        signal.setitimer(signal.ITIMER_REAL, self.config.watchdog_period / 1000)
 
     def stop(self) -> None:
         """Nobody rewinds any longer."""

@@ -272,8 +272,8 @@ def run(config: Config) -> int:
     except StartError as error:
         log("warning", str(error))
         return 1
-    except BaseException:
-        fail(server)
+    except BaseException as error:
+        fail(server, error)
     server.watchdog.stop()
     server.close()
     process.remove_pidfile(config)
@@ -281,13 +281,15 @@ def run(config: Config) -> int:
     return status
 
 
-def fail(server: Server) -> NoReturn:
+def fail(server: Server, error: BaseException) -> NoReturn:
     """An exception that nobody caught is a bug: say which, and stop. Nothing is done to the data: what clients were told is with
     the AOF already, and of what they were not told yet nobody knows whether it is whole."""
-    crash.log_exception()
-    server.close()
-    process.remove_pidfile(server.config)
-    os._exit(1)
+    try:
+        crash.log_exception(error)
+        server.close()
+        process.remove_pidfile(server.config)
+    finally:
+        os._exit(1)
 
 
 def configure_log(config: Config) -> None:

@@ -214,14 +214,14 @@ def forget_python():
 # -- SIGALRM ------------------------------------------------------------------------------------------------------
 
 cdef void on_alarm(int number, siginfo_t *info, void *context) noexcept nogil:
-    """Somebody wants to know what the process is doing, or the watchdog does: the kernel's timer has no sender."""
+    """Somebody wants to know what the process is doing, or the watchdog does, whose timer is the kernel's."""
     global tracer
     cdef int saved_errno = errno
     if reporter == 0 and kv_take_turn(&tracer, gettid()) == 0:
         rawlog_open()
         rawlog_line(b"")
         rawlog_head()
-        rawlog_line(b"Received SIGALRM" if info.si_pid else b"--- WATCHDOG TIMER EXPIRED ---")
+        rawlog_line(b"--- WATCHDOG TIMER EXPIRED ---" if info.si_code > SI_USER else b"Received SIGALRM")
         native_trace(context)
         python_trace()
         command_words()
@@ -250,8 +250,8 @@ cdef void on_fault(int number, siginfo_t *info, void *context) noexcept nogil:
         rawlog_head()
         rawlog_line(b"Crashed running the crash report, which goes on with its next part.")
     report(number, info, context, told)
+    remove_pidfile()
     if told != NULL and exit_on_panic:
-        remove_pidfile()
         c_exit(1)
     end(number)
 
@@ -284,7 +284,6 @@ cdef const char *told_by_panic(int number, const siginfo_t *info) noexcept nogil
 
 cdef void end(int number) noexcept nogil:
     """End as the signal would have ended the process, with its core dump."""
-    remove_pidfile()
     kv_set_default(number)
     c_raise(number)
     c_exit(128 + number)
