@@ -28,10 +28,10 @@ from .aof import AppendOnly, LoadError, LoadStopped
 from .apply import apply_all, bind_hooks
 from .children import Children
 from .commandlog import CommandLog
-from .commands.clients import HIDDEN, describe
+from .commands.clients import describe
 from .latency import LatencyMonitor
 from .listeners import BindError, Listeners
-from .log import LEVELS, log, log_bug
+from .log import HIDDEN, LEVELS, log, log_bug
 from .metrics import Metrics
 from .shutdown import Shutdown
 from .state import ServerState
@@ -64,9 +64,9 @@ class Server:
         self.supervised = "no"
         self.handlers: dict[int, Callable[[], object]] = {}
         self.engine = Engine(self, databases=config.databases)
+        self.engine.on_protocol_error = self.note_protocol_error
         self.engine.on_commandlog = self.note_command
         self.engine.on_client_eviction = self.note_client_eviction
-        self.engine.on_protocol_error = self.note_protocol_error
         self.commandlog = CommandLog(config)
         self.latency = LatencyMonitor(config)
         self.engine.on_latency = self.latency.note
@@ -202,18 +202,18 @@ class Server:
 
     # -- what parts tell ----------------------------------------------------------------------------------------------
 
-    def note_command(self, words, lengths, argc, session_id, duration_us, request_bytes, reply_bytes) -> None:
-        self.commandlog.note(self.engine, words, lengths, argc, session_id, duration_us, request_bytes, reply_bytes)
-
-    def note_client_eviction(self, session_id: int) -> None:
-        log("notice", f"Evicting client: {self.client_line(session_id)}")
-
     def note_protocol_error(self, session_id: int, error: str, data: memoryview) -> None:
         if log.level > LEVELS["verbose"]:
             return
         shown = HIDDEN if self.config.hide_user_data_from_log else sample(data)
         log("verbose", f"Protocol error ({error.removeprefix('Protocol error: ')}) from client: {self.client_line(session_id)}. "
                        f"Query buffer: {shown}")
+
+    def note_command(self, words, lengths, argc, session_id, duration_us, request_bytes, reply_bytes) -> None:
+        self.commandlog.note(self.engine, words, lengths, argc, session_id, duration_us, request_bytes, reply_bytes)
+
+    def note_client_eviction(self, session_id: int) -> None:
+        log("notice", f"Evicting client: {self.client_line(session_id)}")
 
     def client_line(self, session_id: int) -> str:
         return describe(session(self.engine, session_id), hide=self.config.hide_user_data_from_log)
@@ -245,6 +245,17 @@ def sample(data: memoryview) -> str:
     ends = [data] if len(data) < SAMPLE_BYTES else [data[:half], data[-half:]]
     shown = ["'" + "".join([chr(byte) if 32 <= byte < 127 else "." for byte in end]) + "'" for end in ends]
     return f" (... more {len(data) - SAMPLE_BYTES} bytes ...) ".join(shown)
+
+
+def fail(server: Server, error: BaseException) -> NoReturn:
+    """An exception that nobody caught is a bug: say which, and stop. Nothing is done to the data: what clients were told is with
+    the AOF already, and of what they were not told yet nobody knows whether it is whole."""
+    try:
+        crash.log_exception(error)
+        server.close()
+        process.remove_pidfile(server.config)
+    finally:
+        os._exit(1)
 
 
 def run(config: Config) -> int:
@@ -279,17 +290,6 @@ def run(config: Config) -> int:
     process.remove_pidfile(config)
     log("warning", "KV is now ready to exit, bye bye...")
     return status
-
-
-def fail(server: Server, error: BaseException) -> NoReturn:
-    """An exception that nobody caught is a bug: say which, and stop. Nothing is done to the data: what clients were told is with
-    the AOF already, and of what they were not told yet nobody knows whether it is whole."""
-    try:
-        crash.log_exception(error)
-        server.close()
-        process.remove_pidfile(server.config)
-    finally:
-        os._exit(1)
 
 
 def configure_log(config: Config) -> None:

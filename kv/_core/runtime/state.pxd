@@ -319,8 +319,8 @@ cdef struct Runtime:
     bint in_transaction         # EXEC runs its queue
     void (*run_nested)(Context *outer, Command *command, Slice *argv, int argc) noexcept nogil
     bint evicting               # a command's eviction ran out of its time: cron goes on
+    void (*on_protocol_error)(Session *session, Slice input) noexcept nogil     # the parser has the error's text
     void (*on_commandlog)(Context *c, int64_t duration_us, uint64_t reply_bytes) noexcept nogil
     void (*on_monitor)(Context *c) noexcept nogil
     void (*on_spike)(Runtime *runtime, const char *event, int64_t us) noexcept nogil
     void (*on_client_eviction)(Session *session) noexcept nogil
-    void (*on_protocol_error)(Session *session, Slice input) noexcept nogil     # the parser has the error's text

@@ -5,6 +5,7 @@ from kv._core.engine.inspect import session, sessions
 from kv._core.runtime.call import NO_REPLY, OK, SYNTAX_ERROR, ReplyError, Verbatim
 from kv._core.runtime.registry import command, container
 
+from ..log import HIDDEN
 from .connection import check_attribute
 from .help import declare_help
 
@@ -18,9 +19,6 @@ container("client", since="2.4.0", group="connection", summary="Looks after conn
 
 def me(call):
     return session(call.engine, call.session_id)
-
-
-HIDDEN = "*redacted*"
 
 
 def describe(client, running_name: str | None = None, request_bytes: int = 0, hide: bool = False) -> str:
