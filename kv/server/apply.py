@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-from . import process
+from . import crash, process
 from .config import ConfigError
 from .listeners import BindError
 from .log import LEVELS, log
@@ -52,6 +52,8 @@ def bind_hooks(server: Server) -> None:
     on_change(["client-output-buffer-limit"], lambda config: output_limits(server))
     on_change(["notify-keyspace-events"], lambda config: events(server))
     on_change(["loglevel", "log-format", "log-timestamp-format"], lambda config: logging(config))
+    on_change(["crash-log-enabled", "hide-user-data-from-log", "use-exit-on-panic"], crash.configure)
+    on_change(["watchdog-period"], lambda config: server.watchdog.change())
     on_change(["dir"], lambda config: directory(config))
     on_change(["oom-score-adj", "oom-score-adj-values"], lambda config: oom_score(config))
     on_change(["maxclients"], lambda config: client_limit(config))
@@ -74,6 +76,7 @@ def apply_all(server: Server) -> None:
     output_limits(server)
     events(server)
     start_client_limit(server.config)
+    server.watchdog.check_period()
     try:
         process.oom_score.apply(server.config)
     except OSError as error:

@@ -20,6 +20,7 @@ MARKS = ".-*#"
 NAMES = ("debug", "info", "notice", "warning")
 ROLES = {"X": "sentinel", "C": "RDB/AOF", "S": "replica", "M": "primary"}
 LINE_MAX = 1024
+HIDDEN = "*redacted*"   # stands for what users have sent or chosen, where hide-user-data-from-log is on
 
 
 class Log:

@@ -21,6 +21,7 @@ from kv._core.runtime.registry import rename_commands
 
 from . import (
     commands,  # noqa: F401  declares the commands that are written in Python
+    crash,
     process,
 )
 from .aof import AppendOnly, LoadError, LoadStopped
@@ -30,7 +31,7 @@ from .commandlog import CommandLog
 from .commands.clients import describe
 from .latency import LatencyMonitor
 from .listeners import BindError, Listeners
-from .log import LEVELS, log, log_bug
+from .log import HIDDEN, LEVELS, log, log_bug
 from .metrics import Metrics
 from .shutdown import Shutdown
 from .state import ServerState
@@ -39,10 +40,13 @@ from .title import ProcessTitle
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import NoReturn
 
     from .config import Config
 
 RUN_ID_BYTES = 20
+SAMPLE_BYTES = 128  # of a faulty request that the log shows
+CRASH_REFRESH_MS = 60_000   # how old what a crash report knows of the time zone may be
 
 
 class StartError(Exception):
@@ -60,6 +64,7 @@ class Server:
         self.supervised = "no"
         self.handlers: dict[int, Callable[[], object]] = {}
         self.engine = Engine(self, databases=config.databases)
+        self.engine.on_protocol_error = self.note_protocol_error
         self.engine.on_commandlog = self.note_command
         self.engine.on_client_eviction = self.note_client_eviction
         self.commandlog = CommandLog(config)
@@ -70,6 +75,7 @@ class Server:
         self.aof = AppendOnly(self)
         self.listeners = Listeners(self)
         self.shutdown = Shutdown(self)
+        self.watchdog = crash.Watchdog(config)
         self.title = ProcessTitle()
         self.state = ServerState(self)
         self.last_save = int(self.started)
@@ -157,6 +163,7 @@ class Server:
         hz = self.config.hz
         started = self.now()
         self.next_cron = started + 1 / hz
+        self.watchdog.rewind()
         if self.cron_paused:
             return
         self.cron_runs += 1
@@ -165,6 +172,8 @@ class Server:
         self.children.reap()
         self.aof.cron()
         self.shutdown.cron()
+        if self.every_ms(CRASH_REFRESH_MS):
+            crash.refresh()
         self.metrics.cron_us += (self.now() - started) * 1e6
 
     def every_ms(self, period_ms: int) -> bool:
@@ -193,11 +202,21 @@ class Server:
 
     # -- what parts tell ----------------------------------------------------------------------------------------------
 
+    def note_protocol_error(self, session_id: int, error: str, data: memoryview) -> None:
+        if log.level > LEVELS["verbose"]:
+            return
+        shown = HIDDEN if self.config.hide_user_data_from_log else sample(data)
+        log("verbose", f"Protocol error ({error.removeprefix('Protocol error: ')}) from client: {self.client_line(session_id)}. "
+                       f"Query buffer: {shown}")
+
     def note_command(self, words, lengths, argc, session_id, duration_us, request_bytes, reply_bytes) -> None:
         self.commandlog.note(self.engine, words, lengths, argc, session_id, duration_us, request_bytes, reply_bytes)
 
     def note_client_eviction(self, session_id: int) -> None:
-        log("notice", f"Evicting client: {describe(session(self.engine, session_id))}")
+        log("notice", f"Evicting client: {self.client_line(session_id)}")
+
+    def client_line(self, session_id: int) -> str:
+        return describe(session(self.engine, session_id), hide=self.config.hide_user_data_from_log)
 
     def note_rejected_connection(self) -> None:
         note_rejected_connection(self.engine)
@@ -210,6 +229,7 @@ class Server:
     def restart(self) -> None:
         """Become a new process of the same command line (DEBUG RESTART)."""
         self.aof.close(force=True)
+        self.watchdog.stop()    # its timer would survive, and end the new process
         self.listeners.close()
         process.remove_pidfile(self.config)
         os.closerange(3, 1 << 20)
@@ -217,6 +237,25 @@ class Server:
 
     def close(self) -> None:
         self.listeners.close()
+
+
+def sample(data: memoryview) -> str:
+    """The two ends of what a client sent, in printable characters."""
+    half = SAMPLE_BYTES // 2
+    ends = [data] if len(data) < SAMPLE_BYTES else [data[:half], data[-half:]]
+    shown = ["'" + "".join([chr(byte) if 32 <= byte < 127 else "." for byte in end]) + "'" for end in ends]
+    return f" (... more {len(data) - SAMPLE_BYTES} bytes ...) ".join(shown)
+
+
+def fail(server: Server, error: BaseException) -> NoReturn:
+    """An exception that nobody caught is a bug: say which, and stop. Nothing is done to the data: what clients were told is with
+    the AOF already, and of what they were not told yet nobody knows whether it is whole."""
+    try:
+        crash.log_exception(error)
+        server.close()
+        process.remove_pidfile(server.config)
+    finally:
+        os._exit(1)
 
 
 def run(config: Config) -> int:
@@ -234,14 +273,19 @@ def run(config: Config) -> int:
         return 1
     if config.daemonize or config.pidfile:
         process.write_pidfile(config)
+    crash.install(config)
+    server = Server(config)
+    crash.observe(server.engine)
     try:
-        server = Server(config)
         server.shutdown.catch_signals()
         server.start()
+        status = server.run()
     except StartError as error:
         log("warning", str(error))
         return 1
-    status = server.run()
+    except BaseException as error:
+        fail(server, error)
+    server.watchdog.stop()
     server.close()
     process.remove_pidfile(config)
     log("warning", "KV is now ready to exit, bye bye...")

@@ -23,6 +23,7 @@ for a large one. A block whose size is a multiple of 64 is aligned to 64.
 Under AddressSanitizer every block is malloc's own, so that it sees each overrun.
 """
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uintptr_t
+from libc.stdio cimport snprintf
 from libc.stdlib cimport free
 from libc.string cimport memcpy, memset
 
@@ -298,6 +299,12 @@ cdef inline void *page_take(Page *page) noexcept nogil:
     return block
 
 
+cdef void out_of_memory(size_t size) noexcept nogil:
+    cdef char text[96]
+    snprintf(text, sizeof(text), b"Out Of Memory allocating %zu bytes!", size)
+    panic(text)
+
+
 cdef void *large_alloc(size_t size) noexcept nogil:
     global used_bytes
     cdef void *block
@@ -308,7 +315,7 @@ cdef void *large_alloc(size_t size) noexcept nogil:
     else:
         block = c_malloc(size)
     if block == NULL:
-        panic("out of memory")
+        out_of_memory(size)
     used_bytes += malloc_usable_size(block) + MALLOC_HEADER
     return block
 
@@ -406,7 +413,7 @@ cdef void *memory_realloc(void *block, size_t size) noexcept nogil:
         if (size > LARGEST_SMALL or ASAN) and size & 63:
             moved = c_realloc(block, size if size else 1)
             if moved == NULL:
-                panic("out of memory")
+                out_of_memory(size)
             used_bytes += malloc_usable_size(moved) - held
             return moved
     moved = memory_alloc(size)

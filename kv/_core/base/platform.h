@@ -2,6 +2,8 @@
 #ifndef KV_PLATFORM_H
 #define KV_PLATFORM_H
 
+#include <pthread.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -52,10 +54,27 @@ static inline uint32_t kv_match16(const void *p, uint8_t byte) {
 static inline int kv_lowest_bit(uint32_t mask) { return __builtin_ctz(mask); }
 static inline int kv_bit_count(uint32_t mask) { return __builtin_popcount(mask); }
 
-/* A broken invariant: say where, and stop. Never a client's mistake. */
-static inline void kv_panic(const char *what) {
-    fprintf(stderr, "kv: panic: %s\n", what);
+/* Stop because of a bug. The crash report (engine/crash) gets the text with the signal, since this header stands in every module
+ * and they share no variable. Where nobody catches the signal it ends the process, and the text is on stderr. */
+static __attribute__((cold, noinline)) void kv_stop(const char *text) {
+    union sigval told = {.sival_ptr = (void *)text};
+    fprintf(stderr, "kv: %s\n", text);
     fflush(stderr);
+    pthread_sigqueue(pthread_self(), SIGABRT, told);
     abort();
+}
+
+/* A broken invariant: say where, and stop. Never a client's mistake. */
+static __attribute__((cold, noinline)) void kv_panic(const char *what) {
+    char text[512];
+    snprintf(text, sizeof(text), "Guru Meditation: %s", what);
+    kv_stop(text);
+}
+
+/* The same for a condition that does not hold. */
+static __attribute__((cold, noinline)) void kv_assertion_failed(const char *where, const char *condition) {
+    char text[512];
+    snprintf(text, sizeof(text), "=== ASSERTION FAILED ===\n==> %s '%s' is not true", where, condition);
+    kv_stop(text);
 }
 #endif

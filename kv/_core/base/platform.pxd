@@ -11,5 +11,6 @@ cdef extern from "platform.h" nogil:
     int lowest_bit "kv_lowest_bit"(uint32_t mask)
     int bit_count "kv_bit_count"(uint32_t mask)
     void panic "kv_panic"(const char *what)
+    void assertion_failed "kv_assertion_failed"(const char *where, const char *condition)
     const bint DEBUG "KV_DEBUG_BUILD"
     const bint ASAN "KV_ASAN_BUILD"

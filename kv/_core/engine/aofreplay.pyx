@@ -235,7 +235,7 @@ cdef class AofReplay:
 
     cdef void run(self, Request *request) noexcept nogil:
         cdef Runtime *runtime = &self.engine.runtime
-        cdef Session *running = runtime.running
+        cdef Context *running = runtime.running
         cdef size_t reply_start = runtime.arena.length
         cdef Context c
         memset(&c, 0, sizeof(Context))
@@ -245,7 +245,7 @@ cdef class AofReplay:
         c.reply.out, c.reply.version = &runtime.arena, self.session.resp
         if request.command.first_key and request.argc > request.command.first_key:
             c.hashed, c.key_hash = request.command.first_key, request.key_hash
-        runtime.running = self.session
+        runtime.running = &c
         request.command.body(&c)
         runtime.running = running
         self.commands += 1

@@ -52,7 +52,7 @@ cdef bint dispatch(Runtime *runtime, Session *session, Request *request) noexcep
     cdef size_t reply_start
     fill_context(&c, runtime, session, request)
     reply_start = c.reply.out.length
-    runtime.running = session
+    runtime.running = &c
     if likely(c.command != NULL and runtime.alerts == 0 and session.flags & SESSION_SPECIAL == 0
               and session.authenticated and c.command.child_count == 0 and c.command.flags & COMMAND_PROTECTED == 0
               and (c.command.arity == c.argc or (c.command.arity < 0 and c.argc >= -c.command.arity))):
@@ -121,7 +121,7 @@ cdef bint dispatch_again(Runtime *runtime, Session *session, Command *command, S
     """Try a command again that its session waits in; the reply goes to `out`. False where it must wait on."""
     cdef Context c
     fill_again(&c, runtime, session, command, argv, argc, out)
-    runtime.running = session
+    runtime.running = &c
     if runtime.alerts == 0 or pass_alerts(&c):
         call(&c, 0)
     elif c.reply.errors:
@@ -268,7 +268,9 @@ cdef void run_nested(Context *outer, Command *command, Slice *argv, int argc) no
     c.hashed = 0
     reply_start = c.reply.out.length
     dirty, start = c.keyspace.dirty, clock_ticks()
+    c.runtime.running = &c
     command.body(&c)
+    c.runtime.running = outer
     if c.keyspace.dirty != dirty and not c.propagated:
         propagate_as_came(&c)
     account(&c, start, reply_start)

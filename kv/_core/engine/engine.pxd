@@ -12,6 +12,7 @@ cdef class Engine:
     cdef uint64_t turn_commands     # commands ever run when it began
     cdef uint64_t effects_ticks     # when effects were handed out
     cdef int monitors               # sessions that run MONITOR
+    cdef public object on_protocol_error    # called with a session's id, the error, and a view of the input it is in
     cdef public object on_commandlog    # called with what the command log needs of a slow or large command
     cdef public object on_client_eviction   # called with the id of a session that is closed for room
     cdef public object on_latency       # called with an event of the latency monitor and its milliseconds

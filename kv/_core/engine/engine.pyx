@@ -132,6 +132,7 @@ cdef class Engine:
         runtime.eviction_tenacity = 10
         runtime.latency_tracking = True
         runtime.face = <void *> self
+        runtime.on_protocol_error = on_protocol_error
         runtime.on_commandlog = on_commandlog
         runtime.on_monitor = on_monitor
         runtime.on_client_eviction = on_client_eviction
@@ -664,6 +665,18 @@ cdef void on_removal(Keyspace *keyspace, Database *database, Slice key, int caus
     else:
         effects_word(runtime, b"DEL", 3)
     effects_slice(runtime, key)
+
+
+cdef void on_protocol_error(Session *session, Slice input) noexcept nogil:
+    with gil:
+        tell_protocol_error(session, input)
+
+
+cdef void tell_protocol_error(Session *session, Slice input) noexcept:
+    engine = <Engine> session.runtime.face
+    if engine.on_protocol_error is not None and input.length:
+        engine.on_protocol_error(session.id, session.parser.error[:session.parser.error_length].decode("latin-1"),
+                                 PyMemoryView_FromMemory(<char *> input.data, input.length, PyBUF_READ))
 
 
 cdef void on_commandlog(Context *c, int64_t duration_us, uint64_t reply_bytes) noexcept nogil:

@@ -16,7 +16,8 @@ from kv._core.runtime.session cimport session_doom, session_reset
 from kv._core.runtime.state cimport (
     LATENCY_BUCKETS, SESSION_BLOCKED, SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_IMPORT_SOURCE,
     SESSION_MONITOR, SESSION_MULTI, SESSION_NO_EVICT, SESSION_NO_TOUCH, SESSION_REPLY_OFF, SESSION_REPLY_SKIP,
-    SESSION_REPLY_SKIP_NEXT, SESSION_SUBSCRIBED, SESSION_UNIX, ALERT_MONITORS, Command, Runtime, Session, Statistics)
+    SESSION_REPLY_SKIP_NEXT, SESSION_SUBSCRIBED, SESSION_UNIX, ALERT_MONITORS, Command, Context, Runtime, Session,
+    Statistics)
 
 from kv._core.runtime.pubsub cimport KIND_CHANNEL, KIND_PATTERN, KIND_SHARD, subscription_count, unsubscribe_all
 from kv._core.runtime.transaction cimport Transaction
@@ -184,7 +185,8 @@ cdef class SessionInfo:
     def kill(self):
         """Close the connection: at once, or after its reply where its own command runs."""
         cdef Session *session = self.session()
-        if self.engine.runtime.running == session:
+        cdef Context *running = self.engine.runtime.running
+        if running != NULL and running.session == session:
             session.flags |= SESSION_CLOSE_AFTER_REPLY
         else:
             session_doom(session)

@@ -22,7 +22,7 @@ from kv._core.base.buffer cimport buffer_append, buffer_free, buffer_reserve
 from kv._core.base.hashing cimport hash_bytes
 from kv._core.base.memory cimport memory_alloc, memory_free, memory_realloc
 from kv._core.base.platform cimport likely, unlikely
-from kv._core.base.slice cimport Slice
+from kv._core.base.slice cimport Slice, slice_of
 from kv._core.containers.hashtable cimport hashtable_prefetch_bucket, hashtable_prefetch_element
 from kv._core.engine.dispatch cimport dispatch, dispatch_begin, is_exec
 from kv._core.resp.parser cimport (
@@ -420,7 +420,7 @@ cdef bint run_requests(Runtime *runtime, Session *session, const char *data, siz
         if count and not run_window(runtime, session, at, count, &going):
             result = PARSE_DONE
         if result == PARSE_ERROR and going:
-            protocol_error(runtime, session)
+            protocol_error(runtime, session, slice_of(data + at[0], length - at[0]))
         if result != PARSE_DONE:
             break
     if session.flags & (SESSION_CLOSE_AFTER_REPLY | SESSION_DOOMED):
@@ -472,7 +472,7 @@ cdef void give_back(Session *session) noexcept nogil:
     session.partial.count = 0
 
 
-cdef void protocol_error(Runtime *runtime, Session *session) noexcept nogil:
+cdef void protocol_error(Runtime *runtime, Session *session, Slice input) noexcept nogil:
     """Tell the client what is wrong, and close the connection once that is sent."""
     cdef Reply reply
     cdef char text[80]
@@ -482,3 +482,4 @@ cdef void protocol_error(Runtime *runtime, Session *session) noexcept nogil:
     reply_error(&reply, text, session.parser.error_length + 4)
     runtime.statistics.errors += 1
     session.flags |= SESSION_CLOSE_AFTER_REPLY
+    runtime.on_protocol_error(session, input)

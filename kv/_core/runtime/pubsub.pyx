@@ -251,10 +251,11 @@ cdef Buffer *message_form(Message *message, int version) noexcept nogil:
 
 cdef void deliver(Runtime *runtime, Channel *channel, Message *message) noexcept nogil:
     cdef Subscription *one = channel.first
+    cdef Session *own = runtime.running.session if runtime.running != NULL else NULL
     cdef Buffer *form
     while one != NULL:
         form = message_form(message, one.session.resp)
-        if one.session == runtime.running:
+        if one.session == own:
             buffer_append(&runtime.own_pushes, form.data, form.length)
         else:
             session_push(one.session, form.data, form.length)

@@ -295,7 +295,7 @@ cdef struct Runtime:
     int error_kind_count
     uint64_t pause_end_ms       # unix time CLIENT PAUSE ends
     void *face                  # the Python Engine, for commands written in Python
-    Session *running            # whose command runs
+    Context *running            # the command that runs, NULL: none
     uint64_t redacted           # words of the running command that no log may show, a bit each
     Hashtable observed_keys     # ObservedKey pointers (runtime/observed)
     uint64_t watched_keys       # how many of them are watched
@@ -319,6 +319,7 @@ cdef struct Runtime:
     bint in_transaction         # EXEC runs its queue
     void (*run_nested)(Context *outer, Command *command, Slice *argv, int argc) noexcept nogil
     bint evicting               # a command's eviction ran out of its time: cron goes on
+    void (*on_protocol_error)(Session *session, Slice input) noexcept nogil     # the parser has the error's text
     void (*on_commandlog)(Context *c, int64_t duration_us, uint64_t reply_bytes) noexcept nogil
     void (*on_monitor)(Context *c) noexcept nogil
     void (*on_spike)(Runtime *runtime, const char *event, int64_t us) noexcept nogil

@@ -5,6 +5,7 @@ from kv._core.engine.inspect import session, sessions
 from kv._core.runtime.call import NO_REPLY, OK, SYNTAX_ERROR, ReplyError, Verbatim
 from kv._core.runtime.registry import command, container
 
+from ..log import HIDDEN
 from .connection import check_attribute
 from .help import declare_help
 
@@ -20,13 +21,15 @@ def me(call):
     return session(call.engine, call.session_id)
 
 
-def describe(client, running_name: str | None = None, request_bytes: int = 0) -> str:
-    """The line of CLIENT LIST; of the running client the command and the bytes of its words are told from outside."""
+def describe(client, running_name: str | None = None, request_bytes: int = 0, hide: bool = False) -> str:
+    """The line of CLIENT LIST; of the running client the command and the bytes of its words are told from outside. Without
+    what users have chosen, where it is hidden."""
     figures = client.figures
     figures["argv-mem"] += request_bytes
     figures["tot-mem"] += request_bytes
     events = "rw" if client.writable else "r"
-    name = client.name.decode("utf-8", "surrogateescape")
+    name = HIDDEN if hide else client.name.decode("utf-8", "surrogateescape")
+    user = HIDDEN if hide else client.user.decode("utf-8", "surrogateescape")
     return (
         f"id={client.id} addr={client.peer} laddr={client.local} fd={client.fd} name={name} age={client.age_seconds} "
         f"idle={client.idle_seconds} flags={client.flags} capa= db={client.database} "
@@ -35,7 +38,7 @@ def describe(client, running_name: str | None = None, request_bytes: int = 0) ->
         f"qbuf={figures['qbuf']} qbuf-free={figures['qbuf-free']} argv-mem={figures['argv-mem']} multi-mem={figures['multi-mem']} "
         f"rbs={figures['rbs']} rbp={figures['rbp']} "
         f"obl={figures['obl']} oll={figures['oll']} omem={figures['omem']} tot-mem={figures['tot-mem']} events={events} "
-        f"cmd={running_name or client.last_command} user={client.user.decode('utf-8', 'surrogateescape')} redir=-1 "
+        f"cmd={running_name or client.last_command} user={user} redir=-1 "
         f"resp={client.resp} lib-name={client.library_name.decode('utf-8', 'surrogateescape')} "
         f"lib-ver={client.library_version.decode('utf-8', 'surrogateescape')} tot-net-in={figures['tot-net-in']} "
         f"tot-net-out={figures['tot-net-out']} tot-cmds={figures['tot-cmds']}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 import os
 import time
 
+from kv._core.engine import crash
 from kv._core.engine.inspect import table_figures
 from kv._core.runtime.call import OK, BigNumber, ReplyError, Status, Verbatim
 from kv._core.runtime.registry import command
@@ -219,12 +220,23 @@ def debug_restart(call, delay=b"0"):
 
 
 @subcommand("segfault", 0)
+def debug_segfault(call):
+    crash.crash_by_fault()
+
+
 @subcommand("panic", 0)
+def debug_panic(call):
+    crash.crash_by_panic(f"DEBUG PANIC called at Unix time {int(time.time())}")
+
+
 @subcommand("assert", 0)
+def debug_assert(call):
+    crash.crash_by_assertion()
+
+
 @subcommand("oom", 0)
-def debug_crash(call):
-    log("warning", "=== KV BUG REPORT: Crashed by DEBUG")
-    os.abort()
+def debug_oom(call):
+    crash.crash_by_memory()
 
 
 @subcommand("protocol", 1)
