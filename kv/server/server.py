@@ -24,10 +24,11 @@ from . import (
     process,
 )
 from .aof import AppendOnly, LoadError, LoadStopped
-from .apply import apply_all, bind_hooks
+from .apply import apply_all, bind_hooks, collation
 from .children import Children
 from .commandlog import CommandLog
 from .commands.clients import describe
+from .config import ConfigError
 from .latency import LatencyMonitor
 from .listeners import BindError, Listeners
 from .log import LEVELS, log, log_bug
@@ -62,6 +63,7 @@ class Server:
         self.engine = Engine(self, databases=config.databases)
         self.engine.on_commandlog = self.note_command
         self.engine.on_client_eviction = self.note_client_eviction
+        self.engine.on_browser = self.note_browser
         self.commandlog = CommandLog(config)
         self.latency = LatencyMonitor(config)
         self.engine.on_latency = self.latency.note
@@ -78,6 +80,7 @@ class Server:
         self.cron_runs = 0
         self.cron_paused = False  # DEBUG PAUSE-CRON
         self.next_cron = 0.0
+        self.browser_logged = -60.0  # when it was, of the monotonic clock
         self.running = True
         self.exit_status = 0
 
@@ -86,7 +89,6 @@ class Server:
     def start(self) -> None:
         """Listen, load the data, accept connections. Raises StartError."""
         process.check_environment()
-        self.rename_commands()
         apply_all(self)
         bind_hooks(self)
         try:
@@ -104,16 +106,6 @@ class Server:
         process.notify_ready(self)
         gc.collect()
         gc.freeze()  # what the start made stays: the collector need not look at it, nor a child copy it
-
-    def rename_commands(self) -> None:
-        renames: dict[str, str] = {}
-        for directive in self.config.renamed_commands:
-            old, new = directive.arguments[1:3]
-            renames[old] = new
-        try:
-            rename_commands(renames)
-        except ValueError as error:
-            raise StartError(f"Error in rename-command: {error}") from None
 
     def load(self) -> None:
         try:
@@ -199,6 +191,14 @@ class Server:
     def note_client_eviction(self, session_id: int) -> None:
         log("notice", f"Evicting client: {describe(session(self.engine, session_id))}")
 
+    def note_browser(self, session_id: int) -> None:
+        """A client sent POST or Host: and is closed; logged once a minute, so that nobody fills the log."""
+        if self.now() - self.browser_logged < 60:
+            return
+        self.browser_logged = self.now()
+        log("warning", "Possible SECURITY ATTACK detected: somebody sends POST or Host:, as a web page that makes a browser "
+                       f"talk to this server would. Connection from {session(self.engine, session_id).peer} aborted.")
+
     def note_rejected_connection(self) -> None:
         note_rejected_connection(self.engine)
 
@@ -220,7 +220,8 @@ class Server:
 
 
 def run(config: Config) -> int:
-    """The whole life of a server; the exit status."""
+    """The whole life of a server; the exit status. Raises FatalConfigError."""
+    rename(config)
     configure_log(config)
     set_bug_log(log_bug)
     if config.daemonize:
@@ -235,6 +236,7 @@ def run(config: Config) -> int:
     if config.daemonize or config.pidfile:
         process.write_pidfile(config)
     try:
+        start_collation(config)
         server = Server(config)
         server.shutdown.catch_signals()
         server.start()
@@ -246,6 +248,29 @@ def run(config: Config) -> int:
     process.remove_pidfile(config)
     log("warning", "KV is now ready to exit, bye bye...")
     return status
+
+
+def rename(config: Config) -> None:
+    """Apply the rename-command lines, each to what the ones before it left."""
+    renames: dict[str, str] = {}
+    for directive in config.renamed_commands:
+        old, new = directive.arguments[1:3]
+        if old.lower() in renames:
+            raise directive.error("No such command in rename-command")
+        renames[old.lower()] = new
+        try:
+            rename_commands(renames)
+        except ValueError as error:
+            raise directive.error(str(error)) from None
+
+
+def start_collation(config: Config) -> None:
+    """A name that was asked for must exist; what the environment says may not."""
+    try:
+        collation(config)
+    except ConfigError:
+        if config.locale_collate:
+            raise StartError("Failed to configure LOCALE for invalid locale name.") from None
 
 
 def configure_log(config: Config) -> None:

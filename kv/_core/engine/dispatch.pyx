@@ -36,6 +36,9 @@ from kv._core.runtime.state cimport (
 from kv._core.runtime.session cimport session_doom
 from kv._core.runtime.transaction cimport Transaction, transaction_end, transaction_fail, transaction_queue
 
+cdef extern from "<strings.h>" nogil:
+    int strncasecmp(const char *a, const char *b, size_t length)
+
 cdef extern from "<stdio.h>" nogil:
     int snprintf(char *out, size_t size, const char *form, ...)
 
@@ -280,7 +283,11 @@ cdef void run_nested(Context *outer, Command *command, Slice *argv, int argc) no
 cdef bint pass_gates(Context *c) noexcept nogil:
     """Whether the command may be called now; where not, the client was told, or waits."""
     cdef Session *session = c.session
-    if not find_subcommand(c) or not check_arity(c) or not check_protected(c):
+    session.last_command = NULL
+    if not find_subcommand(c):
+        return False
+    session.last_command = c.command
+    if not check_arity(c) or not check_protected(c):
         return False
     if not session.authenticated and not c.command.flags & COMMAND_NO_AUTH:
         return reject(c, b"NOAUTH Authentication required.")
@@ -335,8 +342,9 @@ cdef bint reject(Context *c, const char *text) noexcept nogil:
     """Refuse the command; a transaction that it was meant for is lost, and so is one that EXEC may not run."""
     cdef char whole[600]
     c.command.rejected += 1
-    if is_exec(c.command) and c.session.flags & SESSION_MULTI:
-        snprintf(whole, sizeof(whole), "EXECABORT Transaction discarded because of: %s", text)
+    if is_exec(c.command):
+        snprintf(whole, sizeof(whole), "EXECABORT Transaction discarded because of: %s",
+                 text + 4 if memcmp(text, b"ERR ", 4) == 0 else text)
         transaction_end(c.session)
         text = whole
     else:
@@ -413,7 +421,8 @@ cdef void unknown_subcommand(Context *c) noexcept nogil:
         parent[i] = c.command.name[i] - 32 if c'a' <= c.command.name[i] <= c'z' else c.command.name[i]
     parent[c.command.name_length] = 0
     snprintf(text, sizeof(text), "ERR unknown subcommand '%.*s'. Try %s HELP.", shown(c.argv[1]), c.argv[1].data, parent)
-    reject(c, text)
+    transaction_fail(c.session)
+    error(c, text)
 
 
 cdef inline int shown(Slice word) noexcept nogil:
@@ -425,6 +434,10 @@ cdef void unknown_command(Context *c) noexcept nogil:
     cdef char text[SHOWN_NAME * 2 + 160]
     cdef int length, i
     cdef int args = 0
+    if is_word(c.argv[0], b"post", 4) or is_word(c.argv[0], b"host:", 5):
+        session_doom(c.session)     # a web page that has a browser talk to us
+        c.runtime.on_browser(c.session)
+        return
     transaction_fail(c.session)
     length = snprintf(text, sizeof(text), "ERR unknown command '%.*s', with args beginning with: ", shown(c.argv[0]),
                       c.argv[0].data)
@@ -434,6 +447,10 @@ cdef void unknown_command(Context *c) noexcept nogil:
         args += snprintf(text + length + args, sizeof(text) - length - args, "'%.*s' ",
                          min(shown(c.argv[i]), SHOWN_NAME - args), c.argv[i].data)
     reply_error(&c.reply, text, length + args)
+
+
+cdef inline bint is_word(Slice word, const char *lower, size_t length) noexcept nogil:
+    return word.length == length and strncasecmp(word.data, lower, length) == 0
 
 
 cdef inline int min(int a, int b) noexcept nogil:

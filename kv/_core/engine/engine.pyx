@@ -135,6 +135,7 @@ cdef class Engine:
         runtime.on_commandlog = on_commandlog
         runtime.on_monitor = on_monitor
         runtime.on_client_eviction = on_client_eviction
+        runtime.on_browser = on_browser
         runtime.on_spike = on_spike
         runtime.spike_ticks = INT64_MAX
         runtime.reply_resizing = True
@@ -329,9 +330,9 @@ cdef class Engine:
         elif name == "latency_tracking":
             runtime.latency_tracking = value
         elif name == "commandlog_execution_slower_than":
-            runtime.slow_ticks = <int64_t> (value * runtime.ticks_per_us) if value >= 0 else -1
+            runtime.slow_ticks = ticks_of(runtime, value) if value >= 0 else -1
         elif name == "latency_monitor_threshold":
-            runtime.spike_ticks = <int64_t> (value * 1000 * runtime.ticks_per_us) if value else INT64_MAX
+            runtime.spike_ticks = ticks_of(runtime, value * 1000) if value else INT64_MAX
         elif name == "commandlog_request_larger_than":
             runtime.large_request = value
         elif name == "commandlog_reply_larger_than":
@@ -695,6 +696,12 @@ cdef void tell_commandlog(Context *c, int64_t duration_us, uint64_t request_byte
     engine.on_commandlog(words, lengths, c.argc, c.session.id, duration_us, request_bytes, reply_bytes)
 
 
+cdef int64_t ticks_of(const Runtime *runtime, double us) noexcept nogil:
+    """A duration in ticks; one that no count of ticks can hold is never reached."""
+    cdef double ticks = us * runtime.ticks_per_us
+    return <int64_t> ticks if ticks < 9e18 else INT64_MAX
+
+
 cdef void on_spike(Runtime *runtime, const char *event, int64_t us) noexcept nogil:
     with gil:
         tell_latency_monitor(<Engine> runtime.face, event, us)
@@ -716,6 +723,17 @@ cdef void tell_client_eviction(Session *session) noexcept:
         engine.on_client_eviction(session.id)
 
 
+cdef void on_browser(Session *session) noexcept nogil:
+    with gil:
+        tell_browser(session)
+
+
+cdef void tell_browser(Session *session) noexcept:
+    engine = <Engine> session.runtime.face
+    if engine.on_browser is not None:
+        engine.on_browser(session.id)
+
+
 cdef void on_monitor(Context *c) noexcept nogil:
     with gil:
         feed_monitors(c)
@@ -730,7 +748,7 @@ cdef void feed_monitors(Context *c) noexcept:
     peer = "lua" if c.session.peer == NULL else c.session.peer.data[:c.session.peer.length].decode()
     if c.session.flags & SESSION_UNIX:
         peer = "unix:" + c.session.local.data[:c.session.local.length].decode().removesuffix(":0")
-    line = f"+{seconds}.{us:06d} [{c.database.id} {peer}] {words}\r\n".encode("latin-1")
+    line = f"+{seconds}.{us:06d} [{c.session.database.id} {peer}] {words}\r\n".encode("latin-1")
     while session != NULL:
         if session.flags & SESSION_MONITOR and session != c.session:
             session_push(session, line, len(line))

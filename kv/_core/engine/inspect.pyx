@@ -14,7 +14,7 @@ from kv._core.runtime.registry cimport command_at, command_count
 from kv._core.runtime.footprint cimport footprint, footprint_note
 from kv._core.runtime.session cimport session_doom, session_reset
 from kv._core.runtime.state cimport (
-    LATENCY_BUCKETS, SESSION_BLOCKED, SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_IMPORT_SOURCE,
+    LATENCY_BUCKETS, SESSION_BLOCKED, SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_IMPORT_SOURCE, SESSION_REDIRECT,
     SESSION_MONITOR, SESSION_MULTI, SESSION_NO_EVICT, SESSION_NO_TOUCH, SESSION_REPLY_OFF, SESSION_REPLY_SKIP,
     SESSION_REPLY_SKIP_NEXT, SESSION_SUBSCRIBED, SESSION_UNIX, ALERT_MONITORS, Command, Runtime, Session, Statistics)
 
@@ -129,8 +129,13 @@ cdef class SessionInfo:
         return letters or "N"
 
     @property
+    def capabilities(self):
+        """The letters of CLIENT LIST's capa=."""
+        return "r" if self.session().flags & <uint64_t> SESSION_REDIRECT else ""
+
+    @property
     def last_command(self):
-        """Full name of the command that ran last, "NULL" for none."""
+        """Full name of the command that came last, "NULL" for none or one that does not exist."""
         cdef Command *command = self.session().last_command
         return "NULL" if command == NULL else command.name.decode()
 
@@ -162,11 +167,11 @@ cdef class SessionInfo:
         return self.session().output != NULL
 
     def set_flag(self, str name, bint on):
-        """no-evict, no-touch, reply-off, reply-skip, monitor."""
+        """no-evict, no-touch, reply-off, reply-skip, import-source, redirect."""
         cdef uint64_t flag = <uint64_t> {
             "no-evict": SESSION_NO_EVICT, "no-touch": SESSION_NO_TOUCH,
             "reply-off": SESSION_REPLY_OFF | (0 if on else SESSION_REPLY_SKIP | SESSION_REPLY_SKIP_NEXT),
-            "import-source": SESSION_IMPORT_SOURCE, "reply-skip": SESSION_REPLY_SKIP_NEXT}[name]
+            "import-source": SESSION_IMPORT_SOURCE, "reply-skip": SESSION_REPLY_SKIP_NEXT, "redirect": SESSION_REDIRECT}[name]
         if on:
             self.session().flags |= flag
         else:
@@ -175,11 +180,13 @@ cdef class SessionInfo:
             footprint_note(self.session())
 
     def monitor(self):
-        """From now on the session is fed every command."""
-        if not self.session().flags & SESSION_MONITOR:
-            self.session().flags |= SESSION_MONITOR
-            self.engine.monitors += 1
-            self.engine.set_alert(ALERT_MONITORS, True)
+        """From now on the session is fed every command. False where it was already."""
+        if self.session().flags & SESSION_MONITOR:
+            return False
+        self.session().flags |= SESSION_MONITOR
+        self.engine.monitors += 1
+        self.engine.set_alert(ALERT_MONITORS, True)
+        return True
 
     def kill(self):
         """Close the connection: at once, or after its reply where its own command runs."""

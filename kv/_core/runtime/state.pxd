@@ -59,6 +59,7 @@ cdef enum SessionFlag:
     SESSION_PENDING_INPUT = 1 << 17     # has complete requests left from an earlier turn
     SESSION_LOOPBACK = 1 << 18          # its peer is this machine
     SESSION_IMPORT_SOURCE = 1 << 19     # CLIENT IMPORT-SOURCE: sees keys whose time has come
+    SESSION_REDIRECT = 1 << 20          # CLIENT CAPA REDIRECT
     # what the dispatcher's short way does not know
     SESSION_SPECIAL = SESSION_IMPORT_SOURCE | SESSION_REPLY_OFF | SESSION_REPLY_SKIP | SESSION_REPLY_SKIP_NEXT \
         | SESSION_MULTI | SESSION_SUBSCRIBED | SESSION_NO_TOUCH | SESSION_LOCAL
@@ -323,3 +324,4 @@ cdef struct Runtime:
     void (*on_monitor)(Context *c) noexcept nogil
     void (*on_spike)(Runtime *runtime, const char *event, int64_t us) noexcept nogil
     void (*on_client_eviction)(Session *session) noexcept nogil
+    void (*on_browser)(Session *session) noexcept nogil     # closed for what only a browser sends

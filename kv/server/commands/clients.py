@@ -29,7 +29,7 @@ def describe(client, running_name: str | None = None, request_bytes: int = 0) ->
     name = client.name.decode("utf-8", "surrogateescape")
     return (
         f"id={client.id} addr={client.peer} laddr={client.local} fd={client.fd} name={name} age={client.age_seconds} "
-        f"idle={client.idle_seconds} flags={client.flags} capa= db={client.database} "
+        f"idle={client.idle_seconds} flags={client.flags} capa={client.capabilities} db={client.database} "
         f"sub={figures['sub']} psub={figures['psub']} ssub={figures['ssub']} "
         f"multi={figures['multi']} watch={figures['watch']} "
         f"qbuf={figures['qbuf']} qbuf-free={figures['qbuf-free']} argv-mem={figures['argv-mem']} multi-mem={figures['multi-mem']} "
@@ -244,10 +244,9 @@ def client_no_touch(call):
          summary="Lets the caller see keys whose time has come, while keys are imported.",
          args="(enabled: ON | OFF)")
 def client_import_source(call):
-    on = switch(call)
-    if on and not call.server.config.import_mode:
+    if call.word(0) != "off" and not call.server.config.import_mode:
         raise ReplyError("ERR Server is not in import mode")
-    me(call).set_flag("import-source", on)
+    me(call).set_flag("import-source", switch(call))
     return OK
 
 
@@ -309,6 +308,9 @@ def client_unblock(call):
 @command("client|capa", -3, PLAIN, since="8.0.0", summary="Says what the client is able to do.",
          args="capability...", **CONNECTION)
 def client_capa(call):
+    """What is not known is no mistake: a later server may know it."""
+    if any(word.lower() == b"redirect" for word in call.args):
+        me(call).set_flag("redirect", True)
     return OK
 
 
@@ -316,6 +318,7 @@ declare_help("client", "connection", "5.0.0", "loading stale", [
     "CAPA <option> [<option> ...]", "    What the client is able to do: REDIRECT.",
     "GETNAME", "    The name of the caller's connection.",
     "ID", "    The id of the caller's connection.",
+    "IMPORT-SOURCE (ON|OFF)", "    Let the caller see keys whose time has come, while keys are imported.",
     "INFO", "    The caller's line of CLIENT LIST.",
     "KILL <ip:port>", "    Close the connection from an address.",
     "KILL <option> <value> [<option> <value> ...]",
