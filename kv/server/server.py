@@ -62,8 +62,7 @@ class Server:
         self.handlers: dict[int, Callable[[], object]] = {}
         self.engine = Engine(self, databases=config.databases)
         self.engine.on_commandlog = self.note_command
-        self.engine.on_client_eviction = self.note_client_eviction
-        self.engine.on_browser = self.note_browser
+        self.engine.on_closing = self.note_closing
         self.commandlog = CommandLog(config)
         self.latency = LatencyMonitor(config)
         self.engine.on_latency = self.latency.note
@@ -188,16 +187,27 @@ class Server:
     def note_command(self, words, lengths, argc, session_id, duration_us, request_bytes, reply_bytes) -> None:
         self.commandlog.note(self.engine, words, lengths, argc, session_id, duration_us, request_bytes, reply_bytes)
 
-    def note_client_eviction(self, session_id: int) -> None:
-        log("notice", f"Evicting client: {describe(session(self.engine, session_id))}")
+    def note_closing(self, session_id: int, why: str) -> None:
+        """A client is closed that did not ask for it."""
+        client = session(self.engine, session_id)
+        if why == "browser":
+            self.note_browser(client.peer)
+            return
+        line = describe(client, hide=self.config.hide_user_data_from_log)
+        if why == "evicted":
+            log("notice", f"Evicting client: {line}")
+        elif why == "input":
+            log("warning", f"Closing client that reached max query buffer length: {line}")
+        else:
+            log("warning", f"Client {line} scheduled to be closed ASAP for overcoming of output buffer limits.")
 
-    def note_browser(self, session_id: int) -> None:
-        """A client sent POST or Host: and is closed; logged once a minute, so that nobody fills the log."""
+    def note_browser(self, peer: str) -> None:
+        """A client sent POST or Host:. Told once a minute, so that nobody fills the log."""
         if self.now() - self.browser_logged < 60:
             return
         self.browser_logged = self.now()
         log("warning", "Possible SECURITY ATTACK detected: somebody sends POST or Host:, as a web page that makes a browser "
-                       f"talk to this server would. Connection from {session(self.engine, session_id).peer} aborted.")
+                       f"talk to this server would. Connection from {peer} aborted.")
 
     def note_rejected_connection(self) -> None:
         note_rejected_connection(self.engine)

@@ -1,6 +1,7 @@
 """Starting and stopping: the command line, the configuration, signals, sockets, limits."""
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -239,3 +240,32 @@ def test_supervised_systemd_is_told(tmp_path: Path) -> None:
         assert b"READY=1" in notify.recv(1000)
         process.terminate()
         process.wait(10)
+
+
+def test_the_log_tells_whose_connection_was_closed_and_why(start_server) -> None:
+    server = start_server()
+    control = server.connect()
+    assert control("CONFIG", "SET", "client-output-buffer-limit", "normal 100000 0 0") == "OK"
+    assert control("CONFIG", "SET", "client-query-buffer-limit", "1mb") == "OK"
+    control("SET", "big", b"x" * 50_000)
+    reader, writer = server.connect(), server.connect()
+    for client, name in ((reader, "reader"), (writer, "writer")):
+        client("CLIENT", "SETNAME", name)
+    with contextlib.suppress(OSError):
+        for _ in range(1000):
+            reader.send("MGET", *["big"] * 10)
+    with contextlib.suppress(OSError):
+        writer.socket.sendall(b"*3000\r\n" + b"$1000\r\n%b\r\n" % (b"x" * 1000) * 2900)
+    server.until(lambda: "max query buffer length: id=" in server.text()
+                 and "scheduled to be closed ASAP for overcoming of output buffer limits." in server.text())
+    assert "name=*redacted*" in server.text() and "name=reader" not in server.text()
+
+
+def test_the_log_tells_who_asked_for_a_shutdown(start_server) -> None:
+    server = start_server("--hide-user-data-from-log", "no")
+    client = server.connect()
+    client("CLIENT", "SETNAME", "operator")
+    client.send("SHUTDOWN", "NOSAVE")
+    assert server.process.wait(10) == 0
+    assert "User requested shutdown... (user request from 'id=" in server.text()
+    assert "name=operator user=default lib-name= lib-ver=')" in server.text()

@@ -26,7 +26,7 @@ from kv._core.runtime.latency cimport latency_record
 from kv._core.runtime.registry cimport command_find_child
 from kv._core.runtime.state cimport (
     ALERT_CLIENT_LIMIT, ALERT_FEW_REPLICAS, ALERT_LOADING, ALERT_MAXMEMORY, ALERT_MONITORS, ALERT_PAUSED_ALL,
-    ALERT_PAUSED_WRITES, ALERT_WRITE_ERROR, ARENA_SMALL,
+    ALERT_PAUSED_WRITES, ALERT_WRITE_ERROR, ARENA_SMALL, CLOSING_BROWSER, CLOSING_EVICTED,
     COMMAND_ADMIN, COMMAND_DENYOOM, COMMAND_FAST, COMMAND_LOADING, COMMAND_MAY_REPLICATE, COMMAND_NO_AUTH, COMMAND_NO_MULTI,
     COMMAND_PROTECTED, COMMAND_PUBSUB, COMMAND_SKIP_MONITOR, COMMAND_SUBSCRIBED, COMMAND_UNQUEUED, COMMAND_WRITE, ERROR_KINDS,
     SESSION_BLOCKED, SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_IMPORT_SOURCE, SESSION_LOCAL,
@@ -434,9 +434,9 @@ cdef void unknown_command(Context *c) noexcept nogil:
     cdef char text[SHOWN_NAME * 2 + 160]
     cdef int length, i
     cdef int args = 0
-    if is_word(c.argv[0], b"post", 4) or is_word(c.argv[0], b"host:", 5):
-        session_doom(c.session)     # a web page that has a browser talk to us
-        c.runtime.on_browser(c.session)
+    if not c.session.flags & SESSION_LOCAL and (is_word(c.argv[0], b"post", 4) or is_word(c.argv[0], b"host:", 5)):
+        c.runtime.on_closing(c.session, CLOSING_BROWSER)
+        session_doom(c.session)
         return
     transaction_fail(c.session)
     length = snprintf(text, sizeof(text), "ERR unknown command '%.*s', with args beginning with: ", shown(c.argv[0]),
@@ -532,6 +532,6 @@ cdef void evict_clients(Runtime *runtime) noexcept nogil:
         session = footprint_largest(runtime)
         if session == NULL:
             return
-        runtime.on_client_eviction(session)
+        runtime.on_closing(session, CLOSING_EVICTED)
         runtime.statistics.evicted_clients += 1
         session_doom(session)

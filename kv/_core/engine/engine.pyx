@@ -46,9 +46,10 @@ from kv._core.runtime.session cimport session_doom, session_free, session_new, s
 from kv._core.runtime.state cimport (
     ALERT_CLIENT_LIMIT, ALERT_FEW_REPLICAS, ALERT_LOADING, ALERT_MAXMEMORY, ALERT_MONITORS, ALERT_PAUSED_ALL,
     ALERT_PAUSED_WRITES, ALERT_WRITE_ERROR,
-    ARENA_KEEP, COMMAND_SKIP_COMMANDLOG, CLASS_NORMAL, CLASS_PUBSUB, CLASS_REPLICA, SESSION_BLOCKED,
+    ARENA_KEEP, COMMAND_SKIP_COMMANDLOG, CLASS_NORMAL, CLASS_PUBSUB, CLASS_REPLICA, CLOSING_BROWSER,
+    CLOSING_EVICTED, CLOSING_INPUT, CLOSING_OUTPUT, SESSION_BLOCKED,
     SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_LOOPBACK, SESSION_MONITOR, SESSION_PENDING_INPUT,
-    SESSION_POSTPONED, SESSION_READY, SESSION_UNIX, SESSION_WANTS_WRITE, Context, Runtime, Session)
+    SESSION_POSTPONED, SESSION_READY, SESSION_UNIX, SESSION_WANTS_WRITE, Closing, Context, Runtime, Session)
 from kv._core.runtime.pubsub cimport publish_event, unsubscribe_all
 from kv._core.runtime.observed cimport ObservedKey, observed_find, observing_update
 from kv._core.runtime.transaction cimport touch_watched
@@ -134,8 +135,7 @@ cdef class Engine:
         runtime.face = <void *> self
         runtime.on_commandlog = on_commandlog
         runtime.on_monitor = on_monitor
-        runtime.on_client_eviction = on_client_eviction
-        runtime.on_browser = on_browser
+        runtime.on_closing = on_closing
         runtime.on_spike = on_spike
         runtime.spike_ticks = INT64_MAX
         runtime.reply_resizing = True
@@ -712,26 +712,18 @@ cdef void tell_latency_monitor(Engine engine, const char *event, int64_t us) noe
         engine.on_latency(event.decode(), us // 1000)
 
 
-cdef void on_client_eviction(Session *session) noexcept nogil:
+cdef void on_closing(Session *session, Closing why) noexcept nogil:
     with gil:
-        tell_client_eviction(session)
+        tell_closing(session, why)
 
 
-cdef void tell_client_eviction(Session *session) noexcept:
+cdef void tell_closing(Session *session, Closing why) noexcept:
     engine = <Engine> session.runtime.face
-    if engine.on_client_eviction is not None:
-        engine.on_client_eviction(session.id)
+    if engine.on_closing is not None:
+        engine.on_closing(session.id, CLOSINGS[why])
 
 
-cdef void on_browser(Session *session) noexcept nogil:
-    with gil:
-        tell_browser(session)
-
-
-cdef void tell_browser(Session *session) noexcept:
-    engine = <Engine> session.runtime.face
-    if engine.on_browser is not None:
-        engine.on_browser(session.id)
+CLOSINGS = {CLOSING_EVICTED: "evicted", CLOSING_INPUT: "input", CLOSING_OUTPUT: "output", CLOSING_BROWSER: "browser"}
 
 
 cdef void on_monitor(Context *c) noexcept nogil:

@@ -64,6 +64,12 @@ cdef enum SessionFlag:
     SESSION_SPECIAL = SESSION_IMPORT_SOURCE | SESSION_REPLY_OFF | SESSION_REPLY_SKIP | SESSION_REPLY_SKIP_NEXT \
         | SESSION_MULTI | SESSION_SUBSCRIBED | SESSION_NO_TOUCH | SESSION_LOCAL
 
+cdef enum Closing:              # why a session is closed that did not ask for it
+    CLOSING_EVICTED             # maxmemory-clients
+    CLOSING_INPUT               # client-query-buffer-limit
+    CLOSING_OUTPUT              # client-output-buffer-limit
+    CLOSING_BROWSER             # it sends what only a browser does
+
 cdef enum Alert:                # why the dispatcher must look closer at each command
     ALERT_LOADING = 1 << 0      # the dataset is being read
     ALERT_MAXMEMORY = 1 << 1    # a limit on memory is set
@@ -323,5 +329,4 @@ cdef struct Runtime:
     void (*on_commandlog)(Context *c, int64_t duration_us, uint64_t reply_bytes) noexcept nogil
     void (*on_monitor)(Context *c) noexcept nogil
     void (*on_spike)(Runtime *runtime, const char *event, int64_t us) noexcept nogil
-    void (*on_client_eviction)(Session *session) noexcept nogil
-    void (*on_browser)(Session *session) noexcept nogil     # closed for what only a browser sends
+    void (*on_closing)(Session *session, Closing why) noexcept nogil    # before a session is closed that did not ask for it

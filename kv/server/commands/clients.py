@@ -20,25 +20,33 @@ def me(call):
     return session(call.engine, call.session_id)
 
 
-def describe(client, running_name: str | None = None, request_bytes: int = 0) -> str:
+def shown(word: bytes, hide: bool = False) -> str:
+    return "*redacted*" if hide else word.decode("utf-8", "surrogateescape")
+
+
+def describe_briefly(client, hide: bool) -> str:
+    """Who a client is, for the log; `hide` is hide-user-data-from-log."""
+    return (f"id={client.id} addr={client.peer} laddr={client.local} fd={client.fd} name={shown(client.name, hide)} "
+            f"user={shown(client.user, hide)} lib-name={shown(client.library_name)} lib-ver={shown(client.library_version)}")
+
+
+def describe(client, running_name: str | None = None, request_bytes: int = 0, hide: bool = False) -> str:
     """The line of CLIENT LIST; of the running client the command and the bytes of its words are told from outside."""
     figures = client.figures
     figures["argv-mem"] += request_bytes
     figures["tot-mem"] += request_bytes
     events = "rw" if client.writable else "r"
-    name = client.name.decode("utf-8", "surrogateescape")
     return (
-        f"id={client.id} addr={client.peer} laddr={client.local} fd={client.fd} name={name} age={client.age_seconds} "
-        f"idle={client.idle_seconds} flags={client.flags} capa={client.capabilities} db={client.database} "
+        f"id={client.id} addr={client.peer} laddr={client.local} fd={client.fd} name={shown(client.name, hide)} "
+        f"age={client.age_seconds} idle={client.idle_seconds} flags={client.flags} capa={client.capabilities} db={client.database} "
         f"sub={figures['sub']} psub={figures['psub']} ssub={figures['ssub']} "
         f"multi={figures['multi']} watch={figures['watch']} "
         f"qbuf={figures['qbuf']} qbuf-free={figures['qbuf-free']} argv-mem={figures['argv-mem']} multi-mem={figures['multi-mem']} "
         f"rbs={figures['rbs']} rbp={figures['rbp']} "
         f"obl={figures['obl']} oll={figures['oll']} omem={figures['omem']} tot-mem={figures['tot-mem']} events={events} "
-        f"cmd={running_name or client.last_command} user={client.user.decode('utf-8', 'surrogateescape')} redir=-1 "
-        f"resp={client.resp} lib-name={client.library_name.decode('utf-8', 'surrogateescape')} "
-        f"lib-ver={client.library_version.decode('utf-8', 'surrogateescape')} tot-net-in={figures['tot-net-in']} "
-        f"tot-net-out={figures['tot-net-out']} tot-cmds={figures['tot-cmds']}")
+        f"cmd={running_name or client.last_command} user={shown(client.user, hide)} redir=-1 "
+        f"resp={client.resp} lib-name={shown(client.library_name)} lib-ver={shown(client.library_version)} "
+        f"tot-net-in={figures['tot-net-in']} tot-net-out={figures['tot-net-out']} tot-cmds={figures['tot-cmds']}")
 
 
 def line_of(call, client) -> str:

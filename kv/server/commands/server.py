@@ -11,6 +11,7 @@ from kv._core.runtime.registry import command
 from ..aof import RewriteError
 from ..info import Info
 from ..log import log
+from .clients import describe_briefly
 from .help import declare_help
 
 declare_help("pubsub", "pubsub", "6.2.0", "loading stale", [
@@ -84,7 +85,8 @@ def shutdown(call):
     if b"abort" in words:
         raise ReplyError("ERR No shutdown in progress.")
     client = session(call.engine, call.session_id)
-    log("notice", f"User requested shutdown... (user request from '{client.peer} {client.user.decode()}')")
+    who = describe_briefly(client, call.server.config.hide_user_data_from_log)
+    log("notice", f"User requested shutdown... (user request from '{who}')")
     if not call.server.shutdown.stop(force=b"force" in words):
         raise ReplyError("ERR Errors trying to SHUTDOWN. Check logs.")
     return NO_REPLY
