@@ -104,3 +104,20 @@ def test_debug_protocol_push(server: Program) -> None:
 
 def test_debug_help_shows_arguments(client: Client) -> None:
     assert {"SLEEP <seconds>", "OBJECT <key> [fast]", "DIGEST"} <= set(client("DEBUG", "HELP"))
+
+
+def test_debug_tells_of_tables(client: Client) -> None:
+    assert client("DEBUG", "HTSTATS", 9) == b"[Dictionary HT]\n[Expires HT]\n"
+    client("MSET", *range(20))
+    assert b" number of entries: 10\n" in client("DEBUG", "HTSTATS", 0)
+    assert b"top-level buckets" not in client("DEBUG", "HTSTATS", 0)
+    assert b" top-level buckets: " in client("DEBUG", "HTSTATS", 0, "full")
+    client("SADD", "set", *range(1000))
+    client("HSET", "hash", *range(2000))
+    client("ZADD", "zset", *range(2000))
+    for key in ("set", "hash", "zset"):
+        assert client("DEBUG", "HTSTATS-KEY", key).startswith(b"Hash table 0 stats (main hash table):\n table size: ")
+    client("SADD", "small", 1)
+    assert client("DEBUG", "HTSTATS-KEY", "small") == Failure(
+        "ERR The value stored at the specified key is not represented using an hash table")
+    assert client("DEBUG", "HTSTATS-KEY", "nosuch") == Failure("ERR no such key")

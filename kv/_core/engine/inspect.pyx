@@ -4,8 +4,7 @@ from libc.string cimport memset
 
 from kv._core.base.blob cimport Blob, blob_capacity, blob_copy, blob_free
 from kv._core.base.memory cimport memory_purge, memory_resident, memory_slab_bytes, memory_used
-from kv._core.containers.hashtable cimport Bucket, Hashtable, hashtable_chain_lengths, \
-    hashtable_overhead, hashtable_rehashing
+from kv._core.containers.hashtable cimport Bucket, Hashtable, hashtable_overhead, hashtable_rehashing
 from kv._core.engine.engine cimport Engine
 from kv._core.engine.serve cimport serve_memory
 from kv._core.keyspace.keyspace cimport Database, Keyspace, keyspace_check
@@ -374,19 +373,6 @@ def memory_figures(Engine engine not None):
             "slabs": memory_slab_bytes(), "tables": tables, "clients": clients, "arena": runtime.arena.capacity,
             "effects": runtime.effects.capacity, "reading": serve_memory(),
             "lazyfree_pending": lazyfree_pending_objects(), "lazyfreed": lazyfree_freed_objects()}
-
-
-def table_figures(Engine engine not None, int database):
-    """[(buckets, children, elements in chains by length, rehashing)] of a database's table, main array first."""
-    cdef Hashtable *table = &engine.runtime.keyspace.databases[database].keys
-    cdef uint64_t counts[32]
-    figures = []
-    for half in range(2 if hashtable_rehashing(table) else 1):
-        memset(counts, 0, sizeof(counts))
-        hashtable_chain_lengths(table, &table.target if half else &table.main, counts, 32)
-        figures.append(((table.target if half else table.main).buckets,
-                        (table.target if half else table.main).children, [counts[i] for i in range(32)]))
-    return figures
 
 
 def table_bytes(Engine engine not None, int database):

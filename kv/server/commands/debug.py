@@ -4,7 +4,6 @@ from __future__ import annotations
 import os
 import time
 
-from kv._core.engine.inspect import table_figures
 from kv._core.runtime.call import OK, BigNumber, ReplyError, Status, Verbatim
 from kv._core.runtime.registry import command
 
@@ -203,7 +202,22 @@ def debug_replybuffer(call, option, value):
 
 @subcommand("htstats", 1, 2, usage="<dbid> [full]")
 def debug_htstats(call, number, full=b""):
-    return Verbatim(table_text(call, call.integer(1)))
+    database = call.integer(1)
+    if not 0 <= database < call.server.config.databases:
+        raise ReplyError("ERR Out of range database")
+    figures = core().table_figures(call.engine, database)
+    text = tables_text(figures, full.lower() == b"full") if figures[0][0] else ""
+    return Verbatim(f"[Dictionary HT]\n{text}[Expires HT]\n")
+
+
+@subcommand("htstats-key", 1, 2, usage="<key> [full]")
+def debug_htstats_key(call, key, full=b""):
+    figures = core().value_table_figures(call.engine, call.database, key)
+    if figures is None:
+        raise ReplyError(NO_KEY)
+    if not figures:
+        raise ReplyError("ERR The value stored at the specified key is not represented using an hash table")
+    return Verbatim(tables_text(figures, full.lower() == b"full"))
 
 
 def capacity(buckets: int) -> int:
@@ -211,22 +225,17 @@ def capacity(buckets: int) -> int:
     return buckets * 115 // 16
 
 
-def table_text(call, number: int) -> str:
-    if not 0 <= number < call.server.config.databases:
-        raise ReplyError("ERR Out of range database")
-    text = "[Dictionary HT]\n"
-    figures = table_figures(call.engine, number)
-    for index, (buckets, children, lengths) in enumerate(figures):
-        elements = sum(length * count for length, count in enumerate(lengths))
-        role = "main hash table" if index == 0 else "rehashing target"
-        if not elements:
-            text += f"Hash table {index} stats ({role}):\nNo stats available for empty hash tables\n"
-            continue
-        text += (f"Hash table {index} stats ({role}):\n table size: {capacity(buckets)}\n number of elements: {elements}\n"
-                 f" top-level buckets: {buckets}\n child buckets: {children}\n chain length distribution:\n")
-        text += "".join([f"   {length}: {count} ({100 * count / buckets:.2f}%)\n"
-                         for length, count in enumerate(lengths) if count])
-    return text + "[Expires HT]\n"
+def tables_text(figures: list[tuple], full: bool) -> str:
+    text = ""
+    for index, (buckets, children, elements, chains) in enumerate(figures):
+        text += f"Hash table {index} stats ({'rehashing target' if index else 'main hash table'}):\n"
+        text += f" table size: {capacity(buckets)}\n number of entries: {elements}\n"
+        if full:
+            text += (f" top-level buckets: {buckets}\n child buckets: {children}\n"
+                     " chain length distribution, in entries:\n")
+            text += "".join([f"   {length}: {count} ({100 * count / buckets:.2f}%)\n"
+                             for length, count in enumerate(chains) if count])
+    return text
 
 
 @subcommand("change-repl-id", 0)
