@@ -10,8 +10,7 @@ def main() -> int:
     try:
         config = Config.from_command_line(sys.argv, sys.stdin.buffer)
     except FatalConfigError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
+        return refuse(error)
     if isinstance(config, Request):
         from kv.server.about import answer
 
@@ -21,7 +20,16 @@ def main() -> int:
         return 1
     from kv.server.server import run
 
-    return run(config)
+    try:
+        return run(config)
+    except FatalConfigError as error:
+        return refuse(error)
+
+
+def refuse(error: Exception) -> int:
+    """Show what is wrong with the configuration, its lines as they are; the exit status."""
+    sys.stderr.buffer.write(f"{error}\n".encode("utf-8", "surrogateescape"))
+    return 1
 
 
 if __name__ == "__main__":

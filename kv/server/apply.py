@@ -6,6 +6,7 @@ of their options.
 """
 from __future__ import annotations
 
+import _locale
 import os
 import sys
 
@@ -60,6 +61,8 @@ def bind_hooks(server: Server) -> None:
     on_change(["port"], lambda config: listen_again(server, "Unable to listen on this port. Check server logs."))
     on_change(["bind"], lambda config: listen_again(server, "Failed to bind to specified addresses."))
     on_change(["proc-title-template", "port", "bind"], lambda config: title(server))
+    on_change(["locale-collate"], collation)
+    on_change(["rdma-port", "rdma-bind"], no_rdma)
     on_change(["appendonly"], lambda config: server.aof.switch(config.appendonly))
     on_change(["aof-disable-auto-gc"], lambda config: server.aof.delete_history())
     on_change(["appendfsync"], lambda config: server.aof.set_policy())
@@ -153,6 +156,19 @@ def directory(config: Config) -> None:
         os.chdir(config.dir)
     except OSError as error:
         raise ConfigError(error.strerror) from None
+
+
+def collation(config: Config) -> None:
+    """The order of SORT ALPHA; an empty name means that of the environment."""
+    try:
+        _locale.setlocale(_locale.LC_COLLATE, config.locale_collate)
+    except (_locale.Error, ValueError):  # type: ignore[attr-defined]
+        raise ConfigError("Invalid locale name") from None
+
+
+def no_rdma(config: Config) -> None:
+    if config.rdma_port or config.rdma_bind:
+        raise ConfigError("No RDMA building support.")
 
 
 def oom_score(config: Config) -> None:

@@ -113,6 +113,8 @@ class Listeners:
                                     config.tcp_backlog)
             status = os.stat(config.unixsocket)
             self.unix_inode = (status.st_dev, status.st_ino)
+        if not self.all():
+            raise BindError("Configured to not listen anywhere, exiting.")
         self.watch()
 
     def check_backlog(self, backlog: int) -> None:
@@ -133,17 +135,24 @@ class Listeners:
         return self.tcp + ([self.unix] if self.unix else [])
 
     def reopen_tcp(self) -> None:
-        """After CONFIG SET of port or bind: the new sockets first, so that a failure leaves the old ones."""
+        """After CONFIG SET of port or bind: the new sockets first, so that a failure leaves the old ones. On the same
+        port the old ones would be in the way of the new."""
         config = self.server.config
+        if self.tcp and self.tcp[0].getsockname()[1] == config.port:
+            self.close_tcp()
         fresh = listen_tcp(config.bind, config.port, config.tcp_backlog, config.socket_mark_id) if config.port else []
         if config.port and config.bind and not fresh:
             raise BindError("Unable to listen on this port")
-        for sock in self.tcp:
-            self.server.unwatch(sock.fileno())
-            sock.close()
+        self.close_tcp()
         self.tcp = fresh
         for sock in fresh:
             self.server.watch(sock.fileno(), lambda sock=sock: self.accept(sock))
+
+    def close_tcp(self) -> None:
+        for sock in self.tcp:
+            self.server.unwatch(sock.fileno())
+            sock.close()
+        self.tcp = []
 
     def close(self) -> None:
         for sock in self.all():

@@ -25,10 +25,11 @@ from . import (
     process,
 )
 from .aof import AppendOnly, LoadError, LoadStopped
-from .apply import apply_all, bind_hooks
+from .apply import apply_all, bind_hooks, collation
 from .children import Children
 from .commandlog import CommandLog
 from .commands.clients import describe
+from .config import ConfigError
 from .latency import LatencyMonitor
 from .listeners import BindError, Listeners
 from .log import HIDDEN, LEVELS, log, log_bug
@@ -66,7 +67,7 @@ class Server:
         self.engine = Engine(self, databases=config.databases)
         self.engine.on_protocol_error = self.note_protocol_error
         self.engine.on_commandlog = self.note_command
-        self.engine.on_client_eviction = self.note_client_eviction
+        self.engine.on_closing = self.note_closing
         self.commandlog = CommandLog(config)
         self.latency = LatencyMonitor(config)
         self.engine.on_latency = self.latency.note
@@ -84,6 +85,7 @@ class Server:
         self.cron_runs = 0
         self.cron_paused = False  # DEBUG PAUSE-CRON
         self.next_cron = 0.0
+        self.browser_logged = -60.0  # when it was, of the monotonic clock
         self.running = True
         self.exit_status = 0
 
@@ -92,7 +94,6 @@ class Server:
     def start(self) -> None:
         """Listen, load the data, accept connections. Raises StartError."""
         process.check_environment()
-        self.rename_commands()
         apply_all(self)
         bind_hooks(self)
         try:
@@ -110,16 +111,6 @@ class Server:
         process.notify_ready(self)
         gc.collect()
         gc.freeze()  # what the start made stays: the collector need not look at it, nor a child copy it
-
-    def rename_commands(self) -> None:
-        renames: dict[str, str] = {}
-        for directive in self.config.renamed_commands:
-            old, new = directive.arguments[1:3]
-            renames[old] = new
-        try:
-            rename_commands(renames)
-        except ValueError as error:
-            raise StartError(f"Error in rename-command: {error}") from None
 
     def load(self) -> None:
         try:
@@ -206,17 +197,36 @@ class Server:
         if log.level > LEVELS["verbose"]:
             return
         shown = HIDDEN if self.config.hide_user_data_from_log else sample(data)
-        log("verbose", f"Protocol error ({error.removeprefix('Protocol error: ')}) from client: {self.client_line(session_id)}. "
-                       f"Query buffer: {shown}")
+        client = self.client_line(session(self.engine, session_id))
+        log("verbose", f"Protocol error ({error.removeprefix('Protocol error: ')}) from client: {client}. Query buffer: {shown}")
 
     def note_command(self, words, lengths, argc, session_id, duration_us, request_bytes, reply_bytes) -> None:
         self.commandlog.note(self.engine, words, lengths, argc, session_id, duration_us, request_bytes, reply_bytes)
 
-    def note_client_eviction(self, session_id: int) -> None:
-        log("notice", f"Evicting client: {self.client_line(session_id)}")
+    def note_closing(self, session_id: int, why: str) -> None:
+        """A client is closed that did not ask for it."""
+        client = session(self.engine, session_id)
+        if why == "browser":
+            self.note_browser(client.peer)
+            return
+        line = self.client_line(client)
+        if why == "evicted":
+            log("notice", f"Evicting client: {line}")
+        elif why == "input":
+            log("warning", f"Closing client that reached max query buffer length: {line}")
+        else:
+            log("warning", f"Client {line} scheduled to be closed ASAP for overcoming of output buffer limits.")
 
-    def client_line(self, session_id: int) -> str:
-        return describe(session(self.engine, session_id), hide=self.config.hide_user_data_from_log)
+    def client_line(self, client) -> str:
+        return describe(client, hide=self.config.hide_user_data_from_log)
+
+    def note_browser(self, peer: str) -> None:
+        """A client sent POST or Host:. Told once a minute, so that nobody fills the log."""
+        if self.now() - self.browser_logged < 60:
+            return
+        self.browser_logged = self.now()
+        log("warning", "Possible SECURITY ATTACK detected: somebody sends POST or Host:, as a web page that makes a browser "
+                       f"talk to this server would. Connection from {peer} aborted.")
 
     def note_rejected_connection(self) -> None:
         note_rejected_connection(self.engine)
@@ -259,7 +269,8 @@ def fail(server: Server, error: BaseException) -> NoReturn:
 
 
 def run(config: Config) -> int:
-    """The whole life of a server; the exit status."""
+    """The whole life of a server; the exit status. Raises FatalConfigError."""
+    rename(config)
     configure_log(config)
     set_bug_log(log_bug)
     if config.daemonize:
@@ -277,11 +288,13 @@ def run(config: Config) -> int:
     server = Server(config)
     crash.observe(server.engine)
     try:
+        start_collation(config)
         server.shutdown.catch_signals()
         server.start()
         status = server.run()
     except StartError as error:
         log("warning", str(error))
+        process.remove_pidfile(config)
         return 1
     except BaseException as error:
         fail(server, error)
@@ -290,6 +303,29 @@ def run(config: Config) -> int:
     process.remove_pidfile(config)
     log("warning", "KV is now ready to exit, bye bye...")
     return status
+
+
+def rename(config: Config) -> None:
+    """Apply the rename-command lines, each to what the ones before it left."""
+    renames: dict[str, str] = {}
+    for directive in config.renamed_commands:
+        old, new = directive.arguments[1:3]
+        if old.lower() in renames:
+            raise directive.error("No such command in rename-command")
+        renames[old.lower()] = new
+        try:
+            rename_commands(renames)
+        except ValueError as error:
+            raise directive.error(str(error)) from None
+
+
+def start_collation(config: Config) -> None:
+    """A name that was asked for must exist; what the environment says may not."""
+    try:
+        collation(config)
+    except ConfigError:
+        if config.locale_collate:
+            raise StartError("Failed to configure LOCALE for invalid locale name.") from None
 
 
 def configure_log(config: Config) -> None:

@@ -11,7 +11,7 @@ import time
 from types import SimpleNamespace
 
 from kv._core.engine import inspect
-from kv._core.runtime.latency import percentile_us
+from kv._core.runtime.latency import calls_of, percentile_us
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ class ServerState:
             return []
         return [SimpleNamespace(name=name, percentiles=[(p, percentile_us(counts, p)) for p in
                                                         config.latency_tracking_info_percentiles])
-                for name, counts in inspect.latency_figures(self.server_.engine).items() if any(counts)]
+                for name, counts in inspect.latency_figures(self.server_.engine).items() if calls_of(counts)]
 
     cluster_enabled = False
 

@@ -236,7 +236,8 @@ def test_the_room_for_replies_follows_them(program, control):
     assert statistic(control, "reply_buffer_expands") >= 4
     control("DEBUG", "REPLYBUFFER", "RESIZING", 0)
     control("DEBUG", "REPLYBUFFER", "PEAK-RESET-TIME", "reset")
-    assert control("DEBUG", "REPLYBUFFER", "nonsense", 1) == Failure("ERR syntax error")
+    assert control("DEBUG", "REPLYBUFFER", "nonsense", 1) == Failure(
+        "ERR unknown subcommand or wrong number of arguments for 'REPLYBUFFER'. Try DEBUG HELP.")
     client.close()
 
 

@@ -1,6 +1,7 @@
 """Starting and stopping: the command line, the configuration, signals, sockets, limits."""
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 import redis
 
+from kv import VALKEY_VERSION
 from tests.program import ROOT, free_port
 
 PYTHON = [sys.executable, "-m", "kv.server"]
@@ -102,9 +104,54 @@ def test_renamed_and_disabled_commands(start_server) -> None:
 
 def test_a_rename_that_makes_no_sense_stops_the_start(tmp_path: Path) -> None:
     path = tmp_path / "kv.conf"
-    path.write_text("rename-command NOSUCH x\n")
-    done = run(str(path), "--port", str(free_port()), "--dir", str(tmp_path))
-    assert done.returncode == 1 and "No such command" in done.stdout + done.stderr
+    options = (str(path), "--port", str(free_port()), "--dir", str(tmp_path))
+    for lines, complaint in (("hz 10\nrename-command NOSUCH x", "No such command in rename-command"),
+                             ("hz 10\nrename-command get SET", "Target command name already exists"),
+                             ("rename-command get x\nrename-command GET y", "No such command in rename-command")):
+        path.write_text(lines)
+        done = run(*options)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr == (f"\n*** FATAL CONFIG FILE ERROR (Version {VALKEY_VERSION}) ***\n"
+                               f"Reading the configuration file, at line 2\n>>> '{lines.splitlines()[1]}'\n{complaint}\n")
+
+
+def test_a_line_in_no_encoding_is_shown_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "kv.conf"
+    path.write_bytes(b"\xff\xfe x\n")
+    done = subprocess.run([*PYTHON, str(path)], cwd=ROOT, capture_output=True, timeout=30)
+    assert done.returncode == 1 and b">>> '\xff\xfe x'\nBad directive or wrong number of arguments\n" in done.stderr
+
+
+def test_a_server_that_nobody_could_reach_does_not_start(tmp_path: Path) -> None:
+    done = run("--port", "0", "--dir", str(tmp_path))
+    assert done.returncode == 1 and "Configured to not listen anywhere, exiting." in done.stdout
+
+
+def test_an_unknown_collation_stops_the_start(tmp_path: Path) -> None:
+    done = run("--port", str(free_port()), "--dir", str(tmp_path), "--locale-collate", "xx_YY.none")
+    assert done.returncode == 1 and "Failed to configure LOCALE for invalid locale name." in done.stdout
+
+
+def test_addresses_change_on_the_same_port(start_server) -> None:
+    server = start_server("--bind", "127.0.0.1")
+    client = server.connect()
+    for addresses in ("127.0.0.1 127.0.0.2", "*", "127.0.0.1"):
+        assert client("CONFIG", "SET", "bind", addresses) == "OK"
+        assert server.connect()("PING") == "PONG"
+    with pytest.raises(OSError):
+        socket.create_connection(("127.0.0.2", server.port))
+    assert client("CONFIG", "SET", "bind", "no-such-host.invalid").endswith("Failed to bind to specified addresses.")
+    assert client("CONFIG", "GET", "bind") == [b"bind", b"127.0.0.1"]
+    assert server.connect()("PING") == "PONG"
+
+
+def test_what_a_browser_sends_closes_the_connection(start_server) -> None:
+    server = start_server()
+    for line in (b"POST / HTTP/1.1\r\n", b"Host: example.org\r\nPING\r\n", b"*1\r\n$4\r\npost\r\n"):
+        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as browser:
+            browser.sendall(line)
+            assert browser.recv(100) == b""
+    assert server.log.read_text().count("Possible SECURITY ATTACK detected") == 1
 
 
 def test_unix_socket(start_server, tmp_path: Path) -> None:
@@ -193,3 +240,32 @@ def test_supervised_systemd_is_told(tmp_path: Path) -> None:
         assert b"READY=1" in notify.recv(1000)
         process.terminate()
         process.wait(10)
+
+
+def test_the_log_tells_whose_connection_was_closed_and_why(start_server) -> None:
+    server = start_server()
+    control = server.connect()
+    assert control("CONFIG", "SET", "client-output-buffer-limit", "normal 100000 0 0") == "OK"
+    assert control("CONFIG", "SET", "client-query-buffer-limit", "1mb") == "OK"
+    control("SET", "big", b"x" * 50_000)
+    reader, writer = server.connect(), server.connect()
+    for client, name in ((reader, "reader"), (writer, "writer")):
+        client("CLIENT", "SETNAME", name)
+    with contextlib.suppress(OSError):
+        for _ in range(1000):
+            reader.send("MGET", *["big"] * 10)
+    with contextlib.suppress(OSError):
+        writer.socket.sendall(b"*3000\r\n" + b"$1000\r\n%b\r\n" % (b"x" * 1000) * 2900)
+    server.until(lambda: "max query buffer length: id=" in server.text()
+                 and "scheduled to be closed ASAP for overcoming of output buffer limits." in server.text())
+    assert "name=*redacted*" in server.text() and "name=reader" not in server.text()
+
+
+def test_the_log_tells_who_asked_for_a_shutdown(start_server) -> None:
+    server = start_server("--hide-user-data-from-log", "no")
+    client = server.connect()
+    client("CLIENT", "SETNAME", "operator")
+    client.send("SHUTDOWN", "NOSAVE")
+    assert server.process.wait(10) == 0
+    assert "User requested shutdown... (user request from 'id=" in server.text()
+    assert "name=operator user=default lib-name= lib-ver=')" in server.text()

@@ -1,8 +1,8 @@
 """Commands of the connection itself that are on the request path: PING, ECHO, SELECT."""
-from libc.stdint cimport int64_t
+from libc.stdint cimport INT32_MAX, INT32_MIN, int64_t
 
 from kv._core.resp.reply cimport reply_array, reply_bulk, reply_ok, reply_status
-from kv._core.runtime.context cimport arg_i64_or_reply, error
+from kv._core.runtime.context cimport arg_range_or_reply, error
 from kv._core.runtime.registry import declare
 from kv._core.runtime.registry cimport native
 from kv._core.runtime.state cimport SESSION_SUBSCRIBED, Context
@@ -36,7 +36,8 @@ declare(native(cmd_echo), "echo", 2, "loading stale fast", group="connection", s
 
 cdef void cmd_select(Context *c) noexcept nogil:
     cdef int64_t index
-    if not arg_i64_or_reply(c, 1, &index):
+    if not arg_range_or_reply(c, 1, INT32_MIN, INT32_MAX, &index,
+                              b"ERR value is out of range, value must between -2147483648 and 2147483647"):
         return
     if not 0 <= index < c.keyspace.count:
         error(c, b"ERR DB index is out of range")

@@ -14,6 +14,9 @@ from kv._core.runtime.registry cimport native
 from kv._core.runtime.registry import container, declare
 from kv._core.runtime.state cimport Context
 
+cdef extern from "<stdio.h>" nogil:
+    int snprintf(char *out, size_t size, const char *form, ...)
+
 
 cdef Slice word_of(int kind, bint on) noexcept nogil:
     if kind == KIND_CHANNEL:
@@ -194,9 +197,16 @@ cdef void count_subscribers(Context *c, int kind) noexcept nogil:
         reply_i64(&c.reply, <int64_t> channel_subscribers(c.runtime, kind, c.argv[i]))
 
 
+cdef void too_many_words(Context *c) noexcept nogil:
+    cdef char text[128]
+    snprintf(text, sizeof(text), b"ERR unknown subcommand or wrong number of arguments for '%.*s'. Try PUBSUB HELP.",
+             <int> c.argv[1].length, c.argv[1].data)
+    error(c, text)
+
+
 cdef void cmd_pubsub_channels(Context *c) noexcept nogil:
     if c.argc > 3:
-        error(c, b"ERR wrong number of arguments for 'pubsub|channels' command")
+        too_many_words(c)
     else:
         list_channels(c, KIND_CHANNEL)
 
@@ -207,7 +217,7 @@ declare(native(cmd_pubsub_channels), "pubsub|channels", -2, "pubsub loading stal
 
 cdef void cmd_pubsub_shardchannels(Context *c) noexcept nogil:
     if c.argc > 3:
-        error(c, b"ERR wrong number of arguments for 'pubsub|shardchannels' command")
+        too_many_words(c)
     else:
         list_channels(c, KIND_SHARD)
 

@@ -4,12 +4,14 @@ The digest is Valkey's: the same data, in whatever order they were written, give
 so that two servers, or a server before and after a restart, can be compared.
 """
 from libc.stdint cimport int64_t, uint8_t, uint64_t
+from libc.string cimport memset
 
 from kv._core.base.buffer cimport Buffer, buffer_free
 from kv._core.base.memory cimport memory_size
 from kv._core.base.numbers cimport FORMAT_DOUBLE_SIZE, format_double
 from kv._core.base.slice cimport Slice, slice_of
-from kv._core.containers.hashtable cimport hashtable_reserve, hashtable_scan
+from kv._core.containers.hashtable cimport (
+    Half, Hashtable, hashtable_chain_lengths, hashtable_rehashing, hashtable_reserve, hashtable_scan)
 from kv._core.containers.listpack cimport (
     LISTPACK_NUMBER_SIZE, Listpack, listpack_bytes, listpack_count, listpack_first, listpack_next, listpack_size_at,
     listpack_slice)
@@ -24,11 +26,15 @@ from kv._core.keyspace.keyspace cimport (
     Database, Key, Keyspace, key_of, keyspace_add, keyspace_changed, keyspace_find, keyspace_idle_seconds,
     keyspace_lfu)
 from kv._core.objects.entry cimport (
-    ENCODING_INT, ENCODING_LISTPACK, ENCODING_QUICKLIST, ENCODING_RAW, TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_STREAM,
+    ENCODING_HASHTABLE, ENCODING_INT, ENCODING_LISTPACK, ENCODING_QUICKLIST, ENCODING_RAW, ENCODING_SKIPLIST,
+    TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_STREAM,
     TYPE_STRING, Entry, Item, entry_access, entry_encoding, entry_encoding_name, entry_expiry,
     entry_key, entry_number, entry_type, entry_word, type_operations)
+from kv._core.objects.hash cimport hash_table
+from kv._core.objects.set cimport set_table
 from kv._core.objects.stream cimport stream_of
 from kv._core.objects.string cimport string_new, string_slice
+from kv._core.objects.zset cimport zset_table
 
 from hashlib import sha1
 
@@ -55,6 +61,37 @@ def populate(Engine engine not None, int database, uint64_t count, bytes prefix 
             value = value[:size].ljust(size, b"\0")
         keyspace_add(keyspace, db, key, string_new(key.name, slice_of(value, len(value)), -1, NULL))
         keyspace_changed(keyspace, db, key.name, 0, NULL)
+
+
+cdef list figures_of(Hashtable *table):
+    """[(buckets, children, elements, chains by their number of elements)] of a table's arrays, the main one first."""
+    cdef uint64_t counts[32]
+    cdef Half *half
+    figures = []
+    for target in range(2 if hashtable_rehashing(table) else 1):
+        half = &table.target if target else &table.main
+        memset(counts, 0, sizeof(counts))
+        hashtable_chain_lengths(table, half, counts, 32)
+        chains = [counts[i] for i in range(32)]
+        figures.append((half.buckets, half.children, sum([length * count for length, count in enumerate(chains)]), chains))
+    return figures
+
+
+def table_figures(Engine engine not None, int database):
+    """What DEBUG HTSTATS shows of a database's table."""
+    return figures_of(&engine.runtime.keyspace.databases[database].keys)
+
+
+def value_table_figures(Engine engine not None, int database, bytes name not None):
+    """The same of the table that a value is; None: no such key; False: it is none."""
+    cdef Entry *entry = entry_of(engine, database, name)
+    if entry == NULL:
+        return None
+    if entry_encoding(entry) == ENCODING_SKIPLIST:
+        return figures_of(zset_table(entry))
+    if entry_encoding(entry) != ENCODING_HASHTABLE:
+        return False
+    return figures_of(set_table(entry) if entry_type(entry) == TYPE_SET else hash_table(entry))
 
 
 cdef Entry *entry_of(Engine engine, int database, bytes name) except? NULL:

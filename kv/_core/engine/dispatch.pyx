@@ -26,7 +26,7 @@ from kv._core.runtime.latency cimport latency_record
 from kv._core.runtime.registry cimport command_find_child
 from kv._core.runtime.state cimport (
     ALERT_CLIENT_LIMIT, ALERT_FEW_REPLICAS, ALERT_LOADING, ALERT_MAXMEMORY, ALERT_MONITORS, ALERT_PAUSED_ALL,
-    ALERT_PAUSED_WRITES, ALERT_WRITE_ERROR, ARENA_SMALL,
+    ALERT_PAUSED_WRITES, ALERT_WRITE_ERROR, ARENA_SMALL, CLOSING_BROWSER, CLOSING_EVICTED,
     COMMAND_ADMIN, COMMAND_DENYOOM, COMMAND_FAST, COMMAND_LOADING, COMMAND_MAY_REPLICATE, COMMAND_NO_AUTH, COMMAND_NO_MULTI,
     COMMAND_PROTECTED, COMMAND_PUBSUB, COMMAND_SKIP_MONITOR, COMMAND_SUBSCRIBED, COMMAND_UNQUEUED, COMMAND_WRITE, ERROR_KINDS,
     SESSION_BLOCKED, SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_IMPORT_SOURCE, SESSION_LOCAL,
@@ -35,6 +35,9 @@ from kv._core.runtime.state cimport (
     SESSION_SUBSCRIBED, SESSION_UNIX, Command, Context, ErrorKind, Request, Runtime, Session)
 from kv._core.runtime.session cimport session_doom
 from kv._core.runtime.transaction cimport Transaction, transaction_end, transaction_fail, transaction_queue
+
+cdef extern from "<strings.h>" nogil:
+    int strncasecmp(const char *a, const char *b, size_t length)
 
 cdef extern from "<stdio.h>" nogil:
     int snprintf(char *out, size_t size, const char *form, ...)
@@ -282,7 +285,11 @@ cdef void run_nested(Context *outer, Command *command, Slice *argv, int argc) no
 cdef bint pass_gates(Context *c) noexcept nogil:
     """Whether the command may be called now; where not, the client was told, or waits."""
     cdef Session *session = c.session
-    if not find_subcommand(c) or not check_arity(c) or not check_protected(c):
+    session.last_command = NULL
+    if not find_subcommand(c):
+        return False
+    session.last_command = c.command
+    if not check_arity(c) or not check_protected(c):
         return False
     if not session.authenticated and not c.command.flags & COMMAND_NO_AUTH:
         return reject(c, b"NOAUTH Authentication required.")
@@ -337,8 +344,9 @@ cdef bint reject(Context *c, const char *text) noexcept nogil:
     """Refuse the command; a transaction that it was meant for is lost, and so is one that EXEC may not run."""
     cdef char whole[600]
     c.command.rejected += 1
-    if is_exec(c.command) and c.session.flags & SESSION_MULTI:
-        snprintf(whole, sizeof(whole), "EXECABORT Transaction discarded because of: %s", text)
+    if is_exec(c.command):
+        snprintf(whole, sizeof(whole), "EXECABORT Transaction discarded because of: %s",
+                 text + 4 if memcmp(text, b"ERR ", 4) == 0 else text)
         transaction_end(c.session)
         text = whole
     else:
@@ -415,7 +423,8 @@ cdef void unknown_subcommand(Context *c) noexcept nogil:
         parent[i] = c.command.name[i] - 32 if c'a' <= c.command.name[i] <= c'z' else c.command.name[i]
     parent[c.command.name_length] = 0
     snprintf(text, sizeof(text), "ERR unknown subcommand '%.*s'. Try %s HELP.", shown(c.argv[1]), c.argv[1].data, parent)
-    reject(c, text)
+    transaction_fail(c.session)
+    error(c, text)
 
 
 cdef inline int shown(Slice word) noexcept nogil:
@@ -427,6 +436,10 @@ cdef void unknown_command(Context *c) noexcept nogil:
     cdef char text[SHOWN_NAME * 2 + 160]
     cdef int length, i
     cdef int args = 0
+    if not c.session.flags & SESSION_LOCAL and (is_word(c.argv[0], b"post", 4) or is_word(c.argv[0], b"host:", 5)):
+        c.runtime.on_closing(c.session, CLOSING_BROWSER)
+        session_doom(c.session)
+        return
     transaction_fail(c.session)
     length = snprintf(text, sizeof(text), "ERR unknown command '%.*s', with args beginning with: ", shown(c.argv[0]),
                       c.argv[0].data)
@@ -436,6 +449,10 @@ cdef void unknown_command(Context *c) noexcept nogil:
         args += snprintf(text + length + args, sizeof(text) - length - args, "'%.*s' ",
                          min(shown(c.argv[i]), SHOWN_NAME - args), c.argv[i].data)
     reply_error(&c.reply, text, length + args)
+
+
+cdef inline bint is_word(Slice word, const char *lower, size_t length) noexcept nogil:
+    return word.length == length and strncasecmp(word.data, lower, length) == 0
 
 
 cdef inline int min(int a, int b) noexcept nogil:
@@ -517,6 +534,6 @@ cdef void evict_clients(Runtime *runtime) noexcept nogil:
         session = footprint_largest(runtime)
         if session == NULL:
             return
-        runtime.on_client_eviction(session)
+        runtime.on_closing(session, CLOSING_EVICTED)
         runtime.statistics.evicted_clients += 1
         session_doom(session)

@@ -14,7 +14,7 @@ cdef class Engine:
     cdef int monitors               # sessions that run MONITOR
     cdef public object on_protocol_error    # called with a session's id, the error, and a view of the input it is in
     cdef public object on_commandlog    # called with what the command log needs of a slow or large command
-    cdef public object on_client_eviction   # called with the id of a session that is closed for room
+    cdef public object on_closing       # called with the id of a session that did not ask to be closed, and why
     cdef public object on_latency       # called with an event of the latency monitor and its milliseconds
     cdef readonly bint active_rehashing  # config activerehashing
     cdef readonly bint active_expire    # DEBUG SET-ACTIVE-EXPIRE

@@ -46,9 +46,10 @@ from kv._core.runtime.session cimport session_doom, session_free, session_new, s
 from kv._core.runtime.state cimport (
     ALERT_CLIENT_LIMIT, ALERT_FEW_REPLICAS, ALERT_LOADING, ALERT_MAXMEMORY, ALERT_MONITORS, ALERT_PAUSED_ALL,
     ALERT_PAUSED_WRITES, ALERT_WRITE_ERROR,
-    ARENA_KEEP, COMMAND_SKIP_COMMANDLOG, CLASS_NORMAL, CLASS_PUBSUB, CLASS_REPLICA, SESSION_BLOCKED,
+    ARENA_KEEP, COMMAND_SKIP_COMMANDLOG, CLASS_NORMAL, CLASS_PUBSUB, CLASS_REPLICA, CLOSING_BROWSER,
+    CLOSING_EVICTED, CLOSING_INPUT, CLOSING_OUTPUT, SESSION_BLOCKED,
     SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_LOOPBACK, SESSION_MONITOR, SESSION_PENDING_INPUT,
-    SESSION_POSTPONED, SESSION_READY, SESSION_UNIX, SESSION_WANTS_WRITE, Context, Runtime, Session)
+    SESSION_POSTPONED, SESSION_READY, SESSION_UNIX, SESSION_WANTS_WRITE, Closing, Context, Runtime, Session)
 from kv._core.runtime.pubsub cimport publish_event, unsubscribe_all
 from kv._core.runtime.observed cimport ObservedKey, observed_find, observing_update
 from kv._core.runtime.transaction cimport touch_watched
@@ -135,7 +136,7 @@ cdef class Engine:
         runtime.on_protocol_error = on_protocol_error
         runtime.on_commandlog = on_commandlog
         runtime.on_monitor = on_monitor
-        runtime.on_client_eviction = on_client_eviction
+        runtime.on_closing = on_closing
         runtime.on_spike = on_spike
         runtime.spike_ticks = INT64_MAX
         runtime.reply_resizing = True
@@ -330,9 +331,9 @@ cdef class Engine:
         elif name == "latency_tracking":
             runtime.latency_tracking = value
         elif name == "commandlog_execution_slower_than":
-            runtime.slow_ticks = <int64_t> (value * runtime.ticks_per_us) if value >= 0 else -1
+            runtime.slow_ticks = ticks_of(runtime, value) if value >= 0 else -1
         elif name == "latency_monitor_threshold":
-            runtime.spike_ticks = <int64_t> (value * 1000 * runtime.ticks_per_us) if value else INT64_MAX
+            runtime.spike_ticks = ticks_of(runtime, value * 1000) if value else INT64_MAX
         elif name == "commandlog_request_larger_than":
             runtime.large_request = value
         elif name == "commandlog_reply_larger_than":
@@ -708,6 +709,12 @@ cdef void tell_commandlog(Context *c, int64_t duration_us, uint64_t request_byte
     engine.on_commandlog(words, lengths, c.argc, c.session.id, duration_us, request_bytes, reply_bytes)
 
 
+cdef int64_t ticks_of(const Runtime *runtime, double us) noexcept nogil:
+    """A duration in ticks; one that no count of ticks can hold is never reached."""
+    cdef double ticks = us * runtime.ticks_per_us
+    return <int64_t> ticks if ticks < 9e18 else INT64_MAX
+
+
 cdef void on_spike(Runtime *runtime, const char *event, int64_t us) noexcept nogil:
     with gil:
         tell_latency_monitor(<Engine> runtime.face, event, us)
@@ -718,15 +725,18 @@ cdef void tell_latency_monitor(Engine engine, const char *event, int64_t us) noe
         engine.on_latency(event.decode(), us // 1000)
 
 
-cdef void on_client_eviction(Session *session) noexcept nogil:
+cdef void on_closing(Session *session, Closing why) noexcept nogil:
     with gil:
-        tell_client_eviction(session)
+        tell_closing(session, why)
 
 
-cdef void tell_client_eviction(Session *session) noexcept:
+cdef void tell_closing(Session *session, Closing why) noexcept:
     engine = <Engine> session.runtime.face
-    if engine.on_client_eviction is not None:
-        engine.on_client_eviction(session.id)
+    if engine.on_closing is not None:
+        engine.on_closing(session.id, CLOSINGS[why])
+
+
+CLOSINGS = {CLOSING_EVICTED: "evicted", CLOSING_INPUT: "input", CLOSING_OUTPUT: "output", CLOSING_BROWSER: "browser"}
 
 
 cdef void on_monitor(Context *c) noexcept nogil:
@@ -743,7 +753,7 @@ cdef void feed_monitors(Context *c) noexcept:
     peer = "lua" if c.session.peer == NULL else c.session.peer.data[:c.session.peer.length].decode()
     if c.session.flags & SESSION_UNIX:
         peer = "unix:" + c.session.local.data[:c.session.local.length].decode().removesuffix(":0")
-    line = f"+{seconds}.{us:06d} [{c.database.id} {peer}] {words}\r\n".encode("latin-1")
+    line = f"+{seconds}.{us:06d} [{c.session.database.id} {peer}] {words}\r\n".encode("latin-1")
     while session != NULL:
         if session.flags & SESSION_MONITOR and session != c.session:
             session_push(session, line, len(line))

@@ -4,8 +4,7 @@ from libc.string cimport memset
 
 from kv._core.base.blob cimport Blob, blob_capacity, blob_copy, blob_free
 from kv._core.base.memory cimport memory_purge, memory_resident, memory_slab_bytes, memory_used
-from kv._core.containers.hashtable cimport Bucket, Hashtable, hashtable_chain_lengths, \
-    hashtable_overhead, hashtable_rehashing
+from kv._core.containers.hashtable cimport Bucket, Hashtable, hashtable_overhead, hashtable_rehashing
 from kv._core.engine.engine cimport Engine
 from kv._core.engine.serve cimport serve_memory
 from kv._core.keyspace.keyspace cimport Database, Keyspace, keyspace_check
@@ -14,7 +13,7 @@ from kv._core.runtime.registry cimport command_at, command_count
 from kv._core.runtime.footprint cimport footprint, footprint_note
 from kv._core.runtime.session cimport session_doom, session_reset
 from kv._core.runtime.state cimport (
-    LATENCY_BUCKETS, SESSION_BLOCKED, SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_IMPORT_SOURCE,
+    LATENCY_BUCKETS, SESSION_BLOCKED, SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_IMPORT_SOURCE, SESSION_REDIRECT,
     SESSION_MONITOR, SESSION_MULTI, SESSION_NO_EVICT, SESSION_NO_TOUCH, SESSION_REPLY_OFF, SESSION_REPLY_SKIP,
     SESSION_REPLY_SKIP_NEXT, SESSION_SUBSCRIBED, SESSION_UNIX, ALERT_MONITORS, Command, Context, Runtime, Session,
     Statistics)
@@ -130,8 +129,13 @@ cdef class SessionInfo:
         return letters or "N"
 
     @property
+    def capabilities(self):
+        """The letters of CLIENT LIST's capa=."""
+        return "r" if self.session().flags & <uint64_t> SESSION_REDIRECT else ""
+
+    @property
     def last_command(self):
-        """Full name of the command that ran last, "NULL" for none."""
+        """Full name of the command that came last, "NULL" for none or one that does not exist."""
         cdef Command *command = self.session().last_command
         return "NULL" if command == NULL else command.name.decode()
 
@@ -163,11 +167,11 @@ cdef class SessionInfo:
         return self.session().output != NULL
 
     def set_flag(self, str name, bint on):
-        """no-evict, no-touch, reply-off, reply-skip, monitor."""
+        """no-evict, no-touch, reply-off, reply-skip, import-source, redirect."""
         cdef uint64_t flag = <uint64_t> {
             "no-evict": SESSION_NO_EVICT, "no-touch": SESSION_NO_TOUCH,
             "reply-off": SESSION_REPLY_OFF | (0 if on else SESSION_REPLY_SKIP | SESSION_REPLY_SKIP_NEXT),
-            "import-source": SESSION_IMPORT_SOURCE, "reply-skip": SESSION_REPLY_SKIP_NEXT}[name]
+            "import-source": SESSION_IMPORT_SOURCE, "reply-skip": SESSION_REPLY_SKIP_NEXT, "redirect": SESSION_REDIRECT}[name]
         if on:
             self.session().flags |= flag
         else:
@@ -176,11 +180,13 @@ cdef class SessionInfo:
             footprint_note(self.session())
 
     def monitor(self):
-        """From now on the session is fed every command."""
-        if not self.session().flags & SESSION_MONITOR:
-            self.session().flags |= SESSION_MONITOR
-            self.engine.monitors += 1
-            self.engine.set_alert(ALERT_MONITORS, True)
+        """From now on the session is fed every command. False where it was already."""
+        if self.session().flags & SESSION_MONITOR:
+            return False
+        self.session().flags |= SESSION_MONITOR
+        self.engine.monitors += 1
+        self.engine.set_alert(ALERT_MONITORS, True)
+        return True
 
     def kill(self):
         """Close the connection: at once, or after its reply where its own command runs."""
@@ -302,14 +308,14 @@ def command_figures(Engine engine not None):
 
 
 def latency_figures(Engine engine not None):
-    """{full name: counts by bucket} of the commands that have a histogram (see runtime/latency)."""
+    """{full name: its counters, copied} of the commands that have a histogram (see runtime/latency)."""
     cdef Command *command
     cdef int i
     figures = {}
     for i in range(command_count()):
         command = command_at(i)
         if command.latency != NULL:
-            figures[command.name.decode()] = [command.latency[bucket] for bucket in range(LATENCY_BUCKETS)]
+            figures[command.name.decode()] = (<const char *> command.latency)[:LATENCY_BUCKETS * sizeof(command.latency[0])]
     return figures
 
 
@@ -369,19 +375,6 @@ def memory_figures(Engine engine not None):
             "slabs": memory_slab_bytes(), "tables": tables, "clients": clients, "arena": runtime.arena.capacity,
             "effects": runtime.effects.capacity, "reading": serve_memory(),
             "lazyfree_pending": lazyfree_pending_objects(), "lazyfreed": lazyfree_freed_objects()}
-
-
-def table_figures(Engine engine not None, int database):
-    """[(buckets, children, elements in chains by length, rehashing)] of a database's table, main array first."""
-    cdef Hashtable *table = &engine.runtime.keyspace.databases[database].keys
-    cdef uint64_t counts[32]
-    figures = []
-    for half in range(2 if hashtable_rehashing(table) else 1):
-        memset(counts, 0, sizeof(counts))
-        hashtable_chain_lengths(table, &table.target if half else &table.main, counts, 32)
-        figures.append(((table.target if half else table.main).buckets,
-                        (table.target if half else table.main).children, [counts[i] for i in range(32)]))
-    return figures
 
 
 def table_bytes(Engine engine not None, int database):

@@ -34,7 +34,7 @@ from kv._core.runtime.registry cimport command_find, command_find_child
 from kv._core.runtime.session cimport (
     session_arena_share, session_doom, session_mark_ready, session_note_replies, session_spill)
 from kv._core.runtime.state cimport (
-    ALERT_PAUSED_ALL, ALERT_PAUSED_WRITES, COMMAND_MAY_REPLICATE, COMMAND_WRITE, SESSION_BLOCKED,
+    ALERT_PAUSED_ALL, ALERT_PAUSED_WRITES, CLOSING_INPUT, COMMAND_MAY_REPLICATE, COMMAND_WRITE, SESSION_BLOCKED,
     SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_MULTI, SESSION_POSTPONED, Command, Request, Runtime, Session)
 from kv._core.runtime.transaction cimport Transaction
 
@@ -149,6 +149,7 @@ cdef size_t queued_bytes(const Session *session) noexcept nogil:
 cdef void refuse_input(Session *session) noexcept nogil:
     """More than client-query-buffer-limit."""
     session.runtime.statistics.query_limit_closed += 1
+    session.runtime.on_closing(session, CLOSING_INPUT)
     session_doom(session)
 
 

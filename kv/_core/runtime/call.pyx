@@ -77,6 +77,12 @@ cdef class Call:
         return self.alive().command.name.decode()
 
     @property
+    def subcommand(self):
+        """The subcommand's name as the client wrote it."""
+        cdef Context *c = self.alive()
+        return c.argv[1].data[:c.argv[1].length].decode("utf-8", "surrogateescape")
+
+    @property
     def resp(self):
         """The client's RESP version, 2 or 3."""
         return self.alive().session.resp

@@ -277,19 +277,19 @@ kept_names = []
 
 
 def rename_commands(dict renames):
-    """Apply rename-command: {name: new name, or "" to take the command away}. Raises ValueError, naming what is
-    wrong."""
+    """Apply rename-command: {name: new name, or "" to take the command away}. Raises ValueError with the
+    complaint."""
     names = {d.name.encode(): d.id for d in by_id if "|" not in d.name}
     for index in names.values():
         commands[<int> index].disabled = False
     for old, new in renames.items():
         index = names.pop(old.lower().encode(), None)
         if index is None:
-            raise ValueError(f"No such command '{old}'")
+            raise ValueError("No such command in rename-command")
         if new == "":
             commands[<int> index].disabled = True
         elif new.lower().encode() in names:
-            raise ValueError(f"Target command name '{new}' already exists")
+            raise ValueError("Target command name already exists")
         else:
             names[new.lower().encode()] = index
     fill_table(names)

@@ -19,7 +19,7 @@ from kv._core.base.platform cimport unlikely
 from kv._core.resp.parser cimport parser_free, parser_init
 from kv._core.runtime.footprint cimport footprint_forget, footprint_note
 from kv._core.runtime.state cimport (
-    ARENA_SHARE, CLASS_NORMAL, OUTPUT_BLOCK, OUTPUT_BLOCK_LEAST, SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED,
+    ARENA_SHARE, CLASS_NORMAL, CLOSING_OUTPUT, OUTPUT_BLOCK, OUTPUT_BLOCK_LEAST, SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED,
     SESSION_IN_DOOMED, SESSION_MONITOR, SESSION_NO_EVICT, SESSION_NO_TOUCH, SESSION_PENDING_INPUT, SESSION_READY,
     SESSION_REPLY_OFF, SESSION_REPLY_SKIP,
     SESSION_REPLY_SKIP_NEXT, UNAUTHENTICATED_OUTPUT, OutputBlock, OutputLimit, Runtime, Session)
@@ -213,10 +213,16 @@ cdef void check_hard_limit(Session *session) noexcept nogil:
     if not session.trusted and session.output_bytes >= UNAUTHENTICATED_OUTPUT:
         session_doom(session)
     elif unlikely(limit.hard and session.output_bytes >= limit.hard):
-        session.runtime.statistics.output_limit_closed += 1
-        session_doom(session)
+        close_for_output(session)
     elif limit.soft:
         session_check_soft_limit(session)
+
+
+cdef void close_for_output(Session *session) noexcept nogil:
+    """More output than its limit allows."""
+    session.runtime.statistics.output_limit_closed += 1
+    session.runtime.on_closing(session, CLOSING_OUTPUT)
+    session_doom(session)
 
 
 cdef size_t session_arena_share(const Session *session) noexcept nogil:
@@ -237,8 +243,7 @@ cdef void session_check_soft_limit(Session *session) noexcept nogil:
     elif session.soft_limit_since_ms == 0:
         session.soft_limit_since_ms = now
     elif now - session.soft_limit_since_ms > limit.soft_seconds * 1000 and not session.flags & SESSION_DOOMED:
-        session.runtime.statistics.output_limit_closed += 1
-        session_doom(session)
+        close_for_output(session)
 
 
 # -- sending ------------------------------------------------------------------------------------------------------

@@ -59,9 +59,16 @@ cdef enum SessionFlag:
     SESSION_PENDING_INPUT = 1 << 17     # has complete requests left from an earlier turn
     SESSION_LOOPBACK = 1 << 18          # its peer is this machine
     SESSION_IMPORT_SOURCE = 1 << 19     # CLIENT IMPORT-SOURCE: sees keys whose time has come
+    SESSION_REDIRECT = 1 << 20          # CLIENT CAPA REDIRECT
     # what the dispatcher's short way does not know
     SESSION_SPECIAL = SESSION_IMPORT_SOURCE | SESSION_REPLY_OFF | SESSION_REPLY_SKIP | SESSION_REPLY_SKIP_NEXT \
         | SESSION_MULTI | SESSION_SUBSCRIBED | SESSION_NO_TOUCH | SESSION_LOCAL
+
+cdef enum Closing:              # why a session is closed that did not ask for it
+    CLOSING_EVICTED             # maxmemory-clients
+    CLOSING_INPUT               # client-query-buffer-limit
+    CLOSING_OUTPUT              # client-output-buffer-limit
+    CLOSING_BROWSER             # it sends what only a browser does
 
 cdef enum Alert:                # why the dispatcher must look closer at each command
     ALERT_LOADING = 1 << 0      # the dataset is being read
@@ -323,4 +330,4 @@ cdef struct Runtime:
     void (*on_commandlog)(Context *c, int64_t duration_us, uint64_t reply_bytes) noexcept nogil
     void (*on_monitor)(Context *c) noexcept nogil
     void (*on_spike)(Runtime *runtime, const char *event, int64_t us) noexcept nogil
-    void (*on_client_eviction)(Session *session) noexcept nogil
+    void (*on_closing)(Session *session, Closing why) noexcept nogil    # before a session is closed that did not ask for it

@@ -21,27 +21,33 @@ def me(call):
     return session(call.engine, call.session_id)
 
 
+def shown(word: bytes, hide: bool = False) -> str:
+    return HIDDEN if hide else word.decode("utf-8", "surrogateescape")
+
+
+def describe_briefly(client, hide: bool) -> str:
+    """Who a client is, for the log; `hide` is hide-user-data-from-log."""
+    return (f"id={client.id} addr={client.peer} laddr={client.local} fd={client.fd} name={shown(client.name, hide)} "
+            f"user={shown(client.user, hide)} lib-name={shown(client.library_name)} lib-ver={shown(client.library_version)}")
+
+
 def describe(client, running_name: str | None = None, request_bytes: int = 0, hide: bool = False) -> str:
-    """The line of CLIENT LIST; of the running client the command and the bytes of its words are told from outside. Without
-    what users have chosen, where it is hidden."""
+    """The line of CLIENT LIST; of the running client the command and the bytes of its words are told from outside."""
     figures = client.figures
     figures["argv-mem"] += request_bytes
     figures["tot-mem"] += request_bytes
     events = "rw" if client.writable else "r"
-    name = HIDDEN if hide else client.name.decode("utf-8", "surrogateescape")
-    user = HIDDEN if hide else client.user.decode("utf-8", "surrogateescape")
     return (
-        f"id={client.id} addr={client.peer} laddr={client.local} fd={client.fd} name={name} age={client.age_seconds} "
-        f"idle={client.idle_seconds} flags={client.flags} capa= db={client.database} "
+        f"id={client.id} addr={client.peer} laddr={client.local} fd={client.fd} name={shown(client.name, hide)} "
+        f"age={client.age_seconds} idle={client.idle_seconds} flags={client.flags} capa={client.capabilities} db={client.database} "
         f"sub={figures['sub']} psub={figures['psub']} ssub={figures['ssub']} "
         f"multi={figures['multi']} watch={figures['watch']} "
         f"qbuf={figures['qbuf']} qbuf-free={figures['qbuf-free']} argv-mem={figures['argv-mem']} multi-mem={figures['multi-mem']} "
         f"rbs={figures['rbs']} rbp={figures['rbp']} "
         f"obl={figures['obl']} oll={figures['oll']} omem={figures['omem']} tot-mem={figures['tot-mem']} events={events} "
-        f"cmd={running_name or client.last_command} user={user} redir=-1 "
-        f"resp={client.resp} lib-name={client.library_name.decode('utf-8', 'surrogateescape')} "
-        f"lib-ver={client.library_version.decode('utf-8', 'surrogateescape')} tot-net-in={figures['tot-net-in']} "
-        f"tot-net-out={figures['tot-net-out']} tot-cmds={figures['tot-cmds']}")
+        f"cmd={running_name or client.last_command} user={shown(client.user, hide)} redir=-1 "
+        f"resp={client.resp} lib-name={shown(client.library_name)} lib-ver={shown(client.library_version)} "
+        f"tot-net-in={figures['tot-net-in']} tot-net-out={figures['tot-net-out']} tot-cmds={figures['tot-cmds']}")
 
 
 def line_of(call, client) -> str:
@@ -247,10 +253,9 @@ def client_no_touch(call):
          summary="Lets the caller see keys whose time has come, while keys are imported.",
          args="(enabled: ON | OFF)")
 def client_import_source(call):
-    on = switch(call)
-    if on and not call.server.config.import_mode:
+    if call.word(0) != "off" and not call.server.config.import_mode:
         raise ReplyError("ERR Server is not in import mode")
-    me(call).set_flag("import-source", on)
+    me(call).set_flag("import-source", switch(call))
     return OK
 
 
@@ -312,6 +317,9 @@ def client_unblock(call):
 @command("client|capa", -3, PLAIN, since="8.0.0", summary="Says what the client is able to do.",
          args="capability...", **CONNECTION)
 def client_capa(call):
+    """What is not known is no mistake: a later server may know it."""
+    if any(word.lower() == b"redirect" for word in call.args):
+        me(call).set_flag("redirect", True)
     return OK
 
 
@@ -319,6 +327,7 @@ declare_help("client", "connection", "5.0.0", "loading stale", [
     "CAPA <option> [<option> ...]", "    What the client is able to do: REDIRECT.",
     "GETNAME", "    The name of the caller's connection.",
     "ID", "    The id of the caller's connection.",
+    "IMPORT-SOURCE (ON|OFF)", "    Let the caller see keys whose time has come, while keys are imported.",
     "INFO", "    The caller's line of CLIENT LIST.",
     "KILL <ip:port>", "    Close the connection from an address.",
     "KILL <option> <value> [<option> <value> ...]",

@@ -33,7 +33,8 @@ def count_at(call, index: int) -> int:
          tips="request_policy:all_nodes nondeterministic_output", summary="Entries of a log.",
          args="count:integer (type: slow | large-request | large-reply)")
 def commandlog_get(call):
-    return call.server.commandlog.get(kind_at(call, 1), count_at(call, 0))
+    count = count_at(call, 0)
+    return call.server.commandlog.get(kind_at(call, 1), count)
 
 
 @command("commandlog|len", 3, FLAGS, group="server", since="8.1.0", complexity="O(1)",
@@ -56,6 +57,8 @@ def commandlog_reset(call):
          history=["4.0.0 Shows the client's address and name."],
          deprecated="8.1.0 `COMMANDLOG GET <count> SLOW`", args="[count:integer]")
 def slowlog_get(call):
+    if len(call.args) > 1:
+        raise ReplyError(f"ERR unknown subcommand or wrong number of arguments for '{call.subcommand}'. Try SLOWLOG HELP.")
     count = count_at(call, 0) if call.args else DEFAULT_COUNT
     return call.server.commandlog.get("slow", count)
 

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from kv._core.engine.inspect import reset_statistics
-from kv._core.runtime.call import OK, ReplyError
+from kv._core.runtime.call import OK, SYNTAX_ERROR, ReplyError
 from kv._core.runtime.registry import command, container
 
 from ..config import ConfigError
@@ -29,7 +29,7 @@ def config_get(call):
 def config_set(call):
     words = [text(word) for word in call.args]
     if len(words) % 2:
-        raise ReplyError("ERR wrong number of arguments for 'config|set' command")
+        raise ReplyError(SYNTAX_ERROR)
     pairs = list(zip(words[::2], words[1::2], strict=True))
     call.redact(*[2 * index + 1 for index, (name, _) in enumerate(pairs) if call.server.config.is_sensitive(name)])
     try:

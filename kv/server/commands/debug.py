@@ -5,7 +5,6 @@ import os
 import time
 
 from kv._core.engine import crash
-from kv._core.engine.inspect import table_figures
 from kv._core.runtime.call import OK, BigNumber, ReplyError, Status, Verbatim
 from kv._core.runtime.registry import command
 
@@ -15,6 +14,9 @@ from ..config.option import parse_integer, parse_memory
 from ..log import log
 
 SUBCOMMANDS: dict[str, tuple] = {}
+USAGES: dict[str, str] = {}  # what HELP shows after a subcommand's name
+NO_POSITIVE = "ERR value is out of range, must be positive"
+SLEEP_LIMIT_S = 1e6
 NO_KEY = "ERR no such key"
 
 
@@ -25,12 +27,32 @@ def core():
     return kv._core.engine.debug
 
 
-def subcommand(name: str, least: int = 0, most: int | None = None):
+def subcommand(name: str, least: int = 0, most: int | None = None, usage: str = ""):
     """Decorator: DEBUG <name>, with at least and at most so many further words."""
     def decorate(function):
         SUBCOMMANDS[name] = function, least, least if most is None else most
+        USAGES[name] = usage
         return function
     return decorate
+
+
+def leading(kind: type, word: bytes):
+    """The number a word begins with, 0 if with none: so C's atoi and strtod read the words of DEBUG's switches."""
+    for end in range(min(len(word), 32), 0, -1):
+        try:
+            return kind(word[:end])
+        except ValueError:
+            continue
+    return kind(0)
+
+
+def is_on(word: bytes) -> bool:
+    return leading(int, word) != 0
+
+
+def unknown(call) -> ReplyError:
+    shown = call.args[0].decode("utf-8", "surrogateescape")[:128]
+    return ReplyError(f"ERR unknown subcommand or wrong number of arguments for '{shown}'. Try DEBUG HELP.")
 
 
 @command("debug", -2, "admin noscript loading stale protected syscmd", group="server", since="1.0.0",
@@ -39,38 +61,40 @@ def debug(call):
     name = call.word(0)
     function, least, most = SUBCOMMANDS.get(name, (None, 0, 0))
     if function is None or not least <= len(call.args) - 1 <= most:
-        shown = call.args[0].decode("utf-8", "surrogateescape")[:128]
-        raise ReplyError(f"ERR unknown subcommand or wrong number of arguments for '{shown}'. Try DEBUG HELP.")
+        raise unknown(call)
     return function(call, *call.args[1:])
 
 
-@subcommand("sleep", 1)
+@subcommand("sleep", 1, usage="<seconds>")
 def debug_sleep(call, seconds):
-    time.sleep(float(seconds))
+    duration = leading(float, seconds)
+    if 0 < duration < SLEEP_LIMIT_S:
+        time.sleep(duration)
     return OK
 
 
-@subcommand("log", 1)
+@subcommand("log", 1, usage="<message>")
 def debug_log(call, text):
     log("warning", f"DEBUG LOG: {text.decode('utf-8', 'replace')}")
     return OK
 
 
-@subcommand("error", 1)
+@subcommand("error", 1, usage="<string>")
 def debug_error(call, text):
     raise ReplyError(text.decode("utf-8", "surrogateescape").replace("\r", " ").replace("\n", " "))
 
 
-@subcommand("populate", 1, 3)
+@subcommand("populate", 1, 3, usage="<count> [<prefix>] [<size>]")
 def debug_populate(call, count, prefix=b"key", size=b"0"):
-    count, size = call.integer(1), int(size)
-    if count < 0 or size < 0:
-        raise ReplyError("ERR value is out of range, must be positive")
-    core().populate(call.engine, call.database, count, prefix, size)
+    count = call.integer(1, NO_POSITIVE)
+    room = call.integer(3, NO_POSITIVE) if len(call.args) > 3 else 0
+    if count < 0 or room < 0:
+        raise ReplyError(NO_POSITIVE)
+    core().populate(call.engine, call.database, count, prefix, room)
     return OK
 
 
-@subcommand("object", 1, 2)
+@subcommand("object", 1, 2, usage="<key> [fast]")
 def debug_object(call, key, fast=b""):
     line = core().object_line(call.engine, call.database, key, fast.lower() == b"fast")
     if line is None:
@@ -78,7 +102,7 @@ def debug_object(call, key, fast=b""):
     return Status(line)
 
 
-@subcommand("sdslen", 1)
+@subcommand("sdslen", 1, usage="<key>")
 def debug_sdslen(call, key):
     sizes = core().string_sizes(call.engine, call.database, key)
     if sizes is None:
@@ -90,12 +114,12 @@ def debug_sdslen(call, key):
                   f"val_sds_avail:{max(0, own_bytes - value_bytes - 8)} val_alloc:{own_bytes}")
 
 
-@subcommand("listpack", 1)
+@subcommand("listpack", 1, usage="<key>")
 def debug_listpack(call, key):
     return show(core().listpack_text(call.engine, call.database, key), "listpack")
 
 
-@subcommand("quicklist", 1, 2)
+@subcommand("quicklist", 1, 2, usage="<key> [0|1]")
 def debug_quicklist(call, key, full=b"0"):
     text = core().quicklist_text(call.engine, call.database, key, (parse_integer(full.decode("latin-1")) or 0) != 0)
     return show(text, "quicklist")
@@ -111,7 +135,7 @@ def show(text: str | None | bool, encoding: str) -> Status:
     return Status(f"{encoding.capitalize()} structure printed on stdout")
 
 
-@subcommand("quicklist-packed-threshold", 1)
+@subcommand("quicklist-packed-threshold", 1, usage="<size>")
 def debug_quicklist_packed_threshold(call, size):
     count = parse_memory(size.decode("latin-1"))
     if count is None or count > (1 << 32) - (1 << 20):
@@ -125,7 +149,7 @@ def debug_digest(call):
     return Status(core().digest(call.engine))
 
 
-@subcommand("digest-value", 0, 1 << 20)
+@subcommand("digest-value", 0, 1 << 20, usage="<key> [<key> ...]")
 def debug_digest_value(call, *keys):
     return [Status(core().digest_value(call.engine, call.database, key)) for key in keys]
 
@@ -139,47 +163,62 @@ def debug_config_rewrite_force_all(call):
     return OK
 
 
-@subcommand("set-active-expire", 1)
+@subcommand("set-active-expire", 1, usage="<0|1>")
 def debug_set_active_expire(call, switch):
-    call.engine.configure(active_expire=int(switch) != 0)
+    call.engine.configure(active_expire=is_on(switch))
     return OK
 
 
-@subcommand("dict-resizing", 1)
+@subcommand("dict-resizing", 1, usage="<0|1>")
 def debug_dict_resizing(call, switch):
-    call.engine.configure(hash_resize=int(switch) != 0)
+    call.engine.configure(hash_resize=is_on(switch))
     return OK
 
 
-@subcommand("pause-cron", 1)
+@subcommand("pause-cron", 1, usage="<0|1>")
 def debug_pause_cron(call, switch):
-    call.server.cron_paused = int(switch) != 0
+    call.server.cron_paused = is_on(switch)
     return OK
 
 
-@subcommand("client-enforce-reply-list", 1)
+@subcommand("client-enforce-reply-list", 1, usage="<0|1>")
 def debug_client_enforce_reply_list(call, switch):
-    call.engine.configure(enforce_reply_list=int(switch) != 0)
+    call.engine.configure(enforce_reply_list=is_on(switch))
     return OK
 
 
-@subcommand("replybuffer", 2)
+@subcommand("replybuffer", 2, usage="<PEAK-RESET-TIME NEVER|RESET|<ms>|RESIZING <0|1>>")
 def debug_replybuffer(call, option, value):
     """How the room of clients' replies follows what they are sent (CLIENT LIST: rbs, rbp)."""
     name, word = option.lower(), value.lower()
     if name == b"resizing":
-        call.engine.configure(reply_resizing=call.integer(2) != 0)
+        call.engine.configure(reply_resizing=is_on(value))
     elif name == b"peak-reset-time":
         times = {b"never": -1, b"reset": None}
         call.engine.configure(reply_peak_reset_ms=times[word] if word in times else call.integer(2))
     else:
-        raise ReplyError("ERR syntax error")
+        raise unknown(call)
     return OK
 
 
-@subcommand("htstats", 1, 2)
+@subcommand("htstats", 1, 2, usage="<dbid> [full]")
 def debug_htstats(call, number, full=b""):
-    return Verbatim(table_text(call, int(number)))
+    database = call.integer(1)
+    if not 0 <= database < call.server.config.databases:
+        raise ReplyError("ERR Out of range database")
+    figures = core().table_figures(call.engine, database)
+    text = tables_text(figures, full.lower() == b"full") if figures[0][0] else ""
+    return Verbatim(f"[Dictionary HT]\n{text}[Expires HT]\n")
+
+
+@subcommand("htstats-key", 1, 2, usage="<key> [full]")
+def debug_htstats_key(call, key, full=b""):
+    figures = core().value_table_figures(call.engine, call.database, key)
+    if figures is None:
+        raise ReplyError(NO_KEY)
+    if not figures:
+        raise ReplyError("ERR The value stored at the specified key is not represented using an hash table")
+    return Verbatim(tables_text(figures, full.lower() == b"full"))
 
 
 def capacity(buckets: int) -> int:
@@ -187,22 +226,17 @@ def capacity(buckets: int) -> int:
     return buckets * 115 // 16
 
 
-def table_text(call, number: int) -> str:
-    if not 0 <= number < call.server.config.databases:
-        raise ReplyError("ERR Out of range database")
-    text = "[Dictionary HT]\n"
-    figures = table_figures(call.engine, number)
-    for index, (buckets, children, lengths) in enumerate(figures):
-        elements = sum(length * count for length, count in enumerate(lengths))
-        role = "main hash table" if index == 0 else "rehashing target"
-        if not elements:
-            text += f"Hash table {index} stats ({role}):\nNo stats available for empty hash tables\n"
-            continue
-        text += (f"Hash table {index} stats ({role}):\n table size: {capacity(buckets)}\n number of elements: {elements}\n"
-                 f" top-level buckets: {buckets}\n child buckets: {children}\n chain length distribution:\n")
-        text += "".join([f"   {length}: {count} ({100 * count / buckets:.2f}%)\n"
-                         for length, count in enumerate(lengths) if count])
-    return text + "[Expires HT]\n"
+def tables_text(figures: list[tuple], full: bool) -> str:
+    text = ""
+    for index, (buckets, children, elements, chains) in enumerate(figures):
+        text += f"Hash table {index} stats ({'rehashing target' if index else 'main hash table'}):\n"
+        text += f" table size: {capacity(buckets)}\n number of entries: {elements}\n"
+        if full:
+            text += (f" top-level buckets: {buckets}\n child buckets: {children}\n"
+                     " chain length distribution, in entries:\n")
+            text += "".join([f"   {length}: {count} ({100 * count / buckets:.2f}%)\n"
+                             for length, count in enumerate(chains) if count])
+    return text
 
 
 @subcommand("change-repl-id", 0)
@@ -211,10 +245,10 @@ def debug_change_repl_id(call):
     return OK
 
 
-@subcommand("restart", 0, 1)
-@subcommand("crash-and-recover", 0, 1)
+@subcommand("restart", 0, 1, usage="[<milliseconds>]")
+@subcommand("crash-and-recover", 0, 1, usage="[<milliseconds>]")
 def debug_restart(call, delay=b"0"):
-    time.sleep(int(delay) / 1000)
+    time.sleep(max(0, leading(int, delay)) / 1000)
     call.server.restart()
     return OK
 
@@ -239,7 +273,7 @@ def debug_oom(call):
     crash.crash_by_memory()
 
 
-@subcommand("protocol", 1)
+@subcommand("protocol", 1, usage="<type>")
 def debug_protocol(call, kind):
     kinds = {
         b"string": b"Hello World", b"integer": 12345, b"double": 3.141, b"null": None, b"array": [0, 1, 2],
@@ -249,13 +283,13 @@ def debug_protocol(call, kind):
     name = kind.lower()
     if name == b"push":
         call.push([b"server-cpu-usage", 42])
-        return Status("")
+        return b"Some real reply following the push reply"
     if name == b"attrib":
         call.attribute({b"key-popularity": [b"key:123", 90]})
         return b"Some real reply following the attribute"
     if name not in kinds:
         raise ReplyError("ERR Wrong protocol type name. Please use one of the following: "
-                         "string|integer|double|null|array|set|map|attrib|push|verbatim|true|false")
+                         "string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false")
     return kinds[name]
 
 
@@ -269,7 +303,7 @@ def debug_loadaof(call):
     return OK
 
 
-@subcommand("reload", 0, 3)
+@subcommand("reload", 0, 3, usage="[option ...]")
 def debug_reload(call, *options):
     words = [word.lower() for word in options]
     if any(word not in (b"merge", b"noflush", b"nosave") for word in words):
@@ -284,13 +318,13 @@ def debug_reload(call, *options):
     return OK
 
 
-@subcommand("aof-flush-sleep", 1)
+@subcommand("aof-flush-sleep", 1, usage="<microsec>")
 def debug_aof_flush_sleep(call, us):
-    call.server.aof.writer.flush_sleep_us = int(us)
+    call.server.aof.writer.flush_sleep_us = max(0, leading(int, us))
     return OK
 
 
 @subcommand("help", 0)
 def debug_help(call):
     return [Status("DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"),
-            *[Status(name.upper()) for name in sorted(SUBCOMMANDS)]]
+            *[Status(f"{name.upper()} {USAGES[name]}".rstrip()) for name in sorted(SUBCOMMANDS)]]

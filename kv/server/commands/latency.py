@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from kv._core.engine.inspect import latency_figures
 from kv._core.runtime.call import ReplyError, Verbatim
-from kv._core.runtime.latency import histogram_us
+from kv._core.runtime.latency import calls_of, histogram_us
 from kv._core.runtime.registry import command, container
 
 from .help import declare_help
@@ -53,11 +53,11 @@ def latency_reset(call):
 @command("latency|histogram", -2, FLAGS, group="server", since="7.0.0", complexity="O(N)", tips=TIPS,
          summary="How long commands take, cumulated by powers of two.", args="[command...]")
 def latency_histogram(call):
-    figures = {name: counts for name, counts in latency_figures(call.engine).items() if any(counts)}
+    figures = {name: counts for name, counts in latency_figures(call.engine).items() if calls_of(counts)}
     if call.args:
         figures = {name: counts for word in call.args for name, counts in figures.items()
                    if name == shown(word) or name.startswith(shown(word) + "|")}
-    return {name: {"calls": sum(counts), "histogram_usec": histogram_us(counts)} for name, counts in figures.items()}
+    return {name: {"calls": calls_of(counts), "histogram_usec": histogram_us(counts)} for name, counts in figures.items()}
 
 
 def shown(word: bytes) -> str:

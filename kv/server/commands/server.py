@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import time
 
+from kv import VALKEY_VERSION
 from kv._core.engine.inspect import session
 from kv._core.runtime.call import NO_REPLY, OK, SYNTAX_ERROR, ReplyError, Status, Verbatim
 from kv._core.runtime.registry import command
@@ -10,6 +11,7 @@ from kv._core.runtime.registry import command
 from ..aof import RewriteError
 from ..info import Info
 from ..log import log
+from .clients import describe_briefly
 from .help import declare_help
 
 declare_help("pubsub", "pubsub", "6.2.0", "loading stale", [
@@ -44,8 +46,19 @@ def lastsave(call):
 @command("monitor", 1, "admin noscript loading stale", group="server", since="1.0.0", complexity="O(1)",
          summary="Shows every command that the server runs.")
 def monitor(call):
-    session(call.engine, call.session_id).monitor()
-    return OK
+    if call.engine.in_transaction:
+        raise ReplyError("ERR MONITOR isn't allowed for DENY BLOCKING client")
+    return OK if session(call.engine, call.session_id).monitor() else NO_REPLY
+
+
+@command("lolwut", -1, "readonly fast", group="server", since="5.0.0", complexity="O(1)", summary="The version, for fun.",
+         args="[VERSION version:integer]")
+def lolwut(call):
+    """Clients look for these words; the drawings of other servers' versions are theirs."""
+    if len(call.args) > 1 and call.word(0) == "version":
+        for index in range(1, len(call.args)):
+            call.integer(index)
+    return Verbatim(f"Redis ver. {VALKEY_VERSION}\n")
 
 
 @command("bgrewriteaof", 1, "admin noscript no_async_loading", group="server", since="1.0.0", complexity="O(1)",
@@ -72,7 +85,8 @@ def shutdown(call):
     if b"abort" in words:
         raise ReplyError("ERR No shutdown in progress.")
     client = session(call.engine, call.session_id)
-    log("notice", f"User requested shutdown... (user request from '{client.peer} {client.user.decode()}')")
+    who = describe_briefly(client, call.server.config.hide_user_data_from_log)
+    log("notice", f"User requested shutdown... (user request from '{who}')")
     if not call.server.shutdown.stop(force=b"force" in words):
         raise ReplyError("ERR Errors trying to SHUTDOWN. Check logs.")
     return NO_REPLY

@@ -169,7 +169,7 @@ class Config:
             if option.flags & DENY_LOADING and loading:
                 title = "Redis" if self.extended_redis_compatibility else "Valkey"
                 raise ConfigError(f"LOADING {title} is loading the dataset in memory")
-            if any(option is other for _, other, _ in changes):
+            if any(name.lower() == other for other, _, _ in changes):    # its other name counts as another option
                 raise refusal(name, "duplicate parameter")
             changes.append((name.lower(), option, text))
         return changes

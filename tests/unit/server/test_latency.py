@@ -1,10 +1,11 @@
 """The latency monitor: samples, drawing, advice."""
 from __future__ import annotations
 
+from array import array
 from types import SimpleNamespace
 
 import pytest
-from kv._core.runtime.latency import histogram_us
+from kv._core.runtime.latency import calls_of, histogram_us, percentile_us
 
 from kv.server import latency
 from kv.server.latency import Event, LatencyMonitor, age, draw
@@ -89,6 +90,23 @@ def test_histogram_cumulates_by_powers_of_two():
     counts = [0] * (27 * 32)
     for ns, calls in ((500, 2), (1500, 1), (40_000, 3), (1 << 40, 1)):
         counts[bucket(ns)] += calls
-    assert list(histogram_us(counts).items())[:3] == [(1, 2), (2, 3), (66, 6)]
-    assert list(histogram_us(counts).values())[-1] == 7 and len(histogram_us(counts)) == 4
-    assert histogram_us([0] * (27 * 32)) == {}
+    packed = array("I", counts).tobytes()
+    assert list(histogram_us(packed).items())[:3] == [(1, 2), (2, 3), (66, 6)]
+    assert list(histogram_us(packed).values())[-1] == 7 and len(histogram_us(packed)) == 4
+    assert histogram_us(bytes(len(packed))) == {}
+    assert calls_of(packed) == 7 and calls_of(bytes(len(packed))) == 0
+
+
+def test_percentiles_are_the_tops_of_their_buckets():
+    counts = [0] * (27 * 32)
+    for ns, calls in ((10_000, 90), (1_000_000, 9), (50_000_000, 1)):
+        counts[bucket(ns)] += calls
+    packed = array("I", counts).tobytes()
+    for percent, us in ((50, 10), (90, 10), (91, 1000), (99, 1000), (99.9, 50_000), (100, 50_000)):
+        assert us <= percentile_us(packed, percent) <= us * 1.04
+    assert percentile_us(bytes(len(packed)), 50) == 0
+
+
+def test_counters_of_another_length_are_refused():
+    with pytest.raises(ValueError):
+        calls_of(b"1234")

@@ -163,10 +163,10 @@ def test_refusals_change_nothing(pairs, reply):
     assert everything(config) == before
 
 
-def test_an_older_name_and_the_present_one_are_duplicates():
-    assert refused(Config(), ("slave-priority", "1"), ("replica-priority", "2")) == failed(
-        "replica-priority", "duplicate parameter"
-    )
+def test_an_older_name_and_the_present_one_are_no_duplicates():
+    config = Config()
+    config.set_many([("slave-priority", "1"), ("replica-priority", "2")])
+    assert config.replica_priority == 2
 
 
 @pytest.mark.parametrize(
