@@ -6,7 +6,7 @@ from kv._core.base.slice cimport Slice, slice_of
 from kv._core.base.buffer cimport Buffer, buffer_free
 from kv._core.containers.hashtable cimport hashtable_scan
 from kv._core.resp.reply cimport Reply, reply_array, reply_bulk, reply_i64, reply_null, reply_push, reply_raw
-from kv._core.runtime.context cimport error
+from kv._core.runtime.context cimport error, subcommand_error
 from kv._core.runtime.pubsub cimport (
     KIND_CHANNEL, KIND_PATTERN, KIND_SHARD, Channel, Subscription, channel_subscribers, publish, subscribe,
     subscription_count, subscription_of_kind, unsubscribe)
@@ -196,7 +196,7 @@ cdef void count_subscribers(Context *c, int kind) noexcept nogil:
 
 cdef void cmd_pubsub_channels(Context *c) noexcept nogil:
     if c.argc > 3:
-        error(c, b"ERR wrong number of arguments for 'pubsub|channels' command")
+        subcommand_error(c)
     else:
         list_channels(c, KIND_CHANNEL)
 
@@ -207,7 +207,7 @@ declare(native(cmd_pubsub_channels), "pubsub|channels", -2, "pubsub loading stal
 
 cdef void cmd_pubsub_shardchannels(Context *c) noexcept nogil:
     if c.argc > 3:
-        error(c, b"ERR wrong number of arguments for 'pubsub|shardchannels' command")
+        subcommand_error(c)
     else:
         list_channels(c, KIND_SHARD)
 

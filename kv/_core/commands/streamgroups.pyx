@@ -4,7 +4,7 @@ from libc.string cimport strlen
 
 from kv._core.commands.streamwords cimport (
     consumer_made, error_about_two, group_or_reply, reply_insert_header, reply_stream_id, stream_id_or_reply,
-    stream_id_parse, stream_ids_or_reply, stream_range_or_reply, subcommand_error)
+    stream_id_parse, stream_ids_or_reply, stream_range_or_reply)
 from kv._core.base.slice cimport Slice, slice_is
 from kv._core.containers.idtree cimport IdPosition, idtree_at, idtree_first, idtree_from, idtree_last, idtree_next
 from kv._core.containers.streamid cimport StreamId, stream_id, stream_id_below, stream_id_most
@@ -17,7 +17,8 @@ from kv._core.objects.streamgroup cimport (
 from kv._core.resp.reply cimport (
     Reply, reply_array, reply_bulk, reply_bulk_i64, reply_i64, reply_null, reply_null_array, reply_ok, reply_status)
 from kv._core.runtime.context cimport (
-    arg_i64_or_reply, arg_is, changed, check_type, context_key, error, read_key, syntax_error, write_key)
+    arg_i64_or_reply, arg_is, changed, check_type, context_key, error, read_key, subcommand_error, syntax_error,
+    write_key)
 from kv._core.runtime.registry cimport native
 from kv._core.runtime.registry import container, declare
 from kv._core.runtime.state cimport Context

@@ -332,11 +332,12 @@ cdef bint reject_write_error(Context *c) noexcept nogil:
 
 
 cdef bint reject(Context *c, const char *text) noexcept nogil:
-    """Refuse the command; a transaction that it was meant for is lost, and so is one that EXEC may not run."""
+    """Refuse the command; a transaction that it was meant for is lost. EXEC says so even where there is none."""
     cdef char whole[600]
     c.command.rejected += 1
-    if is_exec(c.command) and c.session.flags & SESSION_MULTI:
-        snprintf(whole, sizeof(whole), "EXECABORT Transaction discarded because of: %s", text)
+    if is_exec(c.command):
+        snprintf(whole, sizeof(whole), "EXECABORT Transaction discarded because of: %s",
+                 text + 4 if memcmp(text, b"ERR ", 4) == 0 else text)
         transaction_end(c.session)
         text = whole
     else:
