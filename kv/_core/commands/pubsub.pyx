@@ -6,7 +6,7 @@ from kv._core.base.slice cimport Slice, slice_of
 from kv._core.base.buffer cimport Buffer, buffer_free
 from kv._core.containers.hashtable cimport hashtable_scan
 from kv._core.resp.reply cimport Reply, reply_array, reply_bulk, reply_i64, reply_null, reply_push, reply_raw
-from kv._core.runtime.context cimport error, subcommand_error
+from kv._core.runtime.context cimport subcommand_error
 from kv._core.runtime.pubsub cimport (
     KIND_CHANNEL, KIND_PATTERN, KIND_SHARD, Channel, Subscription, channel_subscribers, publish, subscribe,
     subscription_count, subscription_of_kind, unsubscribe)

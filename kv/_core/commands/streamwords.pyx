@@ -17,7 +17,7 @@ from kv._core.containers.streamid cimport (
 from kv._core.containers.streamlog cimport (
     StreamCursor, streamlog_from, streamlog_next, streamlog_previous, streamlog_upto)
 from kv._core.containers.streamnode cimport StreamFields, stream_fields, stream_fields_next
-from kv._core.keyspace.keyspace cimport EVENT_STREAM
+from kv._core.keyspace.keyspace cimport EVENT_BESIDE, EVENT_STREAM
 from kv._core.objects.entry cimport Entry
 from kv._core.objects.stream cimport Stream, stream_of
 from kv._core.objects.streamgroup cimport Consumer, Group, PendingEntry, consumer_new, group_find, name_of
@@ -282,7 +282,7 @@ cdef Group *group_or_reply(Context *c, const Entry *entry, Slice name) noexcept 
 cdef Consumer *consumer_made(Context *c, int key, Group *group, Slice name) noexcept nogil:
     """A new consumer of the group of the stream whose key is an argument."""
     cdef Consumer *consumer = consumer_new(group, name, c.keyspace.now_ms)
-    changed(c, key, EVENT_STREAM, b"xgroup-createconsumer")
+    changed(c, key, EVENT_STREAM | EVENT_BESIDE, b"xgroup-createconsumer")
     return consumer
 
 
