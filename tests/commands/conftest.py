@@ -25,7 +25,7 @@ def peer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
     path = os.environ.get("KV_TEST_PEER") or shutil.which("redis-server")
     if path is None:
         pytest.skip("no redis-server to compare with")
-    program = Program(tmp_path_factory.mktemp("peer"), command=[path])
+    program = Program(tmp_path_factory.mktemp("peer"), "--enable-debug-command", "yes", command=[path])
     yield program
     program.kill()
 

@@ -497,3 +497,10 @@ def test_memory_usage_mistakes(kv):
               "x") == Failure("ERR value is not an integer or out of range")
     assert kv("MEMORY", "USAGE", "a", "WHAT", 1) == Failure("ERR syntax error")
     assert kv("MEMORY", "USAGE") == Failure("ERR wrong number of arguments for 'memory|usage' command")
+
+
+def test_words_of_errors(client):
+    assert client("EXEC", 1) == "EXECABORT Transaction discarded because of: wrong number of arguments for 'exec' command"
+    assert client("PUBSUB", "channels", "a", "b") == (
+        "ERR unknown subcommand or wrong number of arguments for 'channels'. Try PUBSUB HELP.")
+    assert client("PEXPIRE", "k", 1, "no\r\nthing\r\n") == "ERR Unsupported option no  thing"

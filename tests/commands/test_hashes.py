@@ -319,3 +319,11 @@ def test_a_digest_survives_a_copy(kv, encoding):
     assert debug.digest_value(kv.engine, 0, b"h") == debug.digest_value(kv.engine, 0, b"i")
     kv("HSET", "i", "f5", "other")
     assert debug.digest_value(kv.engine, 0, b"h") != debug.digest_value(kv.engine, 0, b"i")
+
+
+def test_overwriting_obeys_a_lowered_limit(client):
+    client("HSET", "h", "a", 1, "b", 2, "c", 3)
+    client("CONFIG", "SET", "hash-max-listpack-entries", 2)
+    client("HSET", "h", "a", 4)
+    assert client("OBJECT", "ENCODING", "h") == b"hashtable"
+    client("CONFIG", "SET", "hash-max-listpack-entries", 512)

@@ -325,3 +325,11 @@ def test_debug(client: Any) -> None:
     assert " ql_nodes:3 " in client("DEBUG", "OBJECT", "long")
     assert client("DEBUG", "QUICKLIST-PACKED-THRESHOLD", "x").startswith("ERR argument must be a memory value")
     assert client("DEBUG", "QUICKLIST-PACKED-THRESHOLD", 0) == OK
+
+
+def test_ltrim_of_nothing_is_no_change_to_a_watcher(client):
+    client("RPUSH", "l", "a")
+    client("WATCH", "l")
+    client("LTRIM", "l", -3, 9)
+    client("MULTI")
+    assert client("EXEC") == []

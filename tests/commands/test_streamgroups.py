@@ -386,3 +386,21 @@ def test_a_group_that_goes_ends_the_wait(waiters: Waiters, change: list[str], er
     waiter = waiters.wait("XREADGROUP", "GROUP", "g", "bob", "BLOCK", 0, "STREAMS", "s", ">")
     client(*change)
     assert waiter.reply() == Failure(error)
+
+
+def test_groups_are_no_change_to_a_watcher(client):
+    client("XADD", "s", "1-1", "f", "v")
+    client("WATCH", "s")
+    client("XGROUP", "CREATE", "s", "g", 0)
+    client("XGROUP", "SETID", "s", "g", "1-1")
+    client("XGROUP", "CREATECONSUMER", "s", "g", "c")
+    client("XGROUP", "DELCONSUMER", "s", "g", "c")
+    client("XGROUP", "DESTROY", "s", "g")
+    client("XSETID", "s", "2-1")
+    client("MULTI")
+    assert client("EXEC") == []
+
+
+def test_a_zero_byte_ends_an_id(client):
+    client("XADD", "s", b"1-1\x00x", "f", "v")
+    assert client("XRANGE", "s", b"1\x00", "+") == [[b"1-1", [b"f", b"v"]]]

@@ -234,6 +234,10 @@ cdef int format_double(char *out, double value) noexcept nogil:
         whole = <int64_t>value
         if <double>whole == value and (whole or not signbit(value)):
             return format_i64(out, whole)
+    return format_shortest(out, value)
+
+
+cdef int format_shortest(char *out, double value) noexcept nogil:
     if value != value:
         memcpy(out, b"nan", 3)
         return 3
@@ -246,7 +250,7 @@ cdef int format_double(char *out, double value) noexcept nogil:
 cdef int format_magnitude(char *out, double value) noexcept nogil:
     cdef char[GRISU_DIGITS] digits
     cdef int count, point
-    if value == 0:  # only the negative zero comes here
+    if value == 0:
         out[0] = c"0"
         return 1
     if isinf(value):

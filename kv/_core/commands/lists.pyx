@@ -10,7 +10,7 @@ from kv._core.base.numbers cimport parse_i64
 from kv._core.base.platform cimport likely, unlikely
 from kv._core.base.slice cimport Slice
 from kv._core.containers.listpack cimport LISTPACK_NUMBER_SIZE, ListpackValue
-from kv._core.keyspace.keyspace cimport EVENT_GENERIC, EVENT_LIST, keyspace_add
+from kv._core.keyspace.keyspace cimport EVENT_BESIDE, EVENT_GENERIC, EVENT_LIST, keyspace_add
 from kv._core.objects.entry cimport TYPE_LIST, Entry
 from kv._core.objects.list cimport (
     ListCursor, list_delete, list_delete_range, list_drop, list_expect, list_get, list_insert, list_is, list_leave,
@@ -407,7 +407,7 @@ cdef void trim(Context *c, Entry *entry, int64_t start, int64_t stop) noexcept n
         c.keyspace.dirty += length - kept - 1
         settle_removal(c, 1, entry)
     else:
-        notify(c, 1, EVENT_LIST, b"ltrim")      # told, though nothing was removed
+        notify(c, 1, EVENT_LIST | EVENT_BESIDE, b"ltrim")      # told, though nothing was removed
 
 
 cdef void cmd_ltrim(Context *c) noexcept nogil:

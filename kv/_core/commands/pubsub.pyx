@@ -6,16 +6,13 @@ from kv._core.base.slice cimport Slice, slice_of
 from kv._core.base.buffer cimport Buffer, buffer_free
 from kv._core.containers.hashtable cimport hashtable_scan
 from kv._core.resp.reply cimport Reply, reply_array, reply_bulk, reply_i64, reply_null, reply_push, reply_raw
-from kv._core.runtime.context cimport error
+from kv._core.runtime.context cimport subcommand_error
 from kv._core.runtime.pubsub cimport (
     KIND_CHANNEL, KIND_PATTERN, KIND_SHARD, Channel, Subscription, channel_subscribers, publish, subscribe,
     subscription_count, subscription_of_kind, unsubscribe)
 from kv._core.runtime.registry cimport native
 from kv._core.runtime.registry import container, declare
 from kv._core.runtime.state cimport Context
-
-cdef extern from "<stdio.h>" nogil:
-    int snprintf(char *out, size_t size, const char *form, ...)
 
 
 cdef Slice word_of(int kind, bint on) noexcept nogil:
@@ -197,16 +194,9 @@ cdef void count_subscribers(Context *c, int kind) noexcept nogil:
         reply_i64(&c.reply, <int64_t> channel_subscribers(c.runtime, kind, c.argv[i]))
 
 
-cdef void too_many_words(Context *c) noexcept nogil:
-    cdef char text[128]
-    snprintf(text, sizeof(text), b"ERR unknown subcommand or wrong number of arguments for '%.*s'. Try PUBSUB HELP.",
-             <int> c.argv[1].length, c.argv[1].data)
-    error(c, text)
-
-
 cdef void cmd_pubsub_channels(Context *c) noexcept nogil:
     if c.argc > 3:
-        too_many_words(c)
+        subcommand_error(c)
     else:
         list_channels(c, KIND_CHANNEL)
 
@@ -217,7 +207,7 @@ declare(native(cmd_pubsub_channels), "pubsub|channels", -2, "pubsub loading stal
 
 cdef void cmd_pubsub_shardchannels(Context *c) noexcept nogil:
     if c.argc > 3:
-        too_many_words(c)
+        subcommand_error(c)
     else:
         list_channels(c, KIND_SHARD)
 

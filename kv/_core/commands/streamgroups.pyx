@@ -4,11 +4,11 @@ from libc.string cimport strlen
 
 from kv._core.commands.streamwords cimport (
     consumer_made, error_about_two, group_or_reply, reply_insert_header, reply_stream_id, stream_id_or_reply,
-    stream_id_parse, stream_ids_or_reply, stream_range_or_reply, subcommand_error)
+    stream_id_parse, stream_ids_or_reply, stream_range_or_reply)
 from kv._core.base.slice cimport Slice, slice_is
 from kv._core.containers.idtree cimport IdPosition, idtree_at, idtree_first, idtree_from, idtree_last, idtree_next
 from kv._core.containers.streamid cimport StreamId, stream_id, stream_id_below, stream_id_most
-from kv._core.keyspace.keyspace cimport EVENT_STREAM, keyspace_add
+from kv._core.keyspace.keyspace cimport EVENT_BESIDE, EVENT_STREAM, keyspace_add
 from kv._core.objects.entry cimport TYPE_STREAM, Entry
 from kv._core.objects.stream cimport stream_new, stream_of
 from kv._core.objects.streamgroup cimport (
@@ -17,7 +17,8 @@ from kv._core.objects.streamgroup cimport (
 from kv._core.resp.reply cimport (
     Reply, reply_array, reply_bulk, reply_bulk_i64, reply_i64, reply_null, reply_null_array, reply_ok, reply_status)
 from kv._core.runtime.context cimport (
-    arg_i64_or_reply, arg_is, changed, check_type, context_key, error, read_key, syntax_error, write_key)
+    arg_i64_or_reply, arg_is, changed, check_type, context_key, error, read_key, subcommand_error, syntax_error,
+    write_key)
 from kv._core.runtime.registry cimport native
 from kv._core.runtime.registry import container, declare
 from kv._core.runtime.state cimport Context
@@ -78,6 +79,7 @@ cdef Group *known_group_or_reply(Context *c) noexcept nogil:
 
 cdef void cmd_xgroup_create(Context *c) noexcept nogil:
     cdef bint makes = False
+    cdef bint made
     cdef int64_t entries_read
     cdef Entry *entry
     cdef StreamId id = stream_id(0, 0)
@@ -93,14 +95,15 @@ cdef void cmd_xgroup_create(Context *c) noexcept nogil:
         id = stream_of(entry).last if entry != NULL else id
     elif not stream_id_or_reply(c, 4, &id):
         return
-    if entry == NULL:
+    made = entry == NULL
+    if made:
         entry = stream_new(c.argv[2])
         keyspace_add(c.keyspace, c.database, context_key(c, 2), entry)
     elif group_find(&stream_of(entry).groups, c.argv[3]) != NULL:
         error(c, b"BUSYGROUP Consumer Group name already exists")
         return
     group_new(&stream_of(entry).groups, c.argv[3], id, entries_read)
-    changed(c, 2, EVENT_STREAM, b"xgroup-create")
+    changed(c, 2, EVENT_STREAM if made else EVENT_STREAM | EVENT_BESIDE, b"xgroup-create")
     reply_ok(&c.reply)
 
 
@@ -139,7 +142,7 @@ cdef void cmd_xgroup_setid(Context *c) noexcept nogil:
     elif not any_id_or_reply(c, 4, &id):
         return
     group.last, group.entries_read = id, entries_read
-    changed(c, 2, EVENT_STREAM, b"xgroup-setid")
+    changed(c, 2, EVENT_STREAM | EVENT_BESIDE, b"xgroup-setid")
     reply_ok(&c.reply)
 
 
@@ -157,7 +160,7 @@ cdef void cmd_xgroup_destroy(Context *c) noexcept nogil:
     group = group_find(&stream_of(entry).groups, c.argv[3])
     if group != NULL:
         group_remove(&stream_of(entry).groups, group)
-        changed(c, 2, EVENT_STREAM, b"xgroup-destroy")
+        changed(c, 2, EVENT_STREAM | EVENT_BESIDE, b"xgroup-destroy")
     reply_i64(&c.reply, group != NULL)
 
 
@@ -191,7 +194,7 @@ cdef void cmd_xgroup_delconsumer(Context *c) noexcept nogil:
     if consumer != NULL:
         pending = consumer.pending.count
         consumer_remove(group, consumer)
-        changed(c, 2, EVENT_STREAM, b"xgroup-delconsumer")
+        changed(c, 2, EVENT_STREAM | EVENT_BESIDE, b"xgroup-delconsumer")
     reply_i64(&c.reply, <int64_t> pending)
 
 

@@ -4,7 +4,7 @@ from libc.string cimport strlen
 
 from kv._core.base.slice cimport Slice
 from kv._core.commands.streamwords cimport (
-    error_about_two, reply_stream_entry, reply_stream_id, reply_stream_range, subcommand_error)
+    error_about_two, reply_stream_entry, reply_stream_id, reply_stream_range)
 from kv._core.containers.idtree cimport IdPosition, IdTree, idtree_at, idtree_first, idtree_next
 from kv._core.containers.streamid cimport stream_id, stream_id_most
 from kv._core.containers.streamlog cimport StreamCursor, streamlog_from, streamlog_upto
@@ -14,7 +14,7 @@ from kv._core.objects.streamgroup cimport (
     UNKNOWN_READS, Consumer, Group, PendingEntry, consumer_at, group_at, group_find, name_of)
 from kv._core.resp.reply cimport (
     Reply, reply_array, reply_bulk, reply_i64, reply_map, reply_null, reply_status)
-from kv._core.runtime.context cimport arg_i64_or_reply, arg_is, check_type, error, read_key
+from kv._core.runtime.context cimport arg_i64_or_reply, arg_is, check_type, error, read_key, subcommand_error
 from kv._core.runtime.registry cimport native
 from kv._core.runtime.registry import container, declare
 from kv._core.runtime.state cimport Context

@@ -13,7 +13,7 @@ from kv._core.commands.streamwords cimport (
 from kv._core.containers.streamid cimport (
     StreamId, stream_id, stream_id_below, stream_id_equal, stream_id_increment, stream_id_is_zero, stream_id_most)
 from kv._core.containers.streamlog cimport STREAM_LARGEST_NODE, StreamTrim, stream_limits
-from kv._core.keyspace.keyspace cimport EVENT_STREAM, keyspace_add
+from kv._core.keyspace.keyspace cimport EVENT_BESIDE, EVENT_STREAM, keyspace_add
 from kv._core.objects.entry cimport TYPE_STREAM, Entry
 from kv._core.objects.stream cimport (
     Stream, stream_append, stream_delete, stream_last_entry, stream_new, stream_of, stream_trim)
@@ -432,7 +432,7 @@ cdef void cmd_xsetid(Context *c) noexcept nogil:
         stream.added = added
     if not stream_id_is_zero(max_deleted):
         stream.max_deleted = max_deleted
-    changed(c, 1, EVENT_STREAM, b"xsetid")
+    changed(c, 1, EVENT_STREAM | EVENT_BESIDE, b"xsetid")
     reply_ok(&c.reply)
 
 

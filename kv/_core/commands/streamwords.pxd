@@ -38,4 +38,3 @@ cdef void propagate_claim(Context *c, Slice key, const Group *group, const Pendi
 cdef void propagate_group_id(Context *c, Slice key, const Group *group) noexcept nogil
 cdef void error_about_two(Context *c, const char *before, Slice first, const char *between, Slice second,
                           const char *after) noexcept nogil
-cdef void subcommand_error(Context *c) noexcept nogil

@@ -17,7 +17,7 @@ from kv._core.containers.streamid cimport (
 from kv._core.containers.streamlog cimport (
     StreamCursor, streamlog_from, streamlog_next, streamlog_previous, streamlog_upto)
 from kv._core.containers.streamnode cimport StreamFields, stream_fields, stream_fields_next
-from kv._core.keyspace.keyspace cimport EVENT_STREAM
+from kv._core.keyspace.keyspace cimport EVENT_BESIDE, EVENT_STREAM
 from kv._core.objects.entry cimport Entry
 from kv._core.objects.stream cimport Stream, stream_of
 from kv._core.objects.streamgroup cimport Consumer, Group, PendingEntry, consumer_new, group_find, name_of
@@ -65,7 +65,17 @@ cdef bint parse_half(const char *text, size_t length, uint64_t *number) noexcept
 
 
 cdef bint stream_id_parse(Slice word, uint64_t missing_seq, StreamId *id, bint *seq_given) noexcept nogil:
-    """<ms>, whose seq is `missing_seq`, or <ms>-<seq>; where `seq_given` is not NULL, <ms>-* as well."""
+    """<ms>, whose seq is `missing_seq`, or <ms>-<seq>; where `seq_given` is not NULL, <ms>-* as well. Valkey's ends at a
+    zero byte, which is looked for only where the whole word is none."""
+    cdef size_t length
+    if likely(parse_id(word, missing_seq, id, seq_given)):
+        return True
+    length = strnlen(word.data, word.length)
+    return (length < word.length <= LONGEST_ID
+            and parse_id(slice_of(word.data, length), missing_seq, id, seq_given))
+
+
+cdef inline bint parse_id(Slice word, uint64_t missing_seq, StreamId *id, bint *seq_given) noexcept nogil:
     cdef const char *dash
     cdef size_t left
     if word.length > LONGEST_ID:
@@ -261,16 +271,6 @@ cdef void error_about_two(Context *c, const char *before, Slice first, const cha
     buffer_free(&text)
 
 
-cdef void subcommand_error(Context *c) noexcept nogil:
-    """A subcommand of XGROUP or XINFO with words that it does not know."""
-    cdef char text[256]
-    cdef int shown = <int> c.argv[1].length if c.argv[1].length < 128 else 128
-    cdef int length = snprintf(text, sizeof(text), b"ERR unknown subcommand or wrong number of arguments for '%.*s'. "
-                               b"Try %s HELP.", shown, c.argv[1].data,
-                               b"XGROUP" if c.command.parent.name[1] == c'g' else b"XINFO")
-    reply_error(&c.reply, text, length)
-
-
 cdef Group *group_or_reply(Context *c, const Entry *entry, Slice name) noexcept nogil:
     """The group of the stream at argument 1; the entry is a stream or NULL."""
     cdef Group *group = group_find(&stream_of(entry).groups, name) if entry != NULL else NULL
@@ -282,7 +282,7 @@ cdef Group *group_or_reply(Context *c, const Entry *entry, Slice name) noexcept 
 cdef Consumer *consumer_made(Context *c, int key, Group *group, Slice name) noexcept nogil:
     """A new consumer of the group of the stream whose key is an argument."""
     cdef Consumer *consumer = consumer_new(group, name, c.keyspace.now_ms)
-    changed(c, key, EVENT_STREAM, b"xgroup-createconsumer")
+    changed(c, key, EVENT_STREAM | EVENT_BESIDE, b"xgroup-createconsumer")
     return consumer
 
 

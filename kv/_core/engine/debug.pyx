@@ -8,7 +8,7 @@ from libc.string cimport memset
 
 from kv._core.base.buffer cimport Buffer, buffer_free
 from kv._core.base.memory cimport memory_size
-from kv._core.base.numbers cimport FORMAT_DOUBLE_SIZE, format_double
+from kv._core.base.numbers cimport FORMAT_DOUBLE_SIZE, format_shortest
 from kv._core.base.slice cimport Slice, slice_of
 from kv._core.containers.hashtable cimport (
     Half, Hashtable, hashtable_chain_lengths, hashtable_rehashing, hashtable_reserve, hashtable_scan)
@@ -252,7 +252,7 @@ cdef bint gather_item(void *argument, const Item *item) noexcept nogil:
 
 cdef bytes score_text(double score):
     cdef char text[FORMAT_DOUBLE_SIZE]
-    cdef int length = format_double(text, score)
+    cdef int length = format_shortest(text, score)
     return text[:length]
 
 

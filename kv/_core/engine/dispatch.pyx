@@ -341,7 +341,7 @@ cdef bint reject_write_error(Context *c) noexcept nogil:
 
 
 cdef bint reject(Context *c, const char *text) noexcept nogil:
-    """Refuse the command; a transaction that it was meant for is lost, and so is one that EXEC may not run."""
+    """Refuse the command; a transaction that it was meant for is lost. EXEC says so even where there is none."""
     cdef char whole[600]
     c.command.rejected += 1
     if is_exec(c.command):

@@ -30,8 +30,8 @@ from kv._core.engine.poller cimport EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, Polle
 from kv._core.engine.serve cimport serve_pending, serve_readable
 from kv._core.engine.waiting cimport end_overdue, end_wait, serve_ready
 from kv._core.keyspace.keyspace cimport (
-    POLICY_ALLKEYS, POLICY_LFU, POLICY_LRU, POLICY_NOEVICTION, POLICY_RANDOM, POLICY_TTL, REMOVED_EXPIRED, Database,
-    Keyspace, keyspace_free, keyspace_init)
+    EVENT_BESIDE, POLICY_ALLKEYS, POLICY_LFU, POLICY_LRU, POLICY_NOEVICTION, POLICY_RANDOM, POLICY_TTL, REMOVED_EXPIRED,
+    Database, Keyspace, keyspace_free, keyspace_init)
 from kv._core.containers.streamlog cimport stream_limits
 from kv._core.objects.list cimport list_limits
 from kv._core.objects.hash cimport hash_limits
@@ -644,7 +644,8 @@ cdef void on_change(Keyspace *keyspace, Database *database, Slice key, int event
     cdef Runtime *runtime = <Runtime *> keyspace.owner
     cdef ObservedKey *observed = observed_find(runtime, database.id, key)
     if observed != NULL:
-        touch_watched(runtime, database, observed)
+        if not event_class & EVENT_BESIDE:
+            touch_watched(runtime, database, observed)
         mark_ready(runtime, observed)
     if event != NULL and event_class & keyspace.event_classes:
         publish_event(runtime, database, key, event)

@@ -22,6 +22,7 @@ cdef enum EventClass:           # notify-keyspace-events: a letter each
     EVENT_KEY_MISS = 1 << 11    # m
     EVENT_MODULE = 1 << 13      # d
     EVENT_NEW = 1 << 14         # n
+    EVENT_BESIDE = 1 << 15      # with another: WATCH does not mind, the value is as it was (a stream's groups are beside it)
 
 cdef enum Policy:               # maxmemory-policy
     POLICY_NOEVICTION = 0

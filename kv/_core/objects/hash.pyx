@@ -148,15 +148,16 @@ cdef bint hash_set(Entry *entry, Slice name, Slice value) noexcept nogil:
 cdef bint pack_set(Entry *entry, Slice name, Slice value) noexcept nogil:
     cdef Listpack *pack = pack_of(entry)
     cdef uint8_t *at = listpack_find(pack, listpack_first(pack), name, 1)
-    if at != NULL:
+    cdef bint new = at == NULL
+    if new:
+        pack = listpack_append(listpack_append(pack, name), value)
+    else:
         at = listpack_next(pack, at)
-        entry_word(entry)[0] = listpack_replace(pack, &at, value)
-        return False
-    pack = listpack_append(listpack_append(pack, name), value)
+        pack = listpack_replace(pack, &at, value)
     entry_word(entry)[0] = pack
-    if unlikely(listpack_count(pack) // 2 > hash_limits.entries):
+    if unlikely(listpack_count(pack) // 2 > hash_limits.entries):   # of an old field too, since the limit can be lowered
         enlarge(entry, 0)
-    return True
+    return new
 
 
 cdef bint table_set(Hashtable *table, Slice name, Slice value) noexcept nogil:

@@ -62,9 +62,13 @@ cdef void reply_double(Reply *reply, double value) noexcept nogil:
 
 
 cdef void reply_error(Reply *reply, const char *text, size_t length) noexcept nogil:
-    """An error, its code first; line breaks in it become spaces, since the type has no room for them."""
-    cdef char *out = buffer_reserve(reply.out, length + 3)
+    """An error, its code first; line breaks at its end are left out, others become spaces, since the type has no room
+    for them."""
+    cdef char *out
     cdef size_t i
+    while length and (text[length - 1] == c'\r' or text[length - 1] == c'\n'):
+        length -= 1
+    out = buffer_reserve(reply.out, length + 3)
     out[0] = c'-'
     for i in range(length):
         out[i + 1] = c' ' if text[i] == c'\r' or text[i] == c'\n' else text[i]

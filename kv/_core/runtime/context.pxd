@@ -21,6 +21,7 @@ cdef bint arg_range_or_reply(Context *c, int index, int64_t least, int64_t most,
                              const char *error) noexcept nogil
 cdef void error(Context *c, const char *text) noexcept nogil
 cdef void error_about(Context *c, const char *before, Slice word, const char *after) noexcept nogil
+cdef void subcommand_error(Context *c) noexcept nogil
 cdef void syntax_error(Context *c) noexcept nogil
 cdef void changed(Context *c, int index, int event_class, const char *event) noexcept nogil
 cdef void delete_found(Context *c, Key key) noexcept nogil

@@ -5,6 +5,7 @@ validates all before it touches anything. Functions that end in `_or_reply` (and
 client already where they return false.
 """
 from libc.stdint cimport INT64_MAX, int64_t
+from libc.stdio cimport snprintf
 from libc.string cimport strlen
 
 from kv._core.base.blob cimport Blob
@@ -20,6 +21,9 @@ from kv._core.objects.entry cimport Entry, entry_type
 from kv._core.resp.parser cimport Big
 from kv._core.resp.reply cimport reply_error
 from kv._core.runtime.state cimport Context
+
+cdef extern from "<ctype.h>" nogil:
+    int toupper(int letter)
 
 cdef extern from "<string.h>" nogil:
     size_t strnlen(const char *text, size_t most)
@@ -95,6 +99,19 @@ cdef void error_about(Context *c, const char *before, Slice word, const char *af
     buffer_append(&text, after, strlen(after))
     reply_error(&c.reply, text.data, text.length)
     buffer_free(&text)
+
+
+cdef void subcommand_error(Context *c) noexcept nogil:
+    """A subcommand with words that it does not know."""
+    cdef char text[320]
+    cdef char parent[64]
+    cdef int shown = <int> c.argv[1].length if c.argv[1].length < 128 else 128
+    cdef int length, i
+    for i in range(<int> c.command.parent.name_length):
+        parent[i] = <char> toupper(c.command.parent.name[i])
+    length = snprintf(text, sizeof(text), b"ERR unknown subcommand or wrong number of arguments for '%.*s'. Try %.*s HELP.",
+                      shown, c.argv[1].data, <int> c.command.parent.name_length, parent)
+    reply_error(&c.reply, text, length)
 
 
 cdef void syntax_error(Context *c) noexcept nogil:
