@@ -1,8 +1,8 @@
-"""A sanitizer's build: what it is not asked, since its memory and its time are its own."""
+"""A sanitizer's build: what it is not asked, since its memory, its time and its crashes are its own."""
 from __future__ import annotations
 
 import pytest
 
 from kv._core.testing.memory import SANITIZED
 
-unsanitized = pytest.mark.skipif(SANITIZED, reason="under a sanitizer memory and time are its own")
+unsanitized = pytest.mark.skipif(SANITIZED, reason="under a sanitizer memory, time and crashes are its own")

@@ -14,6 +14,7 @@ import pytest
 
 from tests.integration.program import Server
 from tests.program import Program
+from tests.sanitizer import unsanitized
 
 START = "=== KV BUG REPORT START: Cut & paste starting from here ==="
 END = "=== KV BUG REPORT END. Make sure to include from START to END. ==="
@@ -21,8 +22,6 @@ TRACE = "------ STACK TRACE ------"
 DONE = "------ STACK TRACE DONE ------"
 CLIENT = "------ CURRENT CLIENT INFO ------"
 HEAD = r"^{pid}:{role} \d\d \w{{3}} \d{{4}} \d\d:\d\d:\d\d\.\d{{3}} # "
-
-plain_build = pytest.mark.skipif("asan" in os.environ.get("LD_PRELOAD", ""), reason="AddressSanitizer has its own way with it")
 
 # further subcommands of DEBUG, for bugs that a server does not offer
 BUGS = """
@@ -171,7 +170,7 @@ def test_without_a_log_file_the_report_goes_to_stdout(serve) -> None:
     check_report(server.text(), server.process.pid)
 
 
-@plain_build
+@unsanitized
 @pytest.mark.parametrize("bug, name", [("JUMP", "jump"), ("OVERFLOW", "overflow")])
 def test_a_stack_that_is_of_no_use(serve, bug: str, name: str) -> None:
     """After a jump into nowhere the stack trace itself faults; after an overflow there is no room for a handler."""
@@ -199,7 +198,7 @@ def test_a_fault_in_another_thread(serve) -> None:
     ("PANIC", [r"!!! Software Failure\. Press left mouse button to continue",
                r"Guru Meditation: DEBUG PANIC called at Unix time \d+"]),
     ("ASSERT", ["=== ASSERTION FAILED ===", "==> .*'.*' is not true"]),
-    pytest.param("OOM", [r"Guru Meditation: Out Of Memory allocating \d+ bytes!"], marks=plain_build)])
+    pytest.param("OOM", [r"Guru Meditation: Out Of Memory allocating \d+ bytes!"], marks=unsanitized)])
 def test_a_panic(serve, tmp_path: Path, bug: str, lines: list[str]) -> None:
     server = serve()
     crash(server, "DEBUG", bug)
@@ -239,6 +238,7 @@ def test_a_panic_in_the_background(tmp_path: Path) -> None:
 
 # -- options ------------------------------------------------------------------------------------------------------
 
+@unsanitized
 def test_no_report_where_none_is_wanted(serve) -> None:
     server = serve(crash_log_enabled="no")
     crash(server, "DEBUG", "SEGFAULT")
@@ -254,7 +254,7 @@ def test_a_panic_tells_its_text_all_the_same(serve) -> None:
     assert "Guru Meditation: DEBUG PANIC" in text and TRACE not in text and text.count(END) == 1
 
 
-@pytest.mark.parametrize("wanted", ["yes", "no"])
+@pytest.mark.parametrize("wanted", ["yes", pytest.param("no", marks=unsanitized)])
 def test_reports_are_switched(serve, wanted: str) -> None:
     server = serve(crash_log_enabled="no" if wanted == "yes" else "yes")
     server("CONFIG", "SET", "crash-log-enabled", wanted)

@@ -1,6 +1,5 @@
 """lcs against Valkey 8.1.7 (lcs.json: a, b, the string, matches of IDX) and against the textbook's table."""
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -8,6 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kv._core.testing import objects
+from tests.sanitizer import unsanitized
 
 FACTS = json.loads((Path(__file__).parent / "lcs.json").read_text())
 TEXT = (st.text("ab", max_size=150) | st.text("abcd", max_size=80)).map(str.encode) | st.binary(max_size=20)
@@ -84,7 +84,7 @@ def test_lengths_that_no_table_can_have():
     assert objects.lcs_check_of(2**31 - 1, 2**31 - 2, 2**64 - 1) is None
 
 
-@pytest.mark.skipif("asan" in os.environ.get("LD_PRELOAD", ""), reason="AddressSanitizer stops at such sizes")
+@unsanitized
 def test_no_memory():
     """The rows of these two would take 200 TB, more than an address space."""
     text = bytes(40_000_000)
