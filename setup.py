@@ -43,7 +43,7 @@ class BuildExt(build_ext):
             self.parallel = os.cpu_count() or 1
 
     def run(self):
-        stamp = Path(self.build_temp) / "KV_BUILD"
+        stamp = ROOT / "build" / "KV_BUILD"     # not in build_temp: an editable install has one of its own
         if not stamp.exists() or stamp.read_text() != BUILD:
             self.force = True
         super().run()
