@@ -11,7 +11,7 @@ help:  ## list these targets
 $(STAMP): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --upgrade pip "setuptools>=77" wheel "Cython>=3.3,<3.4"
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation --config-settings editable_mode=compat -e '.[dev]'
+	KV_BUILD=none $(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation --config-settings editable_mode=compat -e '.[dev]'
 	touch $@
 
 build: $(STAMP)  ## compile what changed (KV_BUILD=release|debug|asan|coverage)

@@ -1,7 +1,8 @@
 """Builds every .pyx below kv/ as one extension module of the same dotted name.
 
 KV_BUILD chooses how: release (default), debug (assertions and -O0), asan (debug under
-AddressSanitizer and UBSan), coverage (line tracing). A change of KV_BUILD rebuilds everything.
+AddressSanitizer and UBSan), coverage (line tracing), none (only what is Python: an editable install would compile
+into a folder that it throws away). A change of KV_BUILD rebuilds everything.
 """
 import os
 import re
@@ -23,6 +24,7 @@ FLAGS = {
               "-fno-sanitize-recover=undefined", "-fno-sanitize=alignment", "-fno-omit-frame-pointer"],
              ["-fsanitize=address,undefined"]),
     "coverage": (["-O0", "-g1", "-DCYTHON_TRACE_NOGIL=1"], []),
+    "none": ([], []),
 }
 if BUILD not in FLAGS:
     sys.exit(f"setup.py: KV_BUILD={BUILD!r} is none of {', '.join(FLAGS)}")
@@ -43,7 +45,7 @@ class BuildExt(build_ext):
             self.parallel = os.cpu_count() or 1
 
     def run(self):
-        stamp = ROOT / "build" / "KV_BUILD"     # not in build_temp: an editable install has one of its own
+        stamp = Path(self.build_temp) / "KV_BUILD"
         if not stamp.exists() or stamp.read_text() != BUILD:
             self.force = True
         super().run()
@@ -91,4 +93,4 @@ DIRECTIVES = {
     "freethreading_compatible": False, "linetrace": BUILD == "coverage", "binding": True,
 }
 
-setup(ext_modules=cythonized(), cmdclass={"build_ext": BuildExt})
+setup(ext_modules=[] if BUILD == "none" else cythonized(), cmdclass={"build_ext": BuildExt})
