@@ -16,6 +16,7 @@ $(STAMP): pyproject.toml
 
 build: $(STAMP)  ## compile what changed (KV_BUILD=release|debug|asan|coverage)
 	$(BIN)/python setup.py --quiet build_ext --inplace
+	$(BIN)/python -m compileall -q kv  # a start would else compile, each time where bytecode may not be written
 
 serve: build  ## run the server (ARGS='--port 6380 ...')
 	$(BIN)/kv-server $(ARGS)

@@ -11,7 +11,6 @@ import signal
 import sys
 import threading
 import time
-import traceback
 
 from kv._core.engine import crash
 from kv._core.engine.crash import observe  # noqa: F401  whose running command reports show
@@ -56,23 +55,34 @@ def refresh() -> None:
     rawlog_refresh(log.role, time.localtime().tm_gmtoff)
 
 
+def trace(*exception) -> str:
+    """An exception (or its type, itself and its traceback) with its stack, as Python prints it."""
+    import traceback  # slow to load, see load_late()
+
+    return "".join(traceback.format_exception(*exception))
+
+
+def load_late() -> None:
+    """Load what reports need. Not before the server is up, which it would delay; and not first where a report is written, since
+    perhaps no file can be opened any longer."""
+    import traceback  # noqa: F401
+
+
 def log_unraisable(unraisable) -> None:
     """An exception where it can't be raised: in what the core calls back, or in a finalizer."""
-    lines = traceback.format_exception(unraisable.exc_type, unraisable.exc_value, unraisable.exc_traceback)
-    log_bug(f"{unraisable.err_msg or 'Exception ignored in'}: {unraisable.object!r}\n{''.join(lines)}")
+    log_bug(f"{unraisable.err_msg or 'Exception ignored in'}: {unraisable.object!r}\n{trace(*unraisable[:3])}")
 
 
 def log_in_thread(args) -> None:
     """An exception that ended a thread."""
     name = args.thread.name if args.thread is not None else "?"
-    lines = traceback.format_exception(args.exc_type, args.exc_value, args.exc_traceback)
-    log_bug(f"Exception in thread {name}:\n{''.join(lines)}")
+    log_bug(f"Exception in thread {name}:\n{trace(*args[:3])}")
 
 
 def log_exception(error: BaseException) -> None:
     """The report of an exception that ends the server."""
     log.write("\n\n=== KV BUG REPORT START: Cut & paste starting from here ===\n")
-    log_bug("The server stops because of an exception that nobody caught:\n" + "".join(traceback.format_exception(error)))
+    log_bug(f"The server stops because of an exception that nobody caught:\n{trace(error)}")
     log.write("\n=== KV BUG REPORT END. Make sure to include from START to END. ===\n\n"
               "       Please report the crash by opening an issue on github:\n\n"
               "           https://github.com/hanzoai/kv/issues\n\n")

@@ -109,6 +109,11 @@ class Server:
         for listener in self.listener_names():
             log("notice", f"Ready to accept connections {listener}")
         process.notify_ready(self)
+        self.settle()
+
+    def settle(self) -> None:
+        """What clients need not wait for."""
+        crash.load_late()
         gc.collect()
         gc.freeze()  # what the start made stays: the collector need not look at it, nor a child copy it
 

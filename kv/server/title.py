@@ -1,16 +1,16 @@
 """The title of the process: what ps and top show as its command line.
 
 The kernel reads it from where it put the arguments, and beyond them the environment, when the program began. The title
-takes that place over, once the environment has moved.
+takes that place over, once the environment has moved. It is written through /proc/self/mem: ctypes, which could write
+there too, takes longer to load than all the rest of this file.
 """
 from __future__ import annotations
 
-import ctypes
 import os
-from typing import TYPE_CHECKING
 
 from .config.check import expand_process_title
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .config import Config
 
@@ -48,12 +48,13 @@ class ProcessTitle:
 
     def show(self, text: str) -> None:
         """The whole title to ps, the program's name (15 bytes) to top."""
-        if self.size:
-            title = os.fsencode(text)[:self.size - 1]
-            ctypes.memset(self.start, 0, self.size)
-            ctypes.memmove(self.start, title, len(title))
         try:
             with open("/proc/self/comm", "w") as file:
                 file.write("kv-server")
+            if self.size:
+                title = os.fsencode(text)[:self.size - 1]
+                with open("/proc/self/mem", "r+b", buffering=0) as memory:
+                    memory.seek(self.start)
+                    memory.write(title.ljust(self.size, b"\0"))
         except OSError:
             pass

@@ -10,7 +10,6 @@ manifest.py says which files there are, loader.py reads them, writer.py appends,
 from __future__ import annotations
 
 import os
-import re
 import time
 from types import SimpleNamespace
 
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from ..server import Server
 
 OFF, ON, WAITING = "off", "on", "waiting for the first rewrite"
-LEFTOVER = re.compile(r"temp-rewriteaof-(?:bg-)?(\d+)\.aof")
+LEFTOVER = "temp-rewriteaof-"   # then perhaps bg-, the number of the process, .aof
 
 
 class AppendOnly:
@@ -442,7 +441,9 @@ def open_to_append(path: str, truncate: bool = False) -> int:
 def remove_leftovers() -> None:
     """Delete what children of servers that are gone left behind."""
     for name in os.listdir("."):
-        found = LEFTOVER.fullmatch(name)
-        if found and not os.path.exists(f"/proc/{found[1]}"):
+        if not (name.startswith(LEFTOVER) and name.endswith(".aof")):
+            continue
+        pid = name.removeprefix(LEFTOVER).removeprefix("bg-").removesuffix(".aof")
+        if pid.isdecimal() and not os.path.exists(f"/proc/{pid}"):
             log("notice", f"Removing the unfinished rewrite {name}")
             os.unlink(name)

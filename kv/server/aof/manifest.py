@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import io
 import os
-from dataclasses import dataclass, field, replace
+from collections import namedtuple
 
 from ..config.quoting import Unbalanced, decode, encode, quote_if_needed, split_arguments
 from ..log import log
@@ -32,32 +32,35 @@ class ManifestError(Exception):
         self.reason, self.number, self.line = reason, number, line
 
 
-@dataclass(frozen=True)
-class File:
-    """One line."""
+class File(namedtuple("File", "name sequence kind")):
+    """One line. Its kind is BASE, INCREMENT or HISTORY."""
 
-    name: str
-    sequence: int
-    kind: str  # BASE, INCREMENT or HISTORY
+    __slots__ = ()
 
     def line(self) -> str:
         return f"file {quote_if_needed(self.name)} seq {self.sequence} type {self.kind}\n"
 
 
-@dataclass
 class Manifest:
     """The files by kind. Sequence numbers only grow: `last_base` and `last_increment` were the latest
     given."""
 
-    stem: str  # appendfilename
-    base: File | None = None
-    history: list[File] = field(default_factory=list)
-    increments: list[File] = field(default_factory=list)  # oldest first
-    last_base: int = 0
-    last_increment: int = 0
+    def __init__(self, stem: str, base: File | None = None, last_base: int = 0) -> None:
+        self.stem = stem    # appendfilename
+        self.base = base
+        self.history: list[File] = []
+        self.increments: list[File] = []    # oldest first
+        self.last_base = last_base
+        self.last_increment = 0
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Manifest) and vars(self) == vars(other)
 
     def copy(self) -> Manifest:
-        return replace(self, history=list(self.history), increments=list(self.increments))
+        copy = Manifest(self.stem, self.base, self.last_base)
+        copy.history, copy.increments = list(self.history), list(self.increments)
+        copy.last_increment = self.last_increment
+        return copy
 
     def render(self) -> str:
         files = [*([self.base] if self.base else []), *self.history, *self.increments]
@@ -86,7 +89,7 @@ class Manifest:
     def new_base(self) -> File:
         """The next base; the one before it becomes history."""
         if self.base is not None:
-            self.history.insert(0, replace(self.base, kind=HISTORY))
+            self.history.insert(0, self.base._replace(kind=HISTORY))
         self.last_base += 1
         self.base = File(f"{self.stem}.{self.last_base}.base.aof", self.last_base, BASE)
         return self.base
@@ -102,7 +105,7 @@ class Manifest:
         written."""
         kept = self.increments[-1:] if keep_last else []
         for file in reversed(self.increments[:len(self.increments) - len(kept)]):
-            self.history.insert(0, replace(file, kind=HISTORY))
+            self.history.insert(0, file._replace(kind=HISTORY))
         self.increments = kept
 
 
