@@ -93,4 +93,5 @@ DIRECTIVES = {
     "freethreading_compatible": False, "linetrace": BUILD == "coverage", "binding": True,
 }
 
-setup(ext_modules=[] if BUILD == "none" else cythonized(), cmdclass={"build_ext": BuildExt})
+if __name__ == "__main__":  # Cython's worker processes read this file too, where they are not forked
+    setup(ext_modules=[] if BUILD == "none" else cythonized(), cmdclass={"build_ext": BuildExt})
