@@ -31,7 +31,8 @@ if BUILD not in FLAGS:
 
 COMPILE, LINK = FLAGS[BUILD]
 COMPILE = [*COMPILE, "-std=gnu11", "-fno-strict-aliasing", "-fno-semantic-interposition", "-fvisibility=hidden",
-           "-Wall", "-Wno-unused-function", "-Wno-unused-label", "-Wno-unused-variable", "-Wno-unused-but-set-variable"]
+           "-Wall", "-Wno-unused-function", "-Wno-unused-label", "-Wno-unused-variable", "-Wno-unused-but-set-variable",
+           "-Wno-sign-compare", "-Wno-char-subscripts"]     # what Cython makes of loops and of small numbers
 
 Options.fast_fail = True
 

@@ -33,6 +33,7 @@ static inline uint64_t kv_clock_ticks(void) { return (uint64_t)kv_clock_read_ns(
 static inline int64_t kv_clock_pair(uint64_t *ticks) {
     uint64_t least = UINT64_MAX;
     int64_t ns = 0;
+    *ticks = 0;
     for (int i = 0; i < 16; i++) {
         uint64_t before = kv_clock_ticks();
         int64_t now = kv_clock_read_ns(CLOCK_MONOTONIC);

@@ -3,6 +3,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from kv._core.base.blob cimport Blob
 from kv._core.base.slice cimport Slice
+from kv._core.containers.landmarks cimport Landmarks
 from kv._core.containers.listpack cimport Listpack, ListpackValue
 from kv._core.containers.quicknode cimport QuicklistNode
 
@@ -13,6 +14,8 @@ cdef struct Quicklist:
     uint64_t nodes              # nodes
     int fill                    # list-max-listpack-size: elements a node, or -1 to -5 for 4 to 64 KiB
     int compress                # list-compress-depth: nodes at either end that stay uncompressed, 0 for all
+    Landmarks *landmarks        # once walks are far, else NULL
+    uint32_t far_walks          # to elements, since landmarks were set or lost
 
 cdef struct QuicklistCursor:    # at an element; dead when the list is changed by anything but the cursor
     Quicklist *list
@@ -68,6 +71,7 @@ cdef Listpack *quicklist_take_pack(Quicklist *list) noexcept nogil
 cdef bint quicklist_fits(int fill, size_t bytes, uint64_t count) noexcept nogil
 cdef bint quicklist_is_large(int fill, size_t length) noexcept nogil            # such an element gets a plain node
 cdef void quicklist_set_packed_threshold(size_t bytes) noexcept nogil           # DEBUG's; 0 for the default
+cdef void quicklist_set_far(uint64_t nodes) noexcept nogil                      # for tests: a walk of more is far
 cdef size_t quicklist_memory(const Quicklist *list) noexcept nogil              # bytes of all; visits every node
 cdef void quicklist_stats(const Quicklist *list, QuicklistStats *stats) noexcept nogil
 cdef const char *quicklist_check(Quicklist *list) noexcept nogil

@@ -15,7 +15,8 @@ The ends are where the work is: a pack there has free room on both sides (quickn
 behind gives its room back.
 
 What if elements are inserted in the middle of a full node? The node is split there, and the parts are merged with their
-neighbours where both fit into one.
+neighbours where both fit into one. And how is an element found? By walking from the nearer end, over the counts of the
+nodes; where that is far, and again and again, landmarks are set.
 """
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
@@ -24,6 +25,7 @@ from kv._core.base.blob cimport Blob, blob_copy
 from kv._core.base.memory cimport memory_alloc, memory_free, memory_size
 from kv._core.base.platform cimport likely, unlikely
 from kv._core.base.slice cimport Slice, slice_equal
+from kv._core.containers.landmarks cimport landmarks_hold, landmarks_leave, landmarks_nearer, landmarks_new
 from kv._core.containers.listpack cimport (
     LISTPACK_EMPTY, Listpack, ListpackElement, ListpackValue, listpack_append_within, listpack_bytes, listpack_count,
     listpack_delete, listpack_drop_first_within, listpack_drop_last_within, listpack_element_size, listpack_encode,
@@ -40,8 +42,15 @@ cdef enum:
     CLASSES = 5
     COUNTED_LIMIT = 8192        # bytes of a node whose fill is a number of elements
     OVERHEAD = 8                # bytes that an element adds to its text, at a guess
+    FAR_WALKS = 4               # after which landmarks are set
 
 cdef size_t packed_threshold = 0    # DEBUG's; 0: by fill
+cdef uint64_t far = 64              # nodes from which on a walk to an element is far
+
+
+cdef void quicklist_set_far(uint64_t nodes) noexcept nogil:
+    global far
+    far = nodes
 
 
 # -- limits -----------------------------------------------------------------------------------------------------------
@@ -108,6 +117,35 @@ cdef inline void close_node(Quicklist *list, QuicklistNode *node) noexcept nogil
         settle(list, node)
 
 
+# -- landmarks --------------------------------------------------------------------------------------------------------
+
+cdef void lose_landmarks(Quicklist *list) noexcept nogil:
+    memory_free(list.landmarks)
+    list.landmarks = NULL
+    list.far_walks = 0
+
+
+cdef void note_far_walk(Quicklist *list) noexcept nogil:
+    """Landmarks cost a walk over the whole list, so one far walk alone is none the better for them."""
+    list.far_walks += 1
+    if list.far_walks >= FAR_WALKS:
+        lose_landmarks(list)
+        list.landmarks = landmarks_new(list.first, list.nodes, max(far // 2, <uint64_t> 1))
+
+
+cdef inline void recount(Quicklist *list, QuicklistNode *node, int64_t change) noexcept nogil:
+    """Elements came into a node, or went."""
+    node.count += <uint32_t> change
+    list.count += <uint64_t> change
+    node.incompressible = False
+    if node.next == NULL:
+        return
+    if node.previous != NULL:
+        lose_landmarks(list)
+    elif list.landmarks != NULL:
+        list.landmarks.shift += change
+
+
 # -- nodes ------------------------------------------------------------------------------------------------------------
 
 cdef QuicklistNode *node_of(Quicklist *list, Slice value) noexcept nogil:
@@ -126,8 +164,12 @@ cdef void attach(Quicklist *list, QuicklistNode *node, QuicklistNode *previous) 
     """Link a node behind another one (NULL: at the head)."""
     node.previous = previous
     node.next = list.first if previous == NULL else previous.next
+    if previous != NULL and node.next != NULL:
+        lose_landmarks(list)
     if previous == NULL:
         list.first = node
+        if list.landmarks != NULL:
+            list.landmarks.shift += node.count
     else:
         previous.next = node
     if node.next == NULL:
@@ -138,8 +180,22 @@ cdef void attach(Quicklist *list, QuicklistNode *node, QuicklistNode *previous) 
     list.count += node.count
 
 
+cdef void leave_landmarks(Quicklist *list, const QuicklistNode *node) noexcept nogil:
+    """A node is about to go."""
+    if node.previous != NULL and node.next != NULL:
+        lose_landmarks(list)
+    elif list.landmarks == NULL:
+        return
+    elif node.previous != NULL:
+        landmarks_leave(list.landmarks, node)
+    elif node.next != NULL:
+        landmarks_leave(list.landmarks, node.next)      # the first one has none
+        list.landmarks.shift -= node.count
+
+
 cdef void remove_node(Quicklist *list, QuicklistNode *node) noexcept nogil:
     """Unlink a node and free it with its elements."""
+    leave_landmarks(list, node)
     if node.previous == NULL:
         list.first = node.next
     else:
@@ -225,6 +281,7 @@ cdef void quicklist_free(Quicklist *list) noexcept nogil:
         memory_free(node.block)
         memory_free(node)
         node = next
+    memory_free(list.landmarks)
     memory_free(list)
 
 
@@ -255,9 +312,7 @@ cdef void quicklist_push_last(Quicklist *list, Slice value) noexcept nogil:
     element = listpack_encode(value)
     node_reserve_behind(node, element.size)
     listpack_append_within(node_pack(node), &element)
-    node.count += 1
-    node.incompressible = False
-    list.count += 1
+    recount(list, node, 1)
 
 
 cdef void quicklist_push_first(Quicklist *list, Slice value) noexcept nogil:
@@ -273,9 +328,7 @@ cdef void quicklist_push_first(Quicklist *list, Slice value) noexcept nogil:
     node_reserve_before(node, element.size)
     listpack_prepend_within(node_pack(node), &element)
     node.lead -= <uint32_t> element.size
-    node.count += 1
-    node.incompressible = False
-    list.count += 1
+    recount(list, node, 1)
 
 
 cdef Slice quicklist_peek_first(Quicklist *list, char *number) noexcept nogil:
@@ -299,9 +352,7 @@ cdef void quicklist_drop_first(Quicklist *list) noexcept nogil:
         return
     pack = listpack_drop_first_within(node_pack(node))
     node.lead = <uint32_t> (<uint8_t *> pack - <uint8_t *> node.block)
-    node.count -= 1
-    node.incompressible = False
-    list.count -= 1
+    recount(list, node, -1)
     node_trim_waste(node)
 
 
@@ -312,9 +363,7 @@ cdef void quicklist_drop_last(Quicklist *list) noexcept nogil:
         settle(list, NULL)
         return
     listpack_drop_last_within(node_pack(node))
-    node.count -= 1
-    node.incompressible = False
-    list.count -= 1
+    recount(list, node, -1)
     node_trim_waste(node)
 
 
@@ -336,24 +385,28 @@ cdef bint stand(QuicklistCursor *cursor, QuicklistNode *node, int64_t index) noe
 
 
 cdef QuicklistNode *node_at(Quicklist *list, int64_t *index) noexcept nogil:
-    """The node of the element with this index (-1: the last), walked to from the nearer end, and the index in it."""
-    cdef QuicklistNode *node
-    if index[0] < 0:
-        index[0] += <int64_t> list.count
-    if index[0] < 0 or index[0] >= <int64_t> list.count:
+    """The node of the element with this index (-1: the last), and the index in it; NULL for an index beyond the list."""
+    cdef int64_t place = index[0] if index[0] >= 0 else index[0] + <int64_t> list.count
+    cdef int64_t start = 0          # index of the node's first element
+    cdef QuicklistNode *node = list.first
+    cdef uint64_t nodes = 0
+    if place < 0 or place >= <int64_t> list.count:
         return NULL
-    if index[0] <= <int64_t> list.count // 2:
-        node = list.first
-        while index[0] >= node.count:
-            index[0] -= node.count
-            node = node.next
-        return node
-    index[0] -= <int64_t> list.count
-    node = list.last
-    while index[0] < -<int64_t> node.count:
-        index[0] += node.count
+    if place > <int64_t> list.count // 2:
+        node, start = list.last, <int64_t> (list.count - list.last.count)
+    if list.landmarks != NULL:
+        node = landmarks_nearer(list.landmarks, place, node, &start)
+    while place >= start + node.count:
+        start += node.count
+        node = node.next
+        nodes += 1
+    while place < start:
         node = node.previous
-    index[0] += node.count
+        start -= node.count
+        nodes += 1
+    if unlikely(nodes > far):
+        note_far_walk(list)
+    index[0] = place - start
     return node
 
 
@@ -436,9 +489,7 @@ cdef void insert_within(Quicklist *list, QuicklistNode *node, uint32_t index, Sl
     node_take_lead(node)
     at = listpack_seek(node_pack(node), index)
     node.block = listpack_insert(node_pack(node), &at, value)
-    node.count += 1
-    node.incompressible = False
-    list.count += 1
+    recount(list, node, 1)
     settle_changed(list, node)
 
 
@@ -541,10 +592,8 @@ cdef bint quicklist_delete(QuicklistCursor *cursor, bint backward) noexcept nogi
     cursor.at -= node.lead
     node_take_lead(node)
     node.block = listpack_delete(node_pack(node), &cursor.at, 1)
-    node.count -= 1
-    node.incompressible = False
+    recount(cursor.list, node, -1)
     node.opened = True
-    cursor.list.count -= 1
     if not backward:
         return True if cursor.at != NULL else stand(cursor, node.next, 0)
     if cursor.index == 0:
@@ -559,9 +608,7 @@ cdef void delete_within(Quicklist *list, QuicklistNode *node, uint32_t index, ui
     node_take_lead(node)
     at = listpack_seek(node_pack(node), index)
     node.block = listpack_delete(node_pack(node), &at, count)
-    node.count -= count
-    node.incompressible = False
-    list.count -= count
+    recount(list, node, -<int64_t> count)
 
 
 cdef uint64_t quicklist_delete_range(Quicklist *list, int64_t start, uint64_t count) noexcept nogil:
@@ -613,6 +660,7 @@ cdef Listpack *quicklist_take_pack(Quicklist *list) noexcept nogil:
     node_trim(node)
     pack = node_pack(node)
     memory_free(node)
+    memory_free(list.landmarks)
     memory_free(list)
     return pack
 
@@ -620,7 +668,7 @@ cdef Listpack *quicklist_take_pack(Quicklist *list) noexcept nogil:
 # -- account and check ------------------------------------------------------------------------------------------------
 
 cdef size_t quicklist_memory(const Quicklist *list) noexcept nogil:
-    cdef size_t total = memory_size(list)
+    cdef size_t total = memory_size(list) + (memory_size(list.landmarks) if list.landmarks != NULL else 0)
     cdef const QuicklistNode *node = list.first
     while node != NULL:
         total += memory_size(node) + memory_size(node.block)
@@ -679,4 +727,6 @@ cdef const char *quicklist_check(Quicklist *list) noexcept nogil:
         nodes, count, previous, node = nodes + 1, count + node.count, node, node.next
     if list.last != previous or nodes != list.nodes or count != list.count:
         return b"a list that counts wrong"
+    if list.landmarks != NULL and not landmarks_hold(list.landmarks, list.first):
+        return b"a landmark in the wrong place"
     return NULL

@@ -500,7 +500,7 @@ cdef class Engine:
         self.set_alert(ALERT_PAUSED_WRITES, True)
         if not writes_only:
             self.set_alert(ALERT_PAUSED_ALL, True)
-        if until_ms > runtime.pause_end_ms:
+        if until_ms > <int64_t> runtime.pause_end_ms:
             runtime.pause_end_ms = until_ms
         self.update_hiding()
 

@@ -75,7 +75,9 @@ cdef class LocalSession:
     cdef void fill(self, Request *request, const char *start) noexcept nogil:
         request.argc = <int> self.arguments.count
         request.argv = self.arguments.items
-        request.raw = NULL if self.session.parser.inlined else start
+        request.raw = NULL
+        if not self.session.parser.inlined:
+            request.raw = start
         request.raw_length = self.session.parser.position
         parser_resolve(&self.session.parser, start, request.argv, request.argc)
         request.command = NULL

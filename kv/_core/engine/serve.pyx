@@ -260,7 +260,9 @@ cdef inline void add_request(Parser *parser, Arguments *into, const char *data, 
     request.argc = argc
     request.first = parser.first
     request.argv = NULL if into == &shared else into.items + parser.first
-    request.raw = NULL if parser.inlined or parser.bigs != NULL else data + at[0]
+    request.raw = NULL
+    if not parser.inlined and parser.bigs == NULL:
+        request.raw = data + at[0]
     request.raw_length = parser.position
     at[0] += parser.position
     parser.held = False

@@ -11,13 +11,17 @@ from kv._core.containers.quicklist cimport (
     quicklist_delete, quicklist_delete_range, quicklist_drop_first, quicklist_drop_last, quicklist_free, quicklist_get,
     quicklist_insert_after, quicklist_insert_before, quicklist_is, quicklist_leave, quicklist_limit, quicklist_memory,
     quicklist_new, quicklist_next, quicklist_peek_first, quicklist_peek_last, quicklist_previous, quicklist_push_first,
-    quicklist_push_last, quicklist_replace, quicklist_seek, quicklist_set_packed_threshold, quicklist_slice,
-    quicklist_stats, quicklist_take_pack)
+    quicklist_push_last, quicklist_replace, quicklist_seek, quicklist_set_far, quicklist_set_packed_threshold,
+    quicklist_slice, quicklist_stats, quicklist_take_pack)
 from kv._core.containers.quicknode cimport QuicklistNode, quicklist_node_bytes, quicklist_node_raw_length
 
 
 def set_packed_threshold(size_t length):
     quicklist_set_packed_threshold(length)
+
+
+def set_far(uint64_t nodes):
+    quicklist_set_far(nodes)
 
 
 cdef Slice slice_from(bytes value):
@@ -149,6 +153,11 @@ cdef class Chain:
         cdef QuicklistStats stats
         quicklist_stats(self.list, &stats)
         return stats.nodes, stats.plain, stats.compressed, stats.raw_bytes, stats.held_bytes
+
+    @property
+    def landmarks(self):
+        """How many there are."""
+        return self.list.landmarks.stop - self.list.landmarks.first if self.list.landmarks != NULL else 0
 
     def check(self):
         """AssertionError names the first invariant that does not hold."""

@@ -5,19 +5,25 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from kv._core.testing.listpack import Pack
-from kv._core.testing.quicklist import Chain, set_packed_threshold
+from kv._core.testing.quicklist import Chain, set_far, set_packed_threshold
 
 texts = st.one_of(st.integers(0, 999).map(lambda number: b"element:%d" % number), st.binary(max_size=6),
                   st.integers(-2**63, 2**63 - 1).map(lambda number: b"%d" % number),
                   st.sampled_from([b"x" * 60, b"x" * 1000, b"x" * 4096, b"x" * 4097, b"y" * 9000]))
 places = st.integers(0, 2**16)
+FAR = 64
 
 
 class Machine(RuleBasedStateMachine):
-    @initialize(fill=st.sampled_from([-5, -2, -1, 0, 1, 2, 3, 10, 128]), compress=st.integers(0, 3))
-    def start(self, fill, compress):
+    @initialize(fill=st.sampled_from([-5, -2, -1, 0, 1, 2, 3, 10, 128]), compress=st.integers(0, 3),
+                far=st.sampled_from([0, 1, 6, FAR]))
+    def start(self, fill, compress, far):
+        set_far(far)
         self.list = Chain(fill, compress)
         self.model = []
+
+    def teardown(self):
+        set_far(FAR)
 
     def place(self, number):
         return number % len(self.model)
@@ -93,6 +99,12 @@ class Machine(RuleBasedStateMachine):
             found = self.list.get(where)
             assert (b"%d" % found if isinstance(found, int) else found) == self.model[index]
         assert self.list.equals(index, self.model[index]) and not self.list.equals(index, self.model[index] + b"!")
+
+    @precondition(lambda self: self.model)
+    @rule(numbers=st.lists(places, min_size=4, max_size=12))
+    def get_many(self, numbers):
+        for number in numbers:
+            self.get(number)
 
     @rule()
     def save_and_load(self):
@@ -195,3 +207,44 @@ def test_the_last_node_is_inner_once_it_is_cut():
         chain.replace(32 + index % 32, b"z" * 8100)
         chain.check()
         assert chain.get(32 + index % 32) == b"z" * 8100 and len(chain) == 64
+
+
+def test_landmarks_come_once_walks_are_far_and_stay_while_the_ends_change():
+    chain = filled(20000, 10)
+    for _ in range(3):
+        chain.get(9000)
+    assert chain.landmarks == 0
+    chain.get(9000)
+    assert chain.landmarks == (2000 - 1) // (FAR // 2)
+    for number in range(20000, 25000):
+        chain.push_last(b"element:%d" % number)
+        chain.pop_first()
+        chain.check()
+        assert chain.equals(10000, b"element:%d" % (number - 9999))
+    assert chain.landmarks > 0
+    chain.insert_before(10000, b"between")
+    assert chain.landmarks == 0
+    assert chain.equals(10000, b"between")
+
+
+def test_landmarks_follow_a_list_that_grows_at_its_head():
+    chain = Chain(10)
+    for number in range(20000):
+        chain.push_first(b"element:%d" % number)
+        if number % 100 == 99:
+            for _ in range(5):
+                assert chain.equals(number // 2, b"element:%d" % (number - number // 2))
+            chain.check()
+    assert chain.landmarks > 20
+
+
+def test_landmarks_survive_the_trimming_of_both_ends():
+    chain = filled(20000, 10)
+    for _ in range(4):
+        chain.get(9000)
+    marks = chain.landmarks
+    chain.delete_range(0, 1005)
+    chain.delete_range(-5, 5)
+    chain.check()
+    assert 0 < chain.landmarks < marks
+    assert chain.equals(9000, b"element:%d" % 10005)
