@@ -39,7 +39,7 @@ def install(config: Config) -> None:
     crash.install(kv.VALKEY_VERSION, pidfile_of(config).encode("utf-8", "surrogateescape"))
     configure(config)
     atexit.register(crash.forget_python)
-    sys.excepthook = lambda kind, error, trace: log_exception(error)
+    sys.excepthook = lambda kind, error, stack: log_exception(error)
     sys.unraisablehook = log_unraisable
     threading.excepthook = log_in_thread
 
@@ -81,11 +81,9 @@ def log_in_thread(args) -> None:
 
 def log_exception(error: BaseException) -> None:
     """The report of an exception that ends the server."""
-    log.write("\n\n=== KV BUG REPORT START: Cut & paste starting from here ===\n")
+    log.write(crash.REPORT_START)
     log_bug(f"The server stops because of an exception that nobody caught:\n{trace(error)}")
-    log.write("\n=== KV BUG REPORT END. Make sure to include from START to END. ===\n\n"
-              "       Please report the crash by opening an issue on github:\n\n"
-              "           https://github.com/hanzoai/kv/issues\n\n")
+    log.write(crash.REPORT_END)
 
 
 class Watchdog:

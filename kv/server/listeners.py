@@ -115,7 +115,7 @@ class Listeners:
             self.unix_inode = (status.st_dev, status.st_ino)
         if not self.all():
             raise BindError("Configured to not listen anywhere, exiting.")
-        self.watch()
+        self.watch(self.all())
 
     def check_backlog(self, backlog: int) -> None:
         try:
@@ -127,8 +127,8 @@ class Listeners:
             log("warning", f"WARNING: The TCP backlog setting of {backlog} cannot be enforced because "
                            f"/proc/sys/net/core/somaxconn is set to the lower value of {most}.")
 
-    def watch(self) -> None:
-        for sock in self.all():
+    def watch(self, sockets: list[socket.socket]) -> None:
+        for sock in sockets:
             self.server.watch(sock.fileno(), lambda sock=sock: self.accept(sock))
 
     def all(self) -> list[socket.socket]:
@@ -145,20 +145,21 @@ class Listeners:
             raise BindError("Unable to listen on this port")
         self.close_tcp()
         self.tcp = fresh
-        for sock in fresh:
-            self.server.watch(sock.fileno(), lambda sock=sock: self.accept(sock))
+        self.watch(fresh)
 
     def close_tcp(self) -> None:
         for sock in self.tcp:
-            self.server.unwatch(sock.fileno())
-            sock.close()
+            self.drop(sock)
         self.tcp = []
 
+    def drop(self, sock: socket.socket) -> None:
+        self.server.unwatch(sock.fileno())
+        sock.close()
+
     def close(self) -> None:
-        for sock in self.all():
-            self.server.unwatch(sock.fileno())
-            sock.close()
+        self.close_tcp()
         if self.unix is not None:
+            self.drop(self.unix)
             try:
                 status = os.stat(self.server.config.unixsocket)
                 if (status.st_dev, status.st_ino) == self.unix_inode:
@@ -166,7 +167,7 @@ class Listeners:
                     os.unlink(self.server.config.unixsocket)
             except OSError:
                 pass
-        self.tcp, self.unix = [], None
+        self.unix = None
 
     def accept(self, listener: socket.socket) -> None:
         """Take up to max-new-connections-per-cycle connections."""

@@ -133,17 +133,22 @@ cdef void note_far_walk(Quicklist *list) noexcept nogil:
         list.landmarks = landmarks_new(list.first, list.nodes, max(far // 2, <uint64_t> 1))
 
 
-cdef inline void recount(Quicklist *list, QuicklistNode *node, int64_t change) noexcept nogil:
-    """Elements came into a node, or went."""
-    node.count += <uint32_t> change
-    list.count += <uint64_t> change
-    node.incompressible = False
+cdef inline void move_landmarks(Quicklist *list, const QuicklistNode *node, int64_t change) noexcept nogil:
+    """So many elements came with this node or into it, or went."""
     if node.next == NULL:
         return
     if node.previous != NULL:
         lose_landmarks(list)
     elif list.landmarks != NULL:
         list.landmarks.shift += change
+
+
+cdef inline void recount(Quicklist *list, QuicklistNode *node, int64_t change) noexcept nogil:
+    """Elements came into a node, or went: what hangs on its content follows."""
+    node.count += <uint32_t> change
+    list.count += <uint64_t> change
+    node.incompressible = False
+    move_landmarks(list, node, change)
 
 
 # -- nodes ------------------------------------------------------------------------------------------------------------
@@ -164,12 +169,9 @@ cdef void attach(Quicklist *list, QuicklistNode *node, QuicklistNode *previous) 
     """Link a node behind another one (NULL: at the head)."""
     node.previous = previous
     node.next = list.first if previous == NULL else previous.next
-    if previous != NULL and node.next != NULL:
-        lose_landmarks(list)
+    move_landmarks(list, node, node.count)
     if previous == NULL:
         list.first = node
-        if list.landmarks != NULL:
-            list.landmarks.shift += node.count
     else:
         previous.next = node
     if node.next == NULL:
@@ -180,22 +182,11 @@ cdef void attach(Quicklist *list, QuicklistNode *node, QuicklistNode *previous) 
     list.count += node.count
 
 
-cdef void leave_landmarks(Quicklist *list, const QuicklistNode *node) noexcept nogil:
-    """A node is about to go."""
-    if node.previous != NULL and node.next != NULL:
-        lose_landmarks(list)
-    elif list.landmarks == NULL:
-        return
-    elif node.previous != NULL:
-        landmarks_leave(list.landmarks, node)
-    elif node.next != NULL:
-        landmarks_leave(list.landmarks, node.next)      # the first one has none
-        list.landmarks.shift -= node.count
-
-
 cdef void remove_node(Quicklist *list, QuicklistNode *node) noexcept nogil:
     """Unlink a node and free it with its elements."""
-    leave_landmarks(list, node)
+    move_landmarks(list, node, -<int64_t> node.count)
+    if list.landmarks != NULL:
+        landmarks_leave(list.landmarks, node.next if node.previous == NULL else node)    # the first one has none
     if node.previous == NULL:
         list.first = node.next
     else:

@@ -1,6 +1,9 @@
 """Types for crash.pyx."""
 from kv._core.engine.engine import Engine
 
+REPORT_START: str
+REPORT_END: str
+
 def install(server_version: str, pidfile_path: bytes) -> None: ...
 def configure(*, crash_log: bool, hide: bool, exit_status: bool) -> None: ...
 def observe(engine: Engine) -> None: ...

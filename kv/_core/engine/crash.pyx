@@ -143,6 +143,12 @@ cdef enum:
     SHOWN_BYTES = 128           # of a word
     REPORT_SECONDS = 30         # a report that takes longer hangs: the process is ended
 
+cdef const char *START = b"\n\n=== KV BUG REPORT START: Cut & paste starting from here ==="
+cdef const char *END = (b"\n=== KV BUG REPORT END. Make sure to include from START to END. ===\n\n"
+                        b"       Please report the crash by opening an issue on github:\n\n"
+                        b"           https://github.com/hanzoai/kv/issues\n")
+REPORT_START, REPORT_END = START.decode() + "\n", END.decode() + "\n"   # for a report that Python writes
+
 cdef int[FAULTS] faults = [SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT]
 cdef sigaction_t before[FAULTS]     # what a fault did before we were installed
 cdef bint installed = False
@@ -264,7 +270,7 @@ cdef void report(int number, siginfo_t *info, void *context, const char *told) n
         if part == 1:
             what_happened(number, info, context, told)
         elif part == 5:
-            last_words()
+            rawlog_line(END)
         elif not enabled:
             continue
         elif part == 2:
@@ -297,7 +303,7 @@ cdef void remove_pidfile() noexcept nogil:
 # -- the parts ----------------------------------------------------------------------------------------------------
 
 cdef void what_happened(int number, const siginfo_t *info, void *context, const char *told) noexcept nogil:
-    rawlog_line(b"\n\n=== KV BUG REPORT START: Cut & paste starting from here ===")
+    rawlog_line(START)
     if rawlog_is_child():
         head_line(b"This is a forked child (role C): the server itself goes on.")
     if told != NULL:
@@ -437,12 +443,6 @@ cdef void client_line(const Session *session, int database) noexcept nogil:
 cdef void blob(const Blob *text) noexcept nogil:
     if text != NULL:
         rawlog_slice(slice_of(text.data, text.length))
-
-
-cdef void last_words() noexcept nogil:
-    rawlog_line(b"\n=== KV BUG REPORT END. Make sure to include from START to END. ===\n")
-    rawlog_line(b"       Please report the crash by opening an issue on github:\n")
-    rawlog_line(b"           https://github.com/hanzoai/kv/issues\n")
 
 
 # -- crashes on purpose -------------------------------------------------------------------------------------------

@@ -15,11 +15,11 @@ from kv._core.base.buffer cimport Buffer, buffer_append
 from kv._core.base.clock cimport clock_ticks, clock_unix_us, clock_us
 from kv._core.base.memory cimport memory_used
 from kv._core.base.platform cimport likely, unlikely
-from kv._core.base.slice cimport Slice
+from kv._core.base.slice cimport Slice, slice_is
 from kv._core.keyspace.evict cimport evict_one
 from kv._core.keyspace.keyspace cimport POLICY_NOEVICTION
 from kv._core.resp.reply cimport reply_error, reply_null_array, reply_status
-from kv._core.runtime.context cimport error
+from kv._core.runtime.context cimport SHOWN_NAME, error, error_about_subcommand
 from kv._core.runtime.effects cimport effects_close_unit, effects_open_unit, propagate_as_came
 from kv._core.runtime.footprint cimport footprint_largest, footprint_note, footprint_over_limit
 from kv._core.runtime.latency cimport latency_record
@@ -36,14 +36,10 @@ from kv._core.runtime.state cimport (
 from kv._core.runtime.session cimport session_doom
 from kv._core.runtime.transaction cimport Transaction, transaction_end, transaction_fail, transaction_queue
 
-cdef extern from "<strings.h>" nogil:
-    int strncasecmp(const char *a, const char *b, size_t length)
-
 cdef extern from "<stdio.h>" nogil:
     int snprintf(char *out, size_t size, const char *form, ...)
 
 cdef enum:
-    SHOWN_NAME = 128            # bytes of an unknown command's name, and of its arguments, that the error shows
     EVICTION_SLICE_US = 500     # time one command gives to eviction at the default tenacity
 
 cdef uint64_t last_ticks = 0    # when the last command ended
@@ -400,7 +396,8 @@ cdef bint find_subcommand(Context *c) noexcept nogil:
         return True
     child = command_find_child(c.command, c.argv[1])
     if child == NULL:
-        unknown_subcommand(c)
+        transaction_fail(c.session)
+        error_about_subcommand(c, b"unknown subcommand", c.command)
         return False
     c.command = child
     c.hashed = 0
@@ -415,18 +412,6 @@ cdef bint check_arity(Context *c) noexcept nogil:
     return reject(c, text)
 
 
-cdef void unknown_subcommand(Context *c) noexcept nogil:
-    cdef char text[320]
-    cdef int i
-    cdef char parent[64]
-    for i in range(<int> c.command.name_length):
-        parent[i] = c.command.name[i] - 32 if c'a' <= c.command.name[i] <= c'z' else c.command.name[i]
-    parent[c.command.name_length] = 0
-    snprintf(text, sizeof(text), "ERR unknown subcommand '%.*s'. Try %s HELP.", shown(c.argv[1]), c.argv[1].data, parent)
-    transaction_fail(c.session)
-    error(c, text)
-
-
 cdef inline int shown(Slice word) noexcept nogil:
     return <int> word.length if word.length < SHOWN_NAME else SHOWN_NAME
 
@@ -436,7 +421,7 @@ cdef void unknown_command(Context *c) noexcept nogil:
     cdef char text[SHOWN_NAME * 2 + 160]
     cdef int length, i
     cdef int args = 0
-    if not c.session.flags & SESSION_LOCAL and (is_word(c.argv[0], b"post", 4) or is_word(c.argv[0], b"host:", 5)):
+    if not c.session.flags & SESSION_LOCAL and (slice_is(c.argv[0], b"post", 4) or slice_is(c.argv[0], b"host:", 5)):
         c.runtime.on_closing(c.session, CLOSING_BROWSER)
         session_doom(c.session)
         return
@@ -449,10 +434,6 @@ cdef void unknown_command(Context *c) noexcept nogil:
         args += snprintf(text + length + args, sizeof(text) - length - args, "'%.*s' ",
                          min(shown(c.argv[i]), SHOWN_NAME - args), c.argv[i].data)
     reply_error(&c.reply, text, length + args)
-
-
-cdef inline bint is_word(Slice word, const char *lower, size_t length) noexcept nogil:
-    return word.length == length and strncasecmp(word.data, lower, length) == 0
 
 
 cdef inline int min(int a, int b) noexcept nogil:

@@ -35,7 +35,8 @@ from kv._core.runtime.session cimport (
     session_arena_share, session_doom, session_mark_ready, session_note_replies, session_spill)
 from kv._core.runtime.state cimport (
     ALERT_PAUSED_ALL, ALERT_PAUSED_WRITES, CLOSING_INPUT, COMMAND_MAY_REPLICATE, COMMAND_WRITE, SESSION_BLOCKED,
-    SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_MULTI, SESSION_POSTPONED, Command, Request, Runtime, Session)
+    SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_MULTI, SESSION_POSTPONED, SESSION_UNIX, Command, Request, Runtime,
+    Session)
 from kv._core.runtime.transaction cimport Transaction
 
 cdef extern from "<sys/socket.h>" nogil:
@@ -108,6 +109,8 @@ cdef void acknowledge(Session *session) noexcept nogil:
     """Have the kernel acknowledge what came now. Else a client without TCP_NODELAY holds the rest of a large argument
     back until the 40 ms of a delayed acknowledgement are over."""
     cdef int yes = 1
+    if session.flags & SESSION_UNIX:
+        return
     setsockopt(session.fd, IPPROTO_TCP, TCP_QUICKACK, &yes, sizeof(yes))
 
 

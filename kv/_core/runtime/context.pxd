@@ -6,10 +6,11 @@ from kv._core.base.platform cimport unlikely
 from kv._core.base.slice cimport Slice, slice_is
 from kv._core.keyspace.keyspace cimport LOOKUP_NO_TOUCH, Key, keyspace_changed
 from kv._core.objects.entry cimport Entry
-from kv._core.runtime.state cimport OUTPUT_BLOCK, SESSION_LOCAL, SESSION_NO_TOUCH, Context
+from kv._core.runtime.state cimport OUTPUT_BLOCK, SESSION_LOCAL, SESSION_NO_TOUCH, Command, Context
 
 cdef enum:
     KEYS_AHEAD = 16     # keys that keys_ahead takes at once
+    SHOWN_NAME = 128    # bytes of an unknown command's name, and of its arguments, that the error shows
 
 cdef Key context_key(Context *c, int index) noexcept nogil
 cdef Entry *read_key(Context *c, int index) noexcept nogil
@@ -22,6 +23,7 @@ cdef bint arg_range_or_reply(Context *c, int index, int64_t least, int64_t most,
 cdef void error(Context *c, const char *text) noexcept nogil
 cdef void error_about(Context *c, const char *before, Slice word, const char *after) noexcept nogil
 cdef void subcommand_error(Context *c) noexcept nogil
+cdef void error_about_subcommand(Context *c, const char *complaint, const Command *parent) noexcept nogil
 cdef void syntax_error(Context *c) noexcept nogil
 cdef void changed(Context *c, int index, int event_class, const char *event) noexcept nogil
 cdef void delete_found(Context *c, Key key) noexcept nogil

@@ -20,7 +20,7 @@ from kv._core.keyspace.keyspace cimport (
 from kv._core.objects.entry cimport Entry, entry_type
 from kv._core.resp.parser cimport Big
 from kv._core.resp.reply cimport reply_error
-from kv._core.runtime.state cimport Context
+from kv._core.runtime.state cimport Command, Context
 
 cdef extern from "<ctype.h>" nogil:
     int toupper(int letter)
@@ -103,14 +103,18 @@ cdef void error_about(Context *c, const char *before, Slice word, const char *af
 
 cdef void subcommand_error(Context *c) noexcept nogil:
     """A subcommand with words that it does not know."""
+    error_about_subcommand(c, b"unknown subcommand or wrong number of arguments for", c.command.parent)
+
+
+cdef void error_about_subcommand(Context *c, const char *complaint, const Command *parent) noexcept nogil:
     cdef char text[320]
-    cdef char parent[64]
-    cdef int shown = <int> c.argv[1].length if c.argv[1].length < 128 else 128
+    cdef char upper[64]
+    cdef int shown = <int> c.argv[1].length if c.argv[1].length < SHOWN_NAME else SHOWN_NAME
     cdef int length, i
-    for i in range(<int> c.command.parent.name_length):
-        parent[i] = <char> toupper(c.command.parent.name[i])
-    length = snprintf(text, sizeof(text), b"ERR unknown subcommand or wrong number of arguments for '%.*s'. Try %.*s HELP.",
-                      shown, c.argv[1].data, <int> c.command.parent.name_length, parent)
+    for i in range(<int> parent.name_length):
+        upper[i] = <char> toupper(parent.name[i])
+    length = snprintf(text, sizeof(text), b"ERR %s '%.*s'. Try %.*s HELP.", complaint, shown, c.argv[1].data,
+                      <int> parent.name_length, upper)
     reply_error(&c.reply, text, length)
 
 

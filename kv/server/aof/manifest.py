@@ -16,12 +16,12 @@ import io
 import os
 from collections import namedtuple
 
+from ..config.option import leading_integer
 from ..config.quoting import Unbalanced, decode, encode, quote_if_needed, split_arguments
 from ..log import log
 
 BASE, INCREMENT, HISTORY = "b", "i", "h"
 LINE_MAX = 1024     # bytes of a line with its end
-INT64_MAX = 2**63 - 1
 
 
 class ManifestError(Exception):
@@ -141,21 +141,10 @@ def parse_line(line: str) -> File:
     name, kind = found.get("file", ""), found.get("type", "")[:1]
     if "/" in name or "\\" in name:
         raise ManifestError("File can't be a path, just a filename")
-    sequence = leading_number(found.get("seq", ""))
+    sequence = leading_integer(found.get("seq", ""))
     if not name or not sequence or not kind:
         raise ManifestError("Invalid AOF manifest file format")
     return File(name, sequence, kind)
-
-
-def leading_number(text: str) -> int:
-    """The digits that a text begins with, 0 for none."""
-    digits = text.strip()
-    sign = -1 if digits.startswith("-") else 1
-    digits = digits.lstrip("+-")
-    end = 0
-    while end < len(digits) and digits[end] in "0123456789":
-        end += 1
-    return sign * min(int(digits[:end]), INT64_MAX) if end else 0
 
 
 # -- the folder ----------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from kv._core.runtime.call import OK, ReplyError
 from kv._core.runtime.registry import command, container
 
 from ..commandlog import KINDS
-from .help import declare_help
+from .help import declare_help, subcommand_error
 
 FLAGS = "admin loading stale"
 DEFAULT_COUNT = 10
@@ -58,7 +58,7 @@ def commandlog_reset(call):
          deprecated="8.1.0 `COMMANDLOG GET <count> SLOW`", args="[count:integer]")
 def slowlog_get(call):
     if len(call.args) > 1:
-        raise ReplyError(f"ERR unknown subcommand or wrong number of arguments for '{call.subcommand}'. Try SLOWLOG HELP.")
+        raise subcommand_error(call)
     count = count_at(call, 0) if call.args else DEFAULT_COUNT
     return call.server.commandlog.get("slow", count)
 

@@ -10,8 +10,9 @@ from kv._core.runtime.registry import command
 
 from ..aof import LoadError
 from ..config import ConfigError
-from ..config.option import parse_integer, parse_memory
+from ..config.option import leading_integer, parse_integer, parse_memory
 from ..log import log
+from .help import subcommand_error
 
 SUBCOMMANDS: dict[str, tuple] = {}
 USAGES: dict[str, str] = {}  # what HELP shows after a subcommand's name
@@ -36,23 +37,22 @@ def subcommand(name: str, least: int = 0, most: int | None = None, usage: str = 
     return decorate
 
 
-def leading(kind: type, word: bytes):
-    """The number a word begins with, 0 if with none: so C's atoi and strtod read the words of DEBUG's switches."""
+def seconds_of(word: bytes) -> float:
+    """The number a word begins with, 0 if with none, as C's strtod reads it."""
     for end in range(min(len(word), 32), 0, -1):
         try:
-            return kind(word[:end])
+            return float(word[:end])
         except ValueError:
             continue
-    return kind(0)
+    return 0.0
+
+
+def integer_of(word: bytes) -> int:
+    return leading_integer(word.decode("latin-1"))
 
 
 def is_on(word: bytes) -> bool:
-    return leading(int, word) != 0
-
-
-def unknown(call) -> ReplyError:
-    shown = call.args[0].decode("utf-8", "surrogateescape")[:128]
-    return ReplyError(f"ERR unknown subcommand or wrong number of arguments for '{shown}'. Try DEBUG HELP.")
+    return integer_of(word) != 0
 
 
 @command("debug", -2, "admin noscript loading stale protected syscmd", group="server", since="1.0.0",
@@ -61,13 +61,13 @@ def debug(call):
     name = call.word(0)
     function, least, most = SUBCOMMANDS.get(name, (None, 0, 0))
     if function is None or not least <= len(call.args) - 1 <= most:
-        raise unknown(call)
+        raise subcommand_error(call)
     return function(call, *call.args[1:])
 
 
 @subcommand("sleep", 1, usage="<seconds>")
 def debug_sleep(call, seconds):
-    duration = leading(float, seconds)
+    duration = seconds_of(seconds)
     if 0 < duration < SLEEP_LIMIT_S:
         time.sleep(duration)
     return OK
@@ -197,7 +197,7 @@ def debug_replybuffer(call, option, value):
         times = {b"never": -1, b"reset": None}
         call.engine.configure(reply_peak_reset_ms=times[word] if word in times else call.integer(2))
     else:
-        raise unknown(call)
+        raise subcommand_error(call)
     return OK
 
 
@@ -248,7 +248,7 @@ def debug_change_repl_id(call):
 @subcommand("restart", 0, 1, usage="[<milliseconds>]")
 @subcommand("crash-and-recover", 0, 1, usage="[<milliseconds>]")
 def debug_restart(call, delay=b"0"):
-    time.sleep(max(0, leading(int, delay)) / 1000)
+    time.sleep(max(0, integer_of(delay)) / 1000)
     call.server.restart()
     return OK
 
@@ -320,7 +320,7 @@ def debug_reload(call, *options):
 
 @subcommand("aof-flush-sleep", 1, usage="<microsec>")
 def debug_aof_flush_sleep(call, us):
-    call.server.aof.writer.flush_sleep_us = max(0, leading(int, us))
+    call.server.aof.writer.flush_sleep_us = max(0, integer_of(us))
     return OK
 
 

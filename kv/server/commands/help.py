@@ -1,7 +1,7 @@
-"""HELP of a container command: its subcommands, in a form that people know from every server of this kind."""
+"""Subcommands: HELP, in a form that people know from every server of this kind, and the error that leads there."""
 from __future__ import annotations
 
-from kv._core.runtime.call import Status
+from kv._core.runtime.call import ReplyError, Status
 from kv._core.runtime.registry import command
 
 
@@ -15,3 +15,9 @@ def declare_help(container: str, group: str, since: str, flags: str, lines: list
              summary=f"Lists the subcommands of {container.upper()}.", **docs)
     def help_(call):
         return reply
+
+
+def subcommand_error(call) -> ReplyError:
+    """A subcommand that does not exist, or with words that it does not know."""
+    parent = call.name.partition("|")[0].upper()
+    return ReplyError(f"ERR unknown subcommand or wrong number of arguments for '{call.subcommand[:128]}'. Try {parent} HELP.")

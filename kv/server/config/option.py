@@ -300,6 +300,17 @@ def parse_integer(text: str) -> int | None:
     return number if LONG_MIN <= number <= LONG_MAX else None
 
 
+def leading_integer(text: str) -> int:
+    """The digits that a text begins with, 0 for none."""
+    digits = text.strip()
+    sign = -1 if digits.startswith("-") else 1
+    digits = digits.lstrip("+-")
+    end = 0
+    while end < len(digits) and digits[end] in "0123456789":
+        end += 1
+    return sign * min(int(digits[:end]), LONG_MAX) if end else 0
+
+
 def parse_c_integer(text: str, digits: str = "0123456789") -> int | None:
     """An integer as strtoll takes it, if that is all of the text: blanks and a sign before it, empty is 0."""
     if not text:
