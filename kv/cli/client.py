@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 def main() -> int:
     """Run the program; the exit status is what valkey-cli's would be."""
     from kv.cli.errors import Disconnected, Fatal
+    from kv.cli.interrupts import die_of_interrupts
 
+    die_of_interrupts()
     try:
         return run(sys.argv[1:])
     except Fatal as stop:
@@ -26,7 +28,7 @@ def main() -> int:
     except Disconnected as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
+    except KeyboardInterrupt:  # at the prompt, where it is not the end of a line or a command
         return 130
     except BrokenPipeError:
         # Our reader went away (`kv --scan | head`): leave as a C program does that dies of SIGPIPE, and

@@ -9,8 +9,6 @@ A subscription turns the loop around: messages are printed as they come until so
 """
 
 import os
-import select
-import signal
 import sys
 import time
 from contextlib import contextmanager
@@ -18,6 +16,7 @@ from contextlib import contextmanager
 from kv.cli import preferences
 from kv.cli.arguments import split
 from kv.cli.errors import Disconnected, Fatal
+from kv.cli.interrupts import raise_interrupts, wait_readable
 from kv.cli.options import RAW, STANDARD, Options, on_terminal
 from kv.cli.session import PRODUCT, Session, write
 
@@ -54,6 +53,8 @@ class PlainLines:
         if self.show_prompt:
             print(prompt, end="", flush=True)
         while b"\n" not in self._buffer and not self._ended:
+            if self.show_prompt:
+                wait_readable(0)
             data = os.read(0, 65536)
             self._ended = not data
             self._buffer += data
@@ -86,7 +87,8 @@ class Repl:
         session.interactive = True
         if os.isatty(0):
             preferences.load()
-            signal.signal(signal.SIGINT, signal.default_int_handler)  # though whoever started us may ignore it
+            raise_interrupts()
+            session.wait_with(wait_readable)
         self.lines = open_lines(session)
         self.restart = False  # `restart` was typed in the Lua debugger
 
@@ -201,7 +203,7 @@ def _input_waits(session: Session) -> bool:
     if show:
         write(GREY + READING + NO_COLOUR if "xterm" in os.environ.get("TERM", "") else READING)
     try:
-        ready, _, _ = select.select([connection.fileno(), 0], [], [])
+        ready = wait_readable(connection.fileno(), 0)
     finally:
         if show:
             write(ERASE_LINE)

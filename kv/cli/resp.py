@@ -53,6 +53,7 @@ class Reply:
 
 
 PushHandler = Callable[[Reply], None]
+Wait = Callable[[int], object]
 
 
 def ignore_push(_reply: Reply) -> None:
@@ -73,6 +74,7 @@ class Connection:
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
         self.on_push: PushHandler | None = ignore_push  # None: pushes are delivered like replies
+        self.wait: Wait | None = None  # called with the descriptor before a read that may block
         self._buffer = b""
         self._position = 0
 
@@ -108,7 +110,7 @@ class Connection:
 
     def buffered(self) -> bool:
         """Whether something is here already that select() on the socket would not tell of."""
-        return self._position < len(self._buffer) or bool(getattr(self.sock, "pending", int)())
+        return self._position < len(self._buffer) or self._decrypted()
 
     def poll(self) -> bool:
         """Take in what has arrived, without waiting; whether a read would now find at least a byte."""
@@ -132,7 +134,7 @@ class Connection:
     def read_some(self, limit: int) -> bytes:
         """At least one and at most `limit` raw bytes, for what is not RESP (an RDB file)."""
         if self._position == len(self._buffer):
-            self._fill()
+            self._await_data()
         chunk = self._buffer[self._position : self._position + limit]
         self._position += len(chunk)
         return chunk
@@ -145,7 +147,16 @@ class Connection:
                 line = self._buffer[self._position : end]
                 self._position = end + 2
                 return line
-            self._fill()
+            self._await_data()
+
+    def _decrypted(self) -> bool:
+        """Whether a TLS socket holds data that it has read ahead."""
+        return bool(getattr(self.sock, "pending", int)())
+
+    def _await_data(self) -> None:
+        if self.wait is not None and not self._decrypted():
+            self.wait(self.fileno())
+        self._fill()
 
     def _fill(self) -> None:
         try:

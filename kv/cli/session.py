@@ -21,6 +21,7 @@ from kv.cli.resp import (
     PUSH,
     Connection,
     Reply,
+    Wait,
     connect_tcp,
     connect_unix,
     ignore_push,
@@ -64,6 +65,7 @@ class Session:
         self.render = formatter(options)
         self.item_delimiter = options.item_delimiter.encode("utf-8", "surrogateescape")
         self.connection: Connection | None = None
+        self.wait: Wait | None = None  # of every connection, see Connection
         self.interactive = False
         self.wanted_db = options.db  # where a new connection goes
         self.debug_next_eval = False  # SCRIPT DEBUG YES or SYNC was sent
@@ -100,12 +102,19 @@ class Session:
             if not quiet:
                 complain(f"Could not connect to {PRODUCT} at {self.address()}: {error}")
             return False
+        self.connection.wait = self.wait
         self._restore_push_handler()
         try:
             return self._authenticate(self.connection) and self._select() and self._switch_protocol()
         except Disconnected:
             complain("\nI/O error")
             return False
+
+    def wait_with(self, wait: Wait) -> None:
+        """Call `wait` before every read that may block, on this connection and those to come."""
+        self.wait = wait
+        if self.connection is not None:
+            self.connection.wait = wait
 
     def open(self) -> Connection:
         """A bare connection to the present server. Raises Disconnected."""

@@ -1,10 +1,22 @@
 """The prompt over a pipe: state of the connection, subscriptions, monitoring, and losing the server."""
 
+import signal
+import subprocess
 from collections.abc import Iterator
 
 import pytest
 
-from tests.integration.cli.cli_programs import Dialogue, ScriptedServer, Server, piped_client, redis_server, run
+from tests.integration.cli.cli_programs import (
+    CLI,
+    WAIT_S,
+    Dialogue,
+    ScriptedServer,
+    Server,
+    environment,
+    piped_client,
+    redis_server,
+    run,
+)
 
 READING = b"Reading messages... (press Ctrl-C to quit or any key to type command)\r"
 ERASE = b"\033[K"
@@ -81,6 +93,23 @@ def test_subscription_of_arguments_follows_until_the_end() -> None:
         ran = run("-p", str(scripted.port), "subscribe", "c")
     assert ran.stdout == b"subscribe\nc\n1\nmessage\nc\nhi\n"
     assert (ran.returncode, ran.stderr) == (1, b"Error: Server closed the connection\n")
+
+
+def test_control_c_ends_a_subscription_of_arguments(server: Server) -> None:
+    """As it ends a C program, so that a shell's loop around it ends too; nothing is complained of."""
+    process = subprocess.Popen(
+        [*CLI, "-p", str(server.port), "subscribe", "c"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(),
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    assert process.stdout is not None
+    while process.stdout.readline() != b"1\n":
+        pass
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=WAIT_S) == (b"", b"")
+    assert process.returncode == -signal.SIGINT
 
 
 def test_monitor(raw: Dialogue, server: Server) -> None:

@@ -15,14 +15,15 @@ ALLOWED = {
     *("collections.abc", "operator", "keyword", "reprlib", "itertools", "array", "errno"),
     *("_functools", "_operator", "_collections", "builtins", "_weakref", "weakref", "_weakrefset"),
     *("kv", "kv.cli", "kv.cli.client", "kv.cli.errors", "kv.cli.options", "kv.cli.session", "kv.cli.format"),
-    *("kv.cli.resp", "kv.cli.arguments"),
+    *("kv.cli.resp", "kv.cli.arguments", "kv.cli.interrupts", "signal"),
     *("io", "_types"),          # since 3.14 the bare interpreter does without
 }
 PROGRAM = """
 import sys
 before = set(sys.modules)
-from kv.cli.client import run
-status = run(["-p", "{port}", "ping"])
+from kv.cli.client import main
+sys.argv[1:] = ["-p", "{port}", "ping"]
+status = main()
 print(" ".join(sorted(set(sys.modules) - before)), file=sys.stderr)
 sys.exit(status)
 """

@@ -22,6 +22,17 @@ def plain(reply: Reply) -> object:
     return (reply.kind, [plain(item) for item in reply.items] if reply.items else reply.data)
 
 
+def test_a_read_that_may_block_waits_first(pair: tuple[Connection, socket.socket]) -> None:
+    connection, server = pair
+    waited: list[int] = []
+    connection.wait = waited.append
+    server.sendall(b"+A\r\n+B\r\n")
+    assert connection.read().data == b"A"
+    assert waited == [connection.fileno()]
+    assert connection.read().data == b"B"  # it is here already
+    assert len(waited) == 1
+
+
 STREAM = (
     b"+OK\r\n-ERR x\r\n:-5\r\n$3\r\na\r\n\r\n$0\r\n\r\n$-1\r\n*-1\r\n*0\r\n_\r\n#t\r\n#f\r\n,1.50\r\n,inf\r\n"
     b"(12345678901234567890\r\n=8\r\ntxt:a\r\nb\r\n!5\r\nERR y\r\n*2\r\n:1\r\n*1\r\n$1\r\nx\r\n"
