@@ -24,6 +24,7 @@ from . import (
     crash,
     process,
 )
+from .absent import refuse_absent, warn_of_absent
 from .aof import AppendOnly, LoadError, LoadStopped
 from .apply import apply_all, bind_hooks, collation
 from .children import Children
@@ -94,6 +95,7 @@ class Server:
     def start(self) -> None:
         """Listen, load the data, accept connections. Raises StartError."""
         process.check_environment()
+        warn_of_absent(self.config)
         apply_all(self)
         bind_hooks(self)
         try:
@@ -275,6 +277,7 @@ def fail(server: Server, error: BaseException) -> NoReturn:
 
 def run(config: Config) -> int:
     """The whole life of a server; the exit status. Raises FatalConfigError."""
+    refuse_absent(config)
     rename(config)
     configure_log(config)
     set_bug_log(log_bug)

@@ -115,6 +115,32 @@ def test_a_rename_that_makes_no_sense_stops_the_start(tmp_path: Path) -> None:
                                f"Reading the configuration file, at line 2\n>>> '{lines.splitlines()[1]}'\n{complaint}\n")
 
 
+@pytest.mark.parametrize("line, complaint", [
+    ("user alice on >secret ~* +@all", "ACL users are not part of this release"),
+    ("loadmodule /lib/x.so a", "Modules are not part of this release"),
+    ("tls-port 6380", "TLS is not part of this release"),
+    ("aclfile /etc/users.acl", "ACL files are not part of this release"),
+])
+def test_what_this_release_cannot_shut_or_open_stops_the_start(tmp_path: Path, line: str, complaint: str) -> None:
+    path = tmp_path / "kv.conf"
+    path.write_text(line)
+    done = run(str(path), "--port", str(free_port()), "--dir", str(tmp_path))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.endswith(f"{complaint}\n") and line.split()[0] in done.stderr
+
+
+def test_what_this_release_leaves_out_is_said(start_server) -> None:
+    text = start_server("--replicaof", "127.0.0.1 1", "--save", "60 1").text()
+    assert "replicaof has no effect" in text and "the data is gone when this process ends" in text
+    assert "cluster-enabled has no effect" in start_server("--cluster-enabled", "yes").text()
+    assert "data is gone" not in start_server("--save", "").text() + start_server("--appendonly", "yes").text()
+
+
+def test_tls_port_cannot_be_set(start_server) -> None:
+    with pytest.raises(redis.ResponseError, match="TLS is not part of this release"):
+        start_server().client().config_set("tls-port", 6380)
+
+
 def test_a_line_in_no_encoding_is_shown_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "kv.conf"
     path.write_bytes(b"\xff\xfe x\n")

@@ -65,6 +65,10 @@ def shutdown_words(words: set[str]) -> str:
     return ""
 
 
+def no_tls(port: int) -> str:
+    return "TLS is not part of this release" if port else ""
+
+
 def no_defragmentation(enabled: bool) -> str:
     """The allocator here offers no way to ask which blocks are worth moving."""
     if not enabled:

@@ -62,7 +62,7 @@ OPTIONS: tuple[Option, ...] = (
     Integer("rdma-rx-size", MB, 64 * KB, 16 * MB, IMMUTABLE),
     Integer("rdma-completion-vector", -1, -1, 1024, IMMUTABLE),
     # TLS
-    Integer("tls-port", 0, 0, 65535),
+    Integer("tls-port", 0, 0, 65535, check=check.no_tls),
     Optional("tls-cert-file", VOLATILE),
     Optional("tls-key-file", VOLATILE),
     Optional("tls-key-file-pass", SENSITIVE),

@@ -19,6 +19,7 @@ DIFFERENT = {
     ("activedefrag", "yes"),  # it was built with an allocator that can do this
     ("cluster-blacklist-ttl", "-1"),  # taken there as 2**64 - 1
     ("maxmemory-clients", "99999999999999999999"),  # taken there as 1%
+    ("tls-port", "5"),  # TLS is not part of this release
 }
 
 
