@@ -44,6 +44,7 @@ def test_a_noted_interrupt_ends_a_wait_that_no_signal_breaks_off(pipe: tuple[int
     with pytest.raises(KeyboardInterrupt):
         wait_readable(pipe[0])
     rescue.cancel()
+    rescue.join()
     interrupt.join()
 
 
@@ -56,6 +57,7 @@ def test_other_signals_go_unnoticed(pipe: tuple[int, int]) -> None:
         killer.start()
         writer.start()
         assert wait_readable(pipe[0]) == [pipe[0]]
+        killer.join()
         writer.join()
     finally:
         signal.signal(signal.SIGUSR1, before)
