@@ -15,9 +15,6 @@ def main() -> int:
         from kv.server.about import answer
 
         return answer(config)
-    if config.sentinel_mode:
-        sys.stderr.write("kv-server: Sentinel mode is not part of this release\n")
-        return 1
     from kv.server.server import run
 
     try:

@@ -5,7 +5,7 @@ does not start; where it would only do less, it says so at every start.
 """
 from __future__ import annotations
 
-from .config.source import fatal
+from .config.source import FatalConfigError, fatal
 from .log import log
 
 TYPE_CHECKING = False
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 def refuse_absent(config: Config) -> None:
     """Raises FatalConfigError for what must not be passed over. tls-port, which CONFIG SET can change, has a check."""
+    if config.sentinel_mode:
+        raise FatalConfigError("kv-server: Sentinel mode is not part of this release")
     if config.aclfile:
         raise fatal("aclfile: ACL files are not part of this release")
     for directives, what in ((config.users, "ACL users"), (config.modules, "Modules")):

@@ -129,6 +129,14 @@ def test_what_this_release_cannot_shut_or_open_stops_the_start(tmp_path: Path, l
     assert done.stderr.endswith(f"{complaint}\n") and line.split()[0] in done.stderr
 
 
+def test_sentinel_mode_stops_the_start(tmp_path: Path) -> None:
+    path = tmp_path / "sentinel.conf"
+    path.write_text("sentinel monitor main 127.0.0.1 6379 2\n")
+    done = run(str(path), "--sentinel")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "kv-server: Sentinel mode is not part of this release\n"
+
+
 def test_what_this_release_leaves_out_is_said(start_server) -> None:
     text = start_server("--replicaof", "127.0.0.1 1", "--save", "60 1").text()
     assert "replicaof has no effect" in text and "the data is gone when this process ends" in text

@@ -19,7 +19,7 @@ from kv._core.base.slice cimport Slice, slice_is
 from kv._core.keyspace.evict cimport evict_one
 from kv._core.keyspace.keyspace cimport POLICY_NOEVICTION
 from kv._core.resp.reply cimport reply_error, reply_null_array, reply_status
-from kv._core.runtime.context cimport SHOWN_NAME, error, error_about_subcommand
+from kv._core.runtime.context cimport SHOWN_NAME, error, error_about_subcommand, shown_length
 from kv._core.runtime.effects cimport effects_close_unit, effects_open_unit, propagate_as_came
 from kv._core.runtime.footprint cimport footprint_largest, footprint_note, footprint_over_limit
 from kv._core.runtime.latency cimport latency_record
@@ -412,10 +412,6 @@ cdef bint check_arity(Context *c) noexcept nogil:
     return reject(c, text)
 
 
-cdef inline int shown(Slice word) noexcept nogil:
-    return <int> word.length if word.length < SHOWN_NAME else SHOWN_NAME
-
-
 cdef void unknown_command(Context *c) noexcept nogil:
     """Show the name and the beginning of the arguments."""
     cdef char text[SHOWN_NAME * 2 + 160]
@@ -426,13 +422,13 @@ cdef void unknown_command(Context *c) noexcept nogil:
         session_doom(c.session)
         return
     transaction_fail(c.session)
-    length = snprintf(text, sizeof(text), "ERR unknown command '%.*s', with args beginning with: ", shown(c.argv[0]),
+    length = snprintf(text, sizeof(text), "ERR unknown command '%.*s', with args beginning with: ", shown_length(c.argv[0]),
                       c.argv[0].data)
     for i in range(1, c.argc):
         if args >= SHOWN_NAME:
             break
         args += snprintf(text + length + args, sizeof(text) - length - args, "'%.*s' ",
-                         min(shown(c.argv[i]), SHOWN_NAME - args), c.argv[i].data)
+                         min(shown_length(c.argv[i]), SHOWN_NAME - args), c.argv[i].data)
     reply_error(&c.reply, text, length + args)
 
 

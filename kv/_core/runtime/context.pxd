@@ -33,6 +33,11 @@ cdef int keys_ahead(Context *c, int first, int step, Key *keys) noexcept nogil
 cdef Blob *take_blob(Context *c, int index) noexcept nogil
 
 
+cdef inline int shown_length(Slice word) noexcept nogil:
+    """How much of a word an error shows."""
+    return <int> word.length if word.length < SHOWN_NAME else SHOWN_NAME
+
+
 cdef inline bint arg_is(Context *c, int index, const char *word, size_t length) noexcept nogil:
     """Whether an argument spells a lower-case word, in any case."""
     return slice_is(c.argv[index], word, length)

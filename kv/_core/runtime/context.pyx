@@ -109,11 +109,10 @@ cdef void subcommand_error(Context *c) noexcept nogil:
 cdef void error_about_subcommand(Context *c, const char *complaint, const Command *parent) noexcept nogil:
     cdef char text[320]
     cdef char upper[64]
-    cdef int shown = <int> c.argv[1].length if c.argv[1].length < SHOWN_NAME else SHOWN_NAME
     cdef int length, i
     for i in range(<int> parent.name_length):
         upper[i] = <char> toupper(parent.name[i])
-    length = snprintf(text, sizeof(text), b"ERR %s '%.*s'. Try %.*s HELP.", complaint, shown, c.argv[1].data,
+    length = snprintf(text, sizeof(text), b"ERR %s '%.*s'. Try %.*s HELP.", complaint, shown_length(c.argv[1]), c.argv[1].data,
                       <int> parent.name_length, upper)
     reply_error(&c.reply, text, length)
 
