@@ -11,6 +11,7 @@ import os
 import sys
 
 from . import affinity, crash, process
+from .absent import warn_of_snapshots
 from .config import ConfigError
 from .listeners import BindError
 from .log import LEVELS, log
@@ -66,6 +67,7 @@ def bind_hooks(server: Server) -> None:
     on_change(["appendonly"], lambda config: server.aof.switch(config.appendonly))
     on_change(["aof-disable-auto-gc"], lambda config: server.aof.delete_history())
     on_change(["appendfsync"], lambda config: server.aof.set_policy())
+    on_change(["save", "appendonly"], warn_of_snapshots)
     on_change(["hz"], lambda config: None)
 
 
