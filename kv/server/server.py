@@ -36,6 +36,7 @@ from .listeners import BindError, Listeners
 from .log import HIDDEN, LEVELS, log, log_bug
 from .metrics import Metrics
 from .rename import rename
+from .selfcheck import SelfCheck
 from .shutdown import Shutdown
 from .state import ServerState
 from .system import check_at_start
@@ -81,6 +82,7 @@ class Server:
         self.listeners = Listeners(self)
         self.shutdown = Shutdown(self)
         self.watchdog = crash.Watchdog(config)
+        self.self_check = SelfCheck(self.engine, config)
         self.title = ProcessTitle()
         self.state = ServerState(self)
         self.last_save = int(self.started)
@@ -174,6 +176,7 @@ class Server:
         self.children.reap()
         self.aof.cron()
         self.shutdown.cron()
+        self.self_check.cron()
         if self.every_ms(CRASH_REFRESH_MS):
             crash.refresh()
         self.metrics.cron_us += (self.now() - started) * 1e6

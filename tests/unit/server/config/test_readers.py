@@ -13,7 +13,6 @@ import pytest
 from kv.server import absent
 from kv.server.apply import CORE_OPTIONS
 from kv.server.config import table
-from kv.server.config.option import DEBUG
 
 ROOT = Path(__file__).parents[4] / "kv"
 WAITING = {
@@ -68,7 +67,7 @@ def names_of_the_core() -> set[str]:
 
 @pytest.fixture(scope="module")
 def unread() -> set[str]:
-    read = attributes_read() | names_of_the_core()
+    read = attributes_read() | names_of_the_core() | {"debug_context"}   # which debug_lines() finds by its flag
     return {option.name for option in table.OPTIONS
             if not {option.attribute, option.alias.replace("-", "_")} & read}
 
