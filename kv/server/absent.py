@@ -7,7 +7,7 @@ does not start; where it would only do less, it says so at every start. Of optio
 from __future__ import annotations
 
 from .config import table
-from .config.source import FatalConfigError
+from .config.source import FatalConfigError, fatal
 from .log import log
 from .user import DefaultUser
 
@@ -23,6 +23,8 @@ def refuse_absent(config: Config) -> None:
     """Raises FatalConfigError for what must not be passed over. tls-port, which CONFIG SET can change, has a check."""
     if config.sentinel_mode:
         raise FatalConfigError("kv-server: Sentinel mode is not part of this release")
+    if config.rdma_port:
+        raise fatal("No RDMA building support.")
     DefaultUser(config)
     for directive in config.modules:
         raise directive.error("Modules are not part of this release")

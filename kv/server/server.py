@@ -290,7 +290,9 @@ def run(config: Config) -> int:
     enter_directory(config)
     configure_log(config)
     set_bug_log(log_bug)
-    if config.daemonize:
+    supervisor = process.supervisor(config)
+    if config.daemonize and supervisor == "no":
+        log.discard = not config.logfile
         process.daemonize()
     log.pid = os.getpid()
     greet(config)
@@ -298,6 +300,7 @@ def run(config: Config) -> int:
         process.write_pidfile(config)
     crash.install(config)
     server = Server(config)
+    server.supervised = supervisor
     crash.observe(server.engine)
     try:
         start_collation(config)
@@ -337,7 +340,6 @@ def start_collation(config: Config) -> None:
 def configure_log(config: Config) -> None:
     log.path, log.level = config.logfile, LEVELS[config.loglevel]
     log.format, log.timestamps = config.log_format, config.log_timestamp_format
-    log.discard = config.daemonize and not config.logfile
     if config.syslog_enabled:
         log.enable_syslog(config.syslog_ident, config.syslog_facility)
     for level, text in config.notices:
