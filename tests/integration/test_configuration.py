@@ -113,8 +113,9 @@ def test_files_are_handed_to_and_fro(start_server, debian, lines: str, password:
 
 # -- names of commands ------------------------------------------------------------------------------------------------
 
-HARDENED = ("SAVE BGSAVE BGREWRITEAOF EVAL EVALSHA SCRIPT FUNCTION FCALL MODULE SLAVEOF REPLICAOF MIGRATE RESTORE DUMP ACL CLUSTER SYNC "
-            "PSYNC DEBUG CONFIG SHUTDOWN KEYS FLUSHALL FLUSHDB MONITOR FAILOVER REPLCONF PFDEBUG HEXPIRE").split()
+HARDENING = """SAVE BGSAVE BGREWRITEAOF EVAL EVALSHA SCRIPT FUNCTION FCALL MODULE SLAVEOF REPLICAOF MIGRATE RESTORE DUMP ACL CLUSTER
+    SYNC PSYNC DEBUG CONFIG SHUTDOWN KEYS FLUSHALL FLUSHDB MONITOR FAILOVER REPLCONF PFDEBUG HEXPIRE"""
+HARDENED = HARDENING.split()
 
 
 def test_a_list_that_hardens(start_server) -> None:
@@ -141,7 +142,8 @@ def test_renames_that_make_no_sense(tmp_path: Path, lines: list[str], complaint:
 
 
 def test_a_name_is_free_once_its_command_has_another(start_server) -> None:
-    server = start_server(config='rename-command EVAL ""\nrename-command GET EVAL\nrename-command SAVE get\nrename-command EVAL fetch\n')
+    lines = ('EVAL ""', "GET EVAL", "SAVE get", "EVAL fetch")
+    server = start_server(config="".join([f"rename-command {line}\n" for line in lines]))
     client = server.client()
     client.set("k", "v")
     assert client.execute_command("FETCH", "k") == b"v"
@@ -160,9 +162,9 @@ def test_relative_paths_are_those_of_the_start(tmp_path: Path) -> None:
     (begun / "kv.conf").write_text("hz 20\n")
     port = free_port()
     process = subprocess.Popen(
-        [sys.executable, "kv-server", "kv.conf", "--port", str(port), "--bind", "127.0.0.1", "--dir", "../data", "--logfile", "kv.log",
-         "--pidfile", "kv.pid", "--unixsocket", "kv.sock", "--enable-protected-configs", "yes", "--enable-debug-command", "yes",
-         "--save", ""], cwd=begun, env=ENVIRONMENT)
+        [sys.executable, "kv-server", "kv.conf", "--port", str(port), "--bind", "127.0.0.1", "--dir", "../data",
+         "--logfile", "kv.log", "--pidfile", "kv.pid", "--unixsocket", "kv.sock", "--enable-protected-configs", "yes",
+         "--enable-debug-command", "yes", "--save", ""], cwd=begun, env=ENVIRONMENT)
     try:
         client = wait_for(port)
         assert client.info("server")["executable"] == str(begun / "kv-server")
@@ -235,7 +237,8 @@ def test_processors(start_server) -> None:
 
 @pytest.mark.skipif(not os.sched_getaffinity(0) >= {0, 1}, reason="needs processors 0 and 1")
 def test_processors_of_a_rewrite(start_server) -> None:
-    server = start_server("--appendonly", "yes", "--aof-rewrite-cpulist", "1", "--server-cpulist", "0", "--rdb-key-save-delay", "1000000")
+    server = start_server("--appendonly", "yes", "--aof-rewrite-cpulist", "1", "--server-cpulist", "0", "--rdb-key-save-delay",
+                          "1000000")
     server.client().mset({str(key): "v" for key in range(10)})
     server.client().execute_command("BGREWRITEAOF")
     children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
@@ -266,8 +269,8 @@ def test_the_kernel_is_checked_for_its_bug() -> None:
 
 @pytest.mark.parametrize("lost, words, starts, said", [
     (False, "", True, ""),
-    (True, "", False, "Your kernel has a bug that could lead to data corruption during background save. Please upgrade to the latest "
-                      "stable kernel."),
+    (True, "", False, "Your kernel has a bug that could lead to data corruption during background save. Please upgrade to the "
+                      "latest stable kernel."),
     (True, "OTHER ARM64-COW-BUG", True, "Your kernel has a bug"),
     (None, "", False, "Failed to test the kernel for a bug"),
     (None, "ARM64-COW-BUG", True, "Failed to test the kernel for a bug"),
@@ -292,7 +295,8 @@ def test_the_systems_checks_name_what_is_wrong(monkeypatch, tmp_path, capsys) ->
     assert system.check_system() == 1
     lines = capsys.readouterr().out.splitlines()
     assert "[overcommit]...skipped" in lines
-    assert lines[lines.index("[THP]...WARNING:") + 1].startswith("You have Transparent Huge Pages (THP) support enabled in your kernel.")
+    advice = lines[lines.index("[THP]...WARNING:") + 1]
+    assert advice.startswith("You have Transparent Huge Pages (THP) support enabled in your kernel.")
     (tmp_path / "enabled").write_text("always [madvise] never\n")
     system.check_system()
     assert "[THP]...OK" in capsys.readouterr().out
@@ -339,8 +343,8 @@ def test_command_lines_made_for_other_images(tmp_path: Path, words: list[str], v
     parts = {"file": tmp_path / "redis.conf", "python": sys.executable, "port": port}
     words = [word.format(**parts) for word in words]
     own = [] if words[0] == "sh" else ["--port", str(port), "--bind", "127.0.0.1"]
-    process = subprocess.Popen([*PYTHON, *words, *own], cwd=tmp_path, env={**ENVIRONMENT, "KV_DEFAULT_FLAGS": "--protected-mode no"},
-                               stdout=subprocess.DEVNULL)
+    environment = {**ENVIRONMENT, "KV_DEFAULT_FLAGS": "--protected-mode no"}
+    process = subprocess.Popen([*PYTHON, *words, *own], cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL)
     try:
         client = wait_for(port)
         assert client.config_get(*values, "protected-mode") == {**values, "protected-mode": "no"}
@@ -353,8 +357,8 @@ def test_flags_of_the_image_count_least_and_those_of_its_user_most(tmp_path: Pat
     port = free_port()
     environment = {**ENVIRONMENT, "KV_DEFAULT_FLAGS": "--protected-mode no --hz 20 --timeout 7 --save 9 9",
                    "VALKEY_EXTRA_FLAGS": "--maxmemory 3mb --timeout 8"}
-    process = subprocess.Popen([*PYTHON, "--port", str(port), "--hz", "30", "--maxmemory", "1mb", "--save", "60 1", "--dir", str(tmp_path),
-                                "--protected-mode", "yes"], env=environment, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen([*PYTHON, "--port", str(port), "--hz", "30", "--maxmemory", "1mb", "--save", "60 1",
+                                "--dir", str(tmp_path), "--protected-mode", "yes"], env=environment, stdout=subprocess.DEVNULL)
     try:
         assert wait_for(port).config_get("protected-mode", "hz", "timeout", "maxmemory", "save") == {
             "protected-mode": "yes", "hz": "30", "timeout": "8", "maxmemory": str(3 << 20), "save": "60 1"}

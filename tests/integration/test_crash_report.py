@@ -146,7 +146,8 @@ def test_memory_is_tested(serve) -> None:
     assert server.ends() == -signal.SIGSEGV
     report = check_report(log_of(server), server.process.pid)
     tested = report[report.index("------ FAST MEMORY TEST ------"):]
-    regions = [int(size) for size in re.findall(r"^\*\*\* Preparing to test memory region 0x[0-9a-f]+ \((\d+) bytes\)$", tested, re.M)]
+    announced = re.findall(r"^\*\*\* Preparing to test memory region 0x[0-9a-f]+ \((\d+) bytes\)$", tested, re.M)
+    regions = [int(size) for size in announced]
     assert sum(regions) > 5_000_000 and f"\n{'.O' * len(regions)}\n" in tested
     assert "Fast memory test PASSED, however your memory can still be broken." in tested
     assert tested.count("\n------ ") == 0

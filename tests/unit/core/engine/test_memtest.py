@@ -4,8 +4,8 @@ import mmap
 import os
 
 import pytest
-from kv._core.testing.memtest import block
 
+from kv._core.testing.memtest import block
 from tests.sanitizer import unsanitized
 
 WORDS = 512
