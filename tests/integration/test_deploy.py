@@ -170,8 +170,9 @@ def test_a_command_made_for_other_images_means_what_it_did_there(tmp_path, words
     """The entry point with the image's environment, and the words of a compose file instead of CMD."""
     name, _, value = instruction("ENV").partition("=")
     socket = tmp_path / "kv.sock"
-    process = subprocess.Popen([sys.executable, "-m", "kv.server", *words, "--port", "0", "--unixsocket", str(socket)], cwd=tmp_path,
-                               stdout=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": str(ROOT), name: value.strip('"')})
+    process = subprocess.Popen([sys.executable, "-m", "kv.server", *words, "--port", "0", "--unixsocket", str(socket)],
+                               cwd=tmp_path, stdout=subprocess.DEVNULL,
+                               env={**os.environ, "PYTHONPATH": str(ROOT), name: value.strip('"')})
     try:
         client = redis.Redis(unix_socket_path=str(socket))
         for _ in range(1000):
