@@ -26,6 +26,7 @@ from kv._core.runtime.state cimport (
     SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_IN_DOOMED, SESSION_MONITOR, SESSION_NO_EVICT, SESSION_NO_TOUCH,
     SESSION_PENDING_INPUT, SESSION_POSTPONED, SESSION_READY, SESSION_REPLY_OFF, SESSION_REPLY_SKIP, SESSION_REPLY_SKIP_NEXT,
     UNAUTHENTICATED_OUTPUT, OutputBlock, OutputLimit, Runtime, Session)
+from kv._core.runtime.transaction cimport transaction_end, transaction_free
 
 cdef extern from "<sys/socket.h>" nogil:
     ssize_t c_send "send"(int fd, const void *data, size_t length, int flags)
