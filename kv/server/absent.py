@@ -1,30 +1,35 @@
 """What a configuration may ask for and this release does not do yet.
 
 Where going on would open a door that the file means to be shut, or leave shut one that clients knock at, the server
-does not start; where it would only do less, it says so at every start.
+does not start; where it would only do less, it says so at every start. Of options that only tune what is not there
+(how replicas are served, how snapshots are written) nobody is told: they change nothing for a server without it.
 """
 from __future__ import annotations
 
-from .config.source import FatalConfigError, fatal
+from .config import table
+from .config.source import FatalConfigError
 from .log import log
+from .user import DefaultUser
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .config import Config
+    from .server import Server
+
+WITHOUT_EFFECT = ("activedefrag", "io-threads")     # and yet something that one may count on
 
 
 def refuse_absent(config: Config) -> None:
     """Raises FatalConfigError for what must not be passed over. tls-port, which CONFIG SET can change, has a check."""
     if config.sentinel_mode:
         raise FatalConfigError("kv-server: Sentinel mode is not part of this release")
-    if config.aclfile:
-        raise fatal("aclfile: ACL files are not part of this release")
-    for directives, what in ((config.users, "ACL users"), (config.modules, "Modules")):
-        for directive in directives:
-            raise directive.error(f"{what} are not part of this release")
+    DefaultUser(config)
+    for directive in config.modules:
+        raise directive.error("Modules are not part of this release")
 
 
-def warn_of_absent(config: Config) -> None:
+def warn_of_absent(server: Server) -> None:
+    config = server.config
     if config.replicaof:
         log("warning", "WARNING Replication is not part of this release: replicaof has no effect, this server is a primary.")
     if config.cluster_enabled:
@@ -32,3 +37,18 @@ def warn_of_absent(config: Config) -> None:
     if config.save and not config.appendonly:
         log("warning", "WARNING Snapshots are not part of this release and appendonly is off: the data is gone when this "
                        "process ends. Set appendonly to yes to keep it, or save to \"\" if that is meant.")
+    if config.requirepass and config.aclfile and server.default_user.nopass:
+        log("warning", "WARNING requirepass has no effect where there is an aclfile, which says that the default user needs no "
+                       "password.")
+    names = without_effect(config)
+    if names:
+        log("warning", f"WARNING Set but without effect in this release: {', '.join(names)}.")
+
+
+def without_effect(config: Config) -> list[str]:
+    """The options that were set to something that does not happen."""
+    names = [name for name in WITHOUT_EFFECT if config.value(table.BY_NAME[name]) != table.BY_NAME[name].default]
+    save = table.BY_NAME["save"]
+    if config.appendonly and config.save not in ([], save.default):
+        names.append("save")
+    return names

@@ -10,7 +10,7 @@ import _locale
 import os
 import sys
 
-from . import crash, process
+from . import affinity, crash, process
 from .config import ConfigError
 from .listeners import BindError
 from .log import LEVELS, log
@@ -49,7 +49,7 @@ def bind_hooks(server: Server) -> None:
     on_change(["maxmemory"], lambda config: warn_of_low_maxmemory(server))
     on_change(["maxmemory", "maxmemory-clients"], lambda config: memory_of_clients(server))
     on_change(["min-replicas-to-write", "min-replicas-max-lag"], lambda config: replicas_wanted(server))
-    on_change(["requirepass"], lambda config: password(server))
+    on_change(["requirepass"], lambda config: new_password(server))
     on_change(["client-output-buffer-limit"], lambda config: output_limits(server))
     on_change(["notify-keyspace-events"], lambda config: events(server))
     on_change(["loglevel", "log-format", "log-timestamp-format"], lambda config: logging(config))
@@ -73,6 +73,7 @@ def apply_all(server: Server) -> None:
     """What the configuration says, at the start."""
     for name in CORE_OPTIONS:
         core(server, name)
+    affinity.settle(server.config)
     memory_of_clients(server)
     replicas_wanted(server)
     password(server)
@@ -126,8 +127,17 @@ def title(server: Server) -> None:
         server.title.show(expand(server.config, sys.argv[0]))
 
 
+def new_password(server: Server) -> None:
+    """After CONFIG SET requirepass; where the change is taken back, so is what a line of ACLs had said before it."""
+    if server.config.restoring:
+        server.default_user.undo()
+    else:
+        server.default_user.set_password(server.config.requirepass)
+    password(server)
+
+
 def password(server: Server) -> None:
-    server.engine.configure(requires_password=bool(server.config.requirepass))
+    server.engine.configure(requires_password=not server.default_user.nopass)
 
 
 def output_limits(server: Server) -> None:

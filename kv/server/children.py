@@ -75,8 +75,9 @@ class Children:
                 signal.signal(number, signal.SIG_DFL)
             os.closerange(3, pipe)
             os.closerange(pipe + 1, 1 << 20)
-            from . import process
+            from . import affinity, process
 
+            affinity.run_on("aof-rewrite-cpulist", self.server.config.aof_rewrite_cpulist)
             process.oom_score.apply(self.server.config, child=True)
             if self.server.config.set_proc_title:
                 self.server.title.show("kv-aof-rewrite")

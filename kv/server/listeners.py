@@ -96,6 +96,7 @@ class Listeners:
         self.server = server
         self.tcp: list[socket.socket] = []
         self.unix: socket.socket | None = None
+        self.unix_path = ""     # absolute: CONFIG SET dir moves what is relative
         self.unix_inode: tuple[int, int] | None = None
 
     def open(self) -> None:
@@ -111,7 +112,8 @@ class Listeners:
         if config.unixsocket:
             self.unix = listen_unix(config.unixsocket, config.unixsocketperm, config.unixsocketgroup,
                                     config.tcp_backlog)
-            status = os.stat(config.unixsocket)
+            self.unix_path = os.path.abspath(config.unixsocket)
+            status = os.stat(self.unix_path)
             self.unix_inode = (status.st_dev, status.st_ino)
         if not self.all():
             raise BindError("Configured to not listen anywhere, exiting.")
@@ -161,10 +163,10 @@ class Listeners:
         if self.unix is not None:
             self.drop(self.unix)
             try:
-                status = os.stat(self.server.config.unixsocket)
+                status = os.stat(self.unix_path)
                 if (status.st_dev, status.st_ino) == self.unix_inode:
                     log("notice", "Removing the unix socket file.")
-                    os.unlink(self.server.config.unixsocket)
+                    os.unlink(self.unix_path)
             except OSError:
                 pass
         self.unix = None
@@ -194,7 +196,7 @@ class Listeners:
         else:
             peer, loopback = describe(address)
             local, _ = describe(connection.getsockname())
-            if server.config.protected_mode and not server.config.requirepass and not loopback:
+            if server.config.protected_mode and server.default_user.nopass and not loopback:
                 self.refuse(connection, PROTECTED_MODE_ERROR)
                 return
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -28,7 +28,9 @@ def daemonize() -> None:
 
 
 def pidfile_of(config: Config) -> str:
-    return config.pidfile or (DEFAULT_PIDFILE if config.daemonize else "")
+    """Its path, which a later CONFIG SET dir does not move; "" for none."""
+    path = config.pidfile or (DEFAULT_PIDFILE if config.daemonize else "")
+    return os.path.join(config.first_dir, path) if path else ""
 
 
 def write_pidfile(config: Config) -> None:
@@ -63,19 +65,6 @@ def notify_ready(server: Server) -> None:
                       "TimeoutStopSec in your service unit.")
     except OSError as error:
         log("warning", f"systemd supervision error: {error.strerror}")
-
-
-def check_environment() -> None:
-    """Warn of what will hurt later."""
-    try:
-        with open("/proc/sys/vm/overcommit_memory") as file:
-            if file.read().strip() == "0":
-                log("warning", "WARNING Memory overcommit must be enabled! Without it, a background save or replication "
-                               "may fail under low memory condition. To fix this issue add 'vm.overcommit_memory = 1' to "
-                               "/etc/sysctl.conf and then reboot or run the command 'sysctl vm.overcommit_memory=1' for "
-                               "this to take effect.")
-    except OSError:
-        pass
 
 
 class OomScore:

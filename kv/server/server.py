@@ -17,7 +17,6 @@ from kv._core.engine.cron import engine_cron
 from kv._core.engine.engine import Engine
 from kv._core.engine.inspect import memory_figures, note_rejected_connection, session
 from kv._core.runtime.call import set_bug_log
-from kv._core.runtime.registry import rename_commands
 
 from . import (
     commands,  # noqa: F401  declares the commands that are written in Python
@@ -31,13 +30,17 @@ from .children import Children
 from .commandlog import CommandLog
 from .commands.clients import describe
 from .config import ConfigError
+from .config.source import fatal
 from .latency import LatencyMonitor
 from .listeners import BindError, Listeners
 from .log import HIDDEN, LEVELS, log, log_bug
 from .metrics import Metrics
+from .rename import rename
 from .shutdown import Shutdown
 from .state import ServerState
+from .system import check_at_start
 from .title import ProcessTitle
+from .user import DefaultUser
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,7 +65,7 @@ class Server:
         self.config = config
         self.run_id = os.urandom(RUN_ID_BYTES).hex()
         self.started = time.time()
-        self.executable = os.path.abspath(sys.argv[0])
+        self.default_user = DefaultUser(config)
         self.supervised = "no"
         self.handlers: dict[int, Callable[[], object]] = {}
         self.engine = Engine(self, databases=config.databases)
@@ -94,8 +97,9 @@ class Server:
 
     def start(self) -> None:
         """Listen, load the data, accept connections. Raises StartError."""
-        process.check_environment()
-        warn_of_absent(self.config)
+        if not check_at_start(self.config):
+            raise StartError("The kernel is not safe to fork on, exiting.")
+        warn_of_absent(self)
         apply_all(self)
         bind_hooks(self)
         try:
@@ -250,6 +254,7 @@ class Server:
         self.listeners.close()
         process.remove_pidfile(self.config)
         os.closerange(3, 1 << 20)
+        os.chdir(self.config.started_in)    # what the command line names may be relative
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
     def close(self) -> None:
@@ -279,17 +284,13 @@ def run(config: Config) -> int:
     """The whole life of a server; the exit status. Raises FatalConfigError."""
     refuse_absent(config)
     rename(config)
+    enter_directory(config)
     configure_log(config)
     set_bug_log(log_bug)
     if config.daemonize:
         process.daemonize()
     log.pid = os.getpid()
     greet(config)
-    try:
-        os.chdir(config.dir)
-    except OSError as error:
-        log("warning", f"Can't chdir to '{config.dir}': {error.strerror}")
-        return 1
     if config.daemonize or config.pidfile:
         process.write_pidfile(config)
     crash.install(config)
@@ -313,18 +314,12 @@ def run(config: Config) -> int:
     return status
 
 
-def rename(config: Config) -> None:
-    """Apply the rename-command lines, each to what the ones before it left."""
-    renames: dict[str, str] = {}
-    for directive in config.renamed_commands:
-        old, new = directive.arguments[1:3]
-        if old.lower() in renames:
-            raise directive.error("No such command in rename-command")
-        renames[old.lower()] = new
-        try:
-            rename_commands(renames)
-        except ValueError as error:
-            raise directive.error(str(error)) from None
+def enter_directory(config: Config) -> None:
+    """Go to `dir`, before the first line of a log whose path is relative."""
+    try:
+        os.chdir(config.dir)
+    except OSError as error:
+        raise fatal(f"Can't chdir to '{config.dir}': {error.strerror}") from None
 
 
 def start_collation(config: Config) -> None:

@@ -39,7 +39,7 @@ class ServerState:
             multiplexing_api="epoll", gcc_version=compiler_version(), process_id=os.getpid(),
             process_supervised=server.supervised, run_id=server.run_id, tcp_port=config.port,
             server_time_usec=int(now * 1e6), uptime_in_seconds=int(now - server.started), hz=config.hz,
-            clients_hz=config.hz, lru_clock=int(now) & 0xffffff, executable=server.executable,
+            clients_hz=config.hz, lru_clock=int(now) & 0xffffff, executable=config.executable,
             config_file=config.file, io_threads_active=False, availability_zone=config.availability_zone,
             shutdown_in_milliseconds=None, listeners=self.listeners())
 
@@ -129,7 +129,7 @@ class ServerState:
             migrate_cached_sockets=0, slave_expires_tracked_keys=0, active_defrag_hits=0, active_defrag_misses=0,
             active_defrag_key_hits=0, active_defrag_key_misses=0, total_active_defrag_time=0,
             current_active_defrag_time=0, tracking_total_keys=0, tracking_total_items=0, tracking_total_prefixes=0,
-            unexpected_error_replies=0, total_error_replies=figures["errors"], dump_payload_sanitizations=0,
+            unexpected_error_replies=server.aof.unexpected_errors, total_error_replies=figures["errors"], dump_payload_sanitizations=0,
             total_reads_processed=figures["reads"], total_writes_processed=figures["writes"],
             io_threaded_reads_processed=0, io_threaded_writes_processed=0, io_threaded_freed_objects=0,
             io_threaded_accept_processed=0, io_threaded_poll_processed=0, io_threaded_total_prefetch_batches=0,

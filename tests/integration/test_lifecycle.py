@@ -119,7 +119,7 @@ def test_a_rename_that_makes_no_sense_stops_the_start(tmp_path: Path) -> None:
     ("user alice on >secret ~* +@all", "ACL users are not part of this release"),
     ("loadmodule /lib/x.so a", "Modules are not part of this release"),
     ("tls-port 6380", "TLS is not part of this release"),
-    ("aclfile /etc/users.acl", "ACL files are not part of this release"),
+    ("aclfile /no/users.acl", "Error loading ACLs, opening file '/no/users.acl': No such file or directory"),
 ])
 def test_what_this_release_cannot_shut_or_open_stops_the_start(tmp_path: Path, line: str, complaint: str) -> None:
     path = tmp_path / "kv.conf"

@@ -43,6 +43,7 @@ class AppendOnly:
         self.writer = Writer(self.engine.set_write_error, config.appendfsync, server.latency.note)
         self.removals = Worker("kv-aof-remove")
         self.loader: Loader | None = None   # while the files are read
+        self.unexpected_errors = 0          # commands of the files that answered with an error
         self.rewriting = Rewrite(self)
         self.base_size = 0      # bytes of all files after the last rewrite
         self.other_size = 0     # bytes of all files but the one that is written
@@ -120,6 +121,7 @@ class AppendOnly:
         try:
             total = self.loader.load(self.manifest)
         finally:
+            self.unexpected_errors += self.loader.unexpected_errors
             self.loader = None
         self.writer.note_size()
         base = self.manifest.base

@@ -61,6 +61,7 @@ class Loader:
         self.serve = serve
         self.progress: Loading | None = None
         self.commands = 0
+        self.unexpected_errors = 0      # commands of the files that answered with an error
 
     def load(self, manifest: Manifest) -> int:
         """Run all files; the bytes they have. Raises LoadError, LoadStopped."""
@@ -200,6 +201,10 @@ class FileReplay:
             log("warning", "== CRITICAL == This server is sending an error to its AOF-loading-client: "
                            f"'{replay.error.decode('utf-8', 'replace')}' after processing the command "
                            f"'{replay.error_command}' ({replay.errors} such errors in {self.name})")
+            self.loader.unexpected_errors += replay.errors
+            if self.loader.config.propagation_error_behavior == "panic":
+                raise LoadError("This server panicked sending an error to its AOF-loading-client after processing the command "
+                                f"'{replay.error_command}'")
 
     def cut_off(self) -> int:
         """The file ends in the middle of a command or a transaction: cut it, where that is allowed."""

@@ -22,6 +22,7 @@ import queue
 import threading
 import time
 
+from ..affinity import enter_background
 from ..log import log
 
 TYPE_CHECKING = False
@@ -58,6 +59,7 @@ class Worker:
         self.jobs.put((job, arguments))
 
     def run(self) -> None:
+        enter_background()
         while True:
             job, arguments = self.jobs.get()
             try:

@@ -1,6 +1,7 @@
 """Reading files back into an engine."""
 from __future__ import annotations
 
+import contextlib
 from types import SimpleNamespace
 
 import pytest
@@ -26,7 +27,7 @@ class Setting:
         self.manifest = Manifest(STEM)
         self.served: list[int] = []
         self.config = SimpleNamespace(aof_load_truncated=True, loading_process_events_interval_bytes=1024,
-                                      key_load_delay=0)
+                                      key_load_delay=0, propagation_error_behavior="ignore")
         self.loader = Loader(self.engine, self.config, Folder(str(folder), STEM), self.serve)
 
     def serve(self) -> None:
@@ -138,6 +139,16 @@ def test_an_error_reply_is_logged(setting: Setting, capfd) -> None:
     setting.load()
     assert setting.get("b") == "1"
     assert "after processing the command 'incr'" in capfd.readouterr().out
+    assert setting.loader.unexpected_errors == 1
+
+
+@pytest.mark.parametrize("behavior, refused", [("panic", True), ("panic-on-replicas", False)])
+def test_an_error_reply_can_stop_the_start(setting: Setting, behavior: str, refused: bool) -> None:
+    setting.config.propagation_error_behavior = behavior
+    setting.file(commands("SET a x", "INCR a", "SET b 1"))
+    with pytest.raises(LoadError, match="panicked sending an error to its AOF-loading-client after processing the command 'incr'") \
+            if refused else contextlib.nullcontext():
+        setting.load()
 
 
 @pytest.mark.parametrize("beginning", [b"REDIS0011\xfa", b"VALKEY080"])
