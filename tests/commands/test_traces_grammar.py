@@ -202,6 +202,8 @@ def lasts(name: str, big: list[bytes], numbers: list[float | None], inside: bool
         return bool(numbers) and numbers[-1] is not None and not 0 < numbers[-1] <= 0.01 and numbers[-1] >= 0
     if name in ("BLMPOP", "BZMPOP"):
         return bool(numbers) and numbers[0] is not None and not 0 < numbers[0] <= 0.01 and numbers[0] >= 0
+    if name in ("WAIT", "WAITAOF"):
+        return bool(numbers) and numbers[-1] is not None and not 0 < numbers[-1] <= 10 and numbers[-1] >= 0
     waits = [number(value) for word, value in itertools.pairwise(big) if word == b"BLOCK"]
     return name in ("XREAD", "XREADGROUP") and any(wait is not None and wait != 1 and wait >= 0 for wait in waits)
 
