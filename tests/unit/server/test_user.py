@@ -94,6 +94,7 @@ def test_another_user_is_refused(user):
                                          "contain only lowercase hexadecimal characters"),
     (f"user default on #{HASH.upper()} {ALL}", "Error in user declaration 'default': The password hash must be exactly 64 characters "
                                                "and contain only lowercase hexadecimal characters"),
+    (f"user default on nopass nonsense {ALL}", "Error in user declaration 'default': Syntax error"),
     (f"user default on <secret {ALL}", "Error in user declaration 'default': The password you are trying to remove from the user does "
                                        "not exist"),
     (f"user default on nopass {ALL}\nuser default on nopass {ALL}", "Error in user declaration 'default': Duplicate user found. A "
