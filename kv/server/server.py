@@ -23,8 +23,8 @@ from . import (
     crash,
     process,
 )
-from .acllog import AclLog
 from .absent import refuse_absent, warn_of_absent
+from .acllog import AclLog
 from .aof import AppendOnly, LoadError, LoadStopped
 from .apply import apply_all, bind_hooks, collation
 from .children import Children

@@ -142,6 +142,19 @@ ABSENT = [
         "default (~a)", "default -@all")],
 ]
 
+OTHERWISE_IN_7 = {      # no replicas' READONLY outside of a cluster, subcommands that came later, another name of the program
+    "READWRITE", "CLUSTER MYSHARDID", "CLUSTER SLOT-STATS", "CLUSTER SLOT-STATS SLOTSRANGE 0 1", "ACL LIST", "ACL SAVE", "ACL LOAD"}
+
+
+@pytest.mark.parametrize("resp", [2, 3])
+def test_replies_are_those_of_redis_7_too(peer: Program, resp: int) -> None:
+    asking = Client(peer.port, resp)
+    modern = isinstance(asking("HELLO", 3), Map) and asking("INFO", "server").find(b"valkey_version") >= 0
+    asking("HELLO", resp)
+    for words, reply in REPLIES:
+        if modern or words not in OTHERWISE_IN_7:
+            assert (words, asking.raw(*words.split())) == (words, reply)
+
 
 @pytest.mark.parametrize(("words", "reply"), REPLIES, ids=[words for words, _ in REPLIES])
 def test_replies_are_those_of_valkey(client: Client, words: str, reply: bytes) -> None:

@@ -95,7 +95,8 @@ def test_a_wait_counts_once(client: Client) -> None:
 
 
 @pytest.mark.parametrize("mode", ["OFF", "SKIP"])
-@pytest.mark.parametrize("words", ["WAIT 1 20", "WAIT 1 300", "WAITAOF 0 1 20", "BLPOP nosuch 0.02", "XREAD BLOCK 20 STREAMS nosuch 0"])
+@pytest.mark.parametrize("words", [
+    "WAIT 1 20", "WAIT 1 300", "WAITAOF 0 1 20", "BLPOP nosuch 0.02", "XREAD BLOCK 20 STREAMS nosuch 0"])
 def test_a_wait_without_a_reply(client: Client, mode: str, words: str) -> None:
     """However often the command was tried again."""
     client.send("CLIENT", "REPLY", mode)

@@ -49,7 +49,7 @@ cdef void cmd_waitaof(Context *c) noexcept nogil:
         block_on_position(c, until_ms)
 
 
-declare(native(cmd_waitaof), "waitaof", 4, "blocking", group="generic", since="7.2.0", complexity="O(1)", acl="-keyspace connection",
-        tips="request_policy:all_shards response_policy:agg_min",
+declare(native(cmd_waitaof), "waitaof", 4, "blocking", group="generic", since="7.2.0", complexity="O(1)",
+        acl="-keyspace connection", tips="request_policy:all_shards response_policy:agg_min",
         summary="Waits until what the caller wrote is on disk, here and at so many replicas.",
         args="numlocal:integer numreplicas:integer timeout:integer")
