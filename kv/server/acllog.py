@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from .commands.clients import line_of, me
+from kv._core.engine.clientlist import client_lines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ class Entry:
         self.kind = kind                # reason, context, object, user name
         self.count = 0
         self.created_ms = self.updated_ms = now_ms
-        self.client = ""                # the line of CLIENT LIST of the last one
+        self.client = b""               # the line of CLIENT LIST of the last one
 
 
 class AclLog:
@@ -41,7 +41,7 @@ class AclLog:
             entry = self.take(("auth", context, call.name.upper(), user), call.engine.now_ms)
             entry.count += 1
             entry.updated_ms = call.engine.now_ms
-            entry.client = line_of(call, me(call))
+            entry.client = client_lines(call.engine, [call.session_id]).removesuffix(b"\n")
             self.entries.appendleft(entry)
         while len(self.entries) > self.config.acllog_max_len:
             self.entries.pop()
