@@ -25,6 +25,7 @@ from . import (
     process,
 )
 from .absent import refuse_absent, warn_of_absent
+from .acllog import AclLog
 from .aof import AppendOnly, LoadError, LoadStopped
 from .apply import apply_all, bind_hooks, collation
 from .children import Children
@@ -74,6 +75,7 @@ class Server:
         self.engine.on_commandlog = self.note_command
         self.engine.on_closing = self.note_closing
         self.commandlog = CommandLog(config)
+        self.acl_log = AclLog(config)
         self.latency = LatencyMonitor(config)
         self.engine.on_latency = self.latency.note
         self.metrics = Metrics(self.engine)

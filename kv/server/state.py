@@ -150,8 +150,9 @@ class ServerState:
         return SimpleNamespace(
             primary=None, replicas=[], connected_slaves=0, min_slaves_good_slaves=0 if config.min_replicas_to_write and
             config.min_replicas_max_lag else None, replicas_waiting_psync=0, master_failover_state="no-failover",
-            master_replid=self.server_.replication_id, master_replid2="0" * 40, master_repl_offset=0,
-            second_repl_offset=-1, repl_backlog_active=False, repl_backlog_size=config.repl_backlog_size,
+            master_replid=self.server_.replication_id, master_replid2="0" * 40,
+            master_repl_offset=self.server_.engine.position, second_repl_offset=-1,
+            repl_backlog_active=False, repl_backlog_size=config.repl_backlog_size,
             repl_backlog_first_byte_offset=0, repl_backlog_histlen=0)
 
     @property

@@ -15,7 +15,8 @@ from kv._core.runtime.pubsub cimport KIND_CHANNEL, KIND_PATTERN, KIND_SHARD, sub
 from kv._core.runtime.session cimport session_of_id
 from kv._core.runtime.state cimport (
     SESSION_BLOCKED, SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_IMPORT_SOURCE, SESSION_MONITOR, SESSION_MULTI,
-    SESSION_NO_EVICT, SESSION_NO_TOUCH, SESSION_REDIRECT, SESSION_SUBSCRIBED, SESSION_UNIX, Command, Context, Session)
+    SESSION_NO_EVICT, SESSION_NO_TOUCH, SESSION_READONLY, SESSION_REDIRECT, SESSION_SUBSCRIBED, SESSION_UNIX, Command, Context,
+    Session)
 from kv._core.runtime.transaction cimport Transaction
 
 cdef const char *HIDDEN = b"*redacted*"     # for what users chose, where hide-user-data-from-log is on
@@ -25,7 +26,10 @@ cdef struct Letter:
     uint64_t flag               # SessionFlag
     char letter                 # of CLIENT LIST's flags=
 
-cdef Letter[10] LETTERS
+cdef enum:
+    LETTER_COUNT = 11
+
+cdef Letter[LETTER_COUNT] LETTERS
 LETTERS[0] = Letter(SESSION_MONITOR, c"O")
 LETTERS[1] = Letter(SESSION_SUBSCRIBED, c"P")
 LETTERS[2] = Letter(SESSION_MULTI, c"x")
@@ -33,9 +37,10 @@ LETTERS[3] = Letter(SESSION_BLOCKED, c"b")
 LETTERS[4] = Letter(SESSION_CLOSE_AFTER_REPLY, c"c")
 LETTERS[5] = Letter(SESSION_DOOMED, c"A")
 LETTERS[6] = Letter(SESSION_UNIX, c"U")
-LETTERS[7] = Letter(SESSION_NO_EVICT, c"e")
-LETTERS[8] = Letter(SESSION_NO_TOUCH, c"T")
-LETTERS[9] = Letter(SESSION_IMPORT_SOURCE, c"I")
+LETTERS[7] = Letter(SESSION_READONLY, c"r")
+LETTERS[8] = Letter(SESSION_NO_EVICT, c"e")
+LETTERS[9] = Letter(SESSION_NO_TOUCH, c"T")
+LETTERS[10] = Letter(SESSION_IMPORT_SOURCE, c"I")
 
 
 # -- writing ------------------------------------------------------------------------------------------------------
@@ -70,7 +75,7 @@ cdef void put_flags(Buffer *out, const Session *session) noexcept nogil:
     before = out.length
     if transaction != NULL and transaction.touched:
         put(out, b"d")
-    for i in range(10):
+    for i in range(LETTER_COUNT):
         if session.flags & LETTERS[i].flag:
             buffer_append(out, &LETTERS[i].letter, 1)
     if out.length == before:

@@ -14,7 +14,7 @@ from kv._core.runtime.footprint cimport footprint, footprint_note
 from kv._core.runtime.session cimport session_doom, session_monitor, session_of_id, session_reset
 from kv._core.runtime.state cimport (
     LATENCY_BUCKETS, SESSION_BLOCKED, SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_IMPORT_SOURCE, SESSION_REDIRECT,
-    SESSION_MONITOR, SESSION_NO_EVICT, SESSION_NO_TOUCH, SESSION_REPLY_OFF, SESSION_REPLY_SKIP,
+    SESSION_MONITOR, SESSION_NO_EVICT, SESSION_NO_TOUCH, SESSION_READONLY, SESSION_REPLY_OFF, SESSION_REPLY_SKIP,
     SESSION_REPLY_SKIP_NEXT, Command, Context, Runtime, Session,
     Statistics)
 
@@ -115,9 +115,9 @@ cdef class SessionInfo:
         return self.session().flags & SESSION_BLOCKED != 0
 
     def set_flag(self, str name, bint on):
-        """no-evict, no-touch, reply-off, reply-skip, import-source, redirect."""
+        """no-evict, no-touch, readonly, reply-off, reply-skip, import-source, redirect."""
         cdef uint64_t flag = <uint64_t> {
-            "no-evict": SESSION_NO_EVICT, "no-touch": SESSION_NO_TOUCH,
+            "no-evict": SESSION_NO_EVICT, "no-touch": SESSION_NO_TOUCH, "readonly": SESSION_READONLY,
             "reply-off": SESSION_REPLY_OFF | (0 if on else SESSION_REPLY_SKIP | SESSION_REPLY_SKIP_NEXT),
             "import-source": SESSION_IMPORT_SOURCE, "reply-skip": SESSION_REPLY_SKIP_NEXT, "redirect": SESSION_REDIRECT}[name]
         if on:

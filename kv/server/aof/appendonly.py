@@ -155,11 +155,12 @@ class AppendOnly:
             raise LoadError("The AOF manifest file can't be written")
         self.manifest = manifest
         size = os.fstat(fd).st_size
-        self.writer.append_to(fd, size)
+        self.writer.append_to(fd, size, self.engine.position)
         self.other_size = max(0, self.other_size - size)
         log("notice", f"{'Opening' if known else 'Creating'} AOF incr file {file.name} on server start")
         self.state = ON
         self.engine.propagating = True
+        self.tell_synced()
 
     # -- on and off ------------------------------------------------------------------------------------------
 
@@ -193,6 +194,7 @@ class AppendOnly:
                            "operation. Check the above logs for more info about the error.")
             raise ConfigError("Unable to turn on AOF. Check server logs.")
         self.writer.forget_trouble()
+        self.tell_synced()
 
     def turn_off(self) -> None:
         self.flush(force=True)
@@ -204,6 +206,7 @@ class AppendOnly:
             log("notice", "AOF was disabled but there is a scheduled AOF background, cancel it.")
         self.rewriting.kill()
         self.engine.set_uncounted_memory(0)
+        self.tell_synced()
 
     def set_policy(self) -> None:
         """CONFIG SET appendfsync."""
@@ -220,10 +223,11 @@ class AppendOnly:
             data = engine.effects()
             if self.server.config.aof_timestamp_enabled:
                 data = self.annotation() + bytes(data)
-            writer.write(data, force)
+            writer.write(data, force, engine.position)
         elif waited:
             writer.flush(force)
         engine.effects_taken()
+        self.tell_synced()
         if waited or writer.buffer:
             engine.set_uncounted_memory(len(writer.buffer))
 
@@ -246,6 +250,12 @@ class AppendOnly:
                 writer.sync_if_due()
             writer.note_sync_outcome()
         self.rewriting.cron(automatic=self.state == ON)
+        self.tell_synced()
+
+    def tell_synced(self) -> None:
+        """Have the engine know how far the AOF is on disk, for those who wait for that (WAITAOF). As long as it has no
+        base nothing is."""
+        self.engine.set_aof_synced(self.state != OFF, self.writer.synced_position if self.state == ON else -1)
 
     def note_child(self) -> None:
         """no-appendfsync-on-rewrite: a child lives, or does so no longer."""
@@ -286,7 +296,7 @@ class AppendOnly:
             return False
         log("notice", f"Creating AOF incr file {name} on background rewrite")
         self.other_size += self.writer.size
-        self.writer.append_to(fd, 0)
+        self.writer.append_to(fd, 0, self.engine.position)
         self.manifest = manifest
         self.engine.effects_restart()
         self.engine.propagating = True

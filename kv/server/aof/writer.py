@@ -106,6 +106,10 @@ class Writer:
         self.fd = -1
         self.size = 0                   # bytes in the file
         self.synced = 0                 # ... of which a sync was at least begun
+        # positions in the engine's effects: behind what was handed over, behind what is in the file, and behind
+        # what is on disk by a sync of the loop's or by one of the thread's
+        self.position = self.written_position = 0
+        self.loop_synced_position = self.thread_synced_position = 0
         self.buffer = bytearray()       # what could not be written yet
         # bytes of the write that failed last that are in the file all the same
         self.kept = 0
@@ -122,13 +126,16 @@ class Writer:
 
     # -- files -----------------------------------------------------------------------------------------------
 
-    def append_to(self, fd: int, size: int) -> None:
-        """Go on in another file, opened with O_APPEND; the one before it is synced and closed in the
-        thread."""
+    def append_to(self, fd: int, size: int, position: int = 0) -> None:
+        """Go on in another file, opened with O_APPEND, with effects from a position on; the one before it is
+        synced and closed in the thread."""
         if self.fd >= 0:
-            self.syncs.submit(self.sync_and_close, self.fd)
+            self.syncs.submit(self.sync_and_close, self.fd, position)
             self.last_sync = time.monotonic()
+        else:
+            self.loop_synced_position = position
         self.fd, self.size, self.synced = fd, size, size
+        self.position = self.written_position = position
 
     def note_size(self) -> None:
         """The file may have been cut meanwhile (DEBUG LOADAOF)."""
@@ -168,12 +175,15 @@ class Writer:
 
     # -- writing ---------------------------------------------------------------------------------------------
 
-    def write(self, data: bytes | memoryview, force: bool = False) -> None:
-        """Append bytes, behind what still waits. Forced: without waiting for a sync."""
+    def write(self, data: bytes | memoryview, force: bool = False, position: int = 0) -> None:
+        """Append effects, which end at a position, behind what still waits. Forced: without waiting for a
+        sync."""
+        self.position = position
         if self.buffer or (self.policy == EVERYSEC and self.syncing):
             self.buffer += data
             self.flush(force)
         elif self.append(data):
+            self.written_position = position
             self.sync_if_due()
         else:
             self.buffer += data[self.kept:]
@@ -187,6 +197,7 @@ class Writer:
                 del self.buffer[:self.kept]
                 return
             self.drop()
+            self.written_position = self.position
         self.sync_if_due()
 
     def may_write(self) -> bool:
@@ -275,6 +286,11 @@ class Writer:
 
     # -- syncing ---------------------------------------------------------------------------------------------
 
+    @property
+    def synced_position(self) -> int:
+        """Effects up to this position are on disk."""
+        return max(self.loop_synced_position, self.thread_synced_position)
+
     def sync_if_due(self) -> None:
         if self.synced == self.size or self.sync_paused:
             return
@@ -287,12 +303,13 @@ class Writer:
                                f"{error.strerror}. Exiting...")
                 os._exit(1)
             self.synced = self.size
+            self.loop_synced_position = self.written_position
             self.last_sync = time.monotonic()
             self.note_latency("aof-fsync-always", int((self.last_sync - start) * 1000))
         elif self.policy == EVERYSEC and time.monotonic() - self.last_sync >= SYNC_SECONDS:
             if not self.syncing:
                 self.syncing = True
-                self.syncs.submit(self.sync_in_thread, self.fd)
+                self.syncs.submit(self.sync_in_thread, self.fd, self.written_position)
                 self.synced = self.size
             self.last_sync = time.monotonic()
 
@@ -301,17 +318,19 @@ class Writer:
         try:
             os.fdatasync(self.fd)
             self.synced = self.size
+            self.loop_synced_position = self.written_position
             self.last_sync = time.monotonic()
         except OSError as error:
             log("warning", f"Fail to fsync the AOF file: {error.strerror}")
 
-    def sync_in_thread(self, fd: int) -> None:
+    def sync_in_thread(self, fd: int, position: int) -> None:
         try:
-            self.sync_other(fd)
+            self.sync_other(fd, position)
         finally:
             self.syncing = False
 
-    def sync_other(self, fd: int) -> None:
+    def sync_other(self, fd: int, position: int) -> None:
+        """Sync a file that has all effects up to a position."""
         trouble = 0
         try:
             os.fdatasync(fd)
@@ -320,6 +339,8 @@ class Writer:
                 trouble = error.errno or errno.EIO
                 if not self.sync_error:
                     log("warning", f"Fail to fsync the AOF file: {error.strerror}")
+        if not trouble:
+            self.thread_synced_position = position
         self.sync_error = trouble
 
     def note_sync_outcome(self) -> None:
@@ -328,9 +349,9 @@ class Writer:
             self.told_sync_error = self.sync_error
             self.tell()
 
-    def sync_and_close(self, fd: int) -> None:
+    def sync_and_close(self, fd: int, position: int) -> None:
         try:
-            self.sync_other(fd)
+            self.sync_other(fd, position)
         finally:
             os.close(fd)
 
