@@ -10,6 +10,8 @@ import _locale
 import os
 import sys
 
+from kv._core.engine.stopsignals import log_stop_signals
+
 from . import crash, process
 from .config import ConfigError
 from .listeners import BindError
@@ -149,6 +151,7 @@ def events(server: Server) -> None:
 
 def logging(config: Config) -> None:
     log.level, log.format, log.timestamps = LEVELS[config.loglevel], config.log_format, config.log_timestamp_format
+    log_stop_signals(log.level <= LEVELS["warning"])
 
 
 def directory(config: Config) -> None:

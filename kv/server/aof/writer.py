@@ -23,6 +23,7 @@ import threading
 import time
 
 from ..log import log
+from ..trouble import TROUBLE, troubles
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,8 +53,14 @@ class Worker:
 
     def submit(self, job: Callable[..., object], *arguments: object) -> None:
         if self.thread is None:
-            self.thread = threading.Thread(target=self.run, name=self.name, daemon=True)
-            self.thread.start()
+            thread = threading.Thread(target=self.run, name=self.name, daemon=True)
+            try:
+                thread.start()
+            except (RuntimeError, MemoryError) as error:
+                troubles.report(f"Starting the thread {self.name}, whose work is done in the loop meanwhile", error)
+                self.perform(job, arguments)
+                return
+            self.thread = thread
         self.submitted += 1
         self.jobs.put((job, arguments))
 
@@ -61,11 +68,17 @@ class Worker:
         while True:
             job, arguments = self.jobs.get()
             try:
-                job(*arguments)
-            except Exception as error:
-                log("warning", f"{self.name}: {error!r}")
+                self.perform(job, arguments)
             finally:
                 self.finished += 1
+
+    def perform(self, job: Callable[..., object], arguments: tuple) -> None:
+        try:
+            job(*arguments)
+        except TROUBLE as error:
+            troubles.report(self.name, error)
+        except Exception as error:
+            log("warning", f"{self.name}: {error!r}")
 
     def drain(self) -> None:
         """Wait until there is nothing left to do."""
@@ -75,15 +88,24 @@ class Worker:
             done.wait()
 
 
-def unlink_in_background(path: str, worker: Worker) -> None:
-    """Take a file's name away now; its blocks are freed when the thread closes it. A file that is not there
-    is no error."""
+def unlink_in_background(path: str, worker: Worker) -> bool:
+    """Take a file's name away now; its blocks are freed when the thread closes it. False, and logged, where that
+    fails; a file that is not there is no error."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
-        return
-    os.unlink(path)
-    worker.submit(os.close, fd)
+        fd = -1             # it is freed in the loop then
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        troubles.report(f"Removing the file {path}", error)
+        return False
+    finally:
+        if fd >= 0:
+            worker.submit(os.close, fd)
+    return True
 
 
 def ignore(event: str, ms: int) -> None:
@@ -139,9 +161,14 @@ class Writer:
             return
         self.sync_now()
         self.syncs.drain()
-        os.close(self.fd)
+        try:
+            os.close(self.fd)
+        except OSError as error:
+            troubles.report("Closing the AOF file", error)
         self.fd, self.size, self.synced = -1, 0, 0
         self.drop()
+        self.error = self.sync_error = self.told_sync_error = 0
+        self.refuse_writes(None)
 
     def abandon(self) -> None:
         """The file and what waits for it are of no use."""
@@ -247,18 +274,17 @@ class Writer:
         """Take back the part of a write that went well; how much of it stays because that fails."""
         if not written:
             if may_log:
-                log("warning", f"Error writing to the AOF file: {os.strerror(trouble)}")
+                troubles.report_line(f"Error writing to the AOF file: {os.strerror(trouble)}")
             return 0
         if may_log:
-            log("warning", f"Short write while writing to the AOF file: (nwritten={written}, "
-                           f"expected={wanted})")
+            troubles.report_line(f"Short write while writing to the AOF file: (nwritten={written}, "
+                                 f"expected={wanted})")
         try:
             os.ftruncate(self.fd, self.size)
         except OSError as error:
             if may_log:
-                log("warning", "Could not remove short write from the append-only file. The server may "
-                               "refuse to load the AOF the next time it starts.  ftruncate: "
-                               f"{error.strerror}")
+                troubles.report("Could not remove short write from the append-only file. The server may "
+                                "refuse to load the AOF the next time it starts.  ftruncate", error)
             return written
         return 0
 
@@ -301,7 +327,7 @@ class Writer:
             self.synced = self.size
             self.last_sync = time.monotonic()
         except OSError as error:
-            log("warning", f"Fail to fsync the AOF file: {error.strerror}")
+            troubles.report("Fail to fsync the AOF file", error)
 
     def sync_in_thread(self, fd: int) -> None:
         try:
@@ -316,8 +342,7 @@ class Writer:
         except OSError as error:
             if error.errno not in NO_TROUBLE:
                 trouble = error.errno or errno.EIO
-                if not self.sync_error:
-                    log("warning", f"Fail to fsync the AOF file: {error.strerror}")
+                troubles.report("Fail to fsync the AOF file", error)
         self.sync_error = trouble
 
     def note_sync_outcome(self) -> None:

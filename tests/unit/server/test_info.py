@@ -135,7 +135,7 @@ def state_of(text):
         clients=source(info.Clients, values),
         memory=source(info.Memory, values),
         persistence=source(info.Persistence, values, append_only=source(info.AppendOnly, values), load=None),
-        stats=source(info.Stats, values),
+        stats=source(info.Stats, values, trouble=None),
         replication=replication_source(values),
         cpu=source(info.Cpu, values),
         commands=command_sources(values),
