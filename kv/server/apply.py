@@ -17,6 +17,7 @@ from .config import ConfigError
 from .listeners import BindError
 from .log import LEVELS, log
 from .title import expand
+from .trouble import troubles
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -206,5 +207,5 @@ def listen_again(server: Server, refusal: str) -> None:
     try:
         server.listeners.reopen_tcp()
     except BindError as error:
-        log("warning", str(error))
+        troubles.report_line(str(error))
         raise ConfigError(refusal) from None

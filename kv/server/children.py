@@ -62,17 +62,17 @@ class Children:
         try:
             pid = os.fork()
         except OSError:
-            os.close(reading)
-            os.close(writing)
+            self.close_pipe(reading)
+            self.close_pipe(writing)
             raise
         if pid == 0:
             self.live(work, writing)
         self.fork_us = int((time.monotonic() - started) * 1e6)
         self.server.latency.note("fork", self.fork_us // 1000)
         self.forks += 1
-        os.close(writing)
         self.child = Child(kind, pid, reading, done)
         self.server.engine.set_touch_paused(True)
+        self.close_pipe(writing)
 
     def live(self, work: Callable[[int], int], pipe: int) -> None:
         """The child's whole life."""
@@ -134,13 +134,16 @@ class Children:
 
     def forget(self, child: Child, status: int) -> None:
         """The child has ended."""
-        try:
-            os.close(child.pipe)
-        except OSError as error:
-            troubles.report(f"Closing the pipe of the child {child.pid}", error)
+        self.close_pipe(child.pipe)
         self.child = None
         self.server.engine.set_touch_paused(False)
         child.done(status)
+
+    def close_pipe(self, fd: int) -> None:
+        try:
+            os.close(fd)
+        except OSError as error:
+            troubles.report("Closing the pipe of a child", error)
 
     def kill(self) -> None:
         """End the child now; its done() is told of the signal."""

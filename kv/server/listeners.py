@@ -114,7 +114,8 @@ class Listeners:
         self.tcp: list[socket.socket] = []
         self.unix: socket.socket | None = None
         self.unix_inode: tuple[int, int] | None = None
-        self.missing = False    # there should be sockets of TCP, and there are none
+        self.opened: tuple[object, int] = ((), 0)   # the addresses and the port of those of TCP
+        self.missing = False    # there should be such, and there are none
 
     def open(self) -> None:
         config = self.server.config
@@ -130,6 +131,7 @@ class Listeners:
             self.unix = listen_unix(config.unixsocket, config.unixsocketperm, config.unixsocketgroup,
                                     config.tcp_backlog)
             self.unix_inode = inode(config.unixsocket)
+        self.opened = config.bind, config.port
         if not self.all():
             raise BindError("Configured to not listen anywhere, exiting.")
         self.watch(self.all())
@@ -159,26 +161,33 @@ class Listeners:
         """After CONFIG SET of port or bind: the new sockets first, so that a failure leaves the old ones. On the same
         port the old ones are in the way of the new. Raises BindError."""
         config = self.server.config
-        if self.tcp and own_port(self.tcp[0]) == config.port:
+        if self.opened == (config.bind, config.port) and not self.missing:
+            return      # a change that failed left them alone
+        if self.tcp and self.opened[1] == config.port:
             self.close_tcp()
         self.missing = bool(config.port) and not self.tcp
         fresh = listen_tcp(config.bind, config.port, config.tcp_backlog, config.socket_mark_id) if config.port else []
         if config.port and config.bind and not fresh:
             raise BindError("Unable to listen on this port")
-        self.close_tcp()
-        self.tcp, self.missing = fresh, False
+        before, self.tcp = self.tcp, fresh
         try:
             self.watch(fresh)
         except BindError:
             self.close_tcp()
-            self.missing = True
+            self.tcp = before
             raise
+        for sock in before:
+            self.drop(sock)
+        self.opened, self.missing = (config.bind, config.port), False
 
     def cron(self) -> None:
         """A change of the addresses failed, and so did putting the old ones back: try again."""
         if self.missing:
-            self.reopen_tcp()
-            log("notice", f"Listening on port {self.server.config.port} again")
+            try:
+                self.reopen_tcp()
+                log("notice", f"Listening on port {self.server.config.port} again")
+            except BindError as error:
+                troubles.report_line(str(error))
 
     def close_tcp(self) -> None:
         for sock in self.tcp:
@@ -268,15 +277,6 @@ def own_address(connection: socket.socket) -> str:
     except OSError as error:
         troubles.report("Asking for the address that a client connected to", error)
         return "?:0"
-
-
-def own_port(sock: socket.socket) -> int:
-    """That a socket listens on, 0 where it does not say."""
-    try:
-        return sock.getsockname()[1]
-    except OSError as error:
-        troubles.report("Asking for the port of a listening socket", error)
-        return 0
 
 
 def inode(path: str) -> tuple[int, int] | None:

@@ -305,7 +305,10 @@ class AppendOnly:
                 self.flush()
             else:
                 writer.sync_if_due()
-            writer.note_sync_outcome()
+            if writer.note_sync_outcome():
+                log("notice", "The AOF file can be synced again. A rewrite is scheduled: what the system could not write before, "
+                              "it may have dropped.")
+                self.rewriting.scheduled = True
         self.rewriting.cron(automatic=self.state == ON)
 
     def note_child(self) -> None:

@@ -57,7 +57,7 @@ class Worker:
             try:
                 thread.start()
             except (RuntimeError, MemoryError) as error:
-                troubles.report(f"Starting the thread {self.name}, whose work is done in the loop meanwhile", error)
+                troubles.report("Starting a thread, whose work is done in the loop meanwhile", error)
                 self.perform(job, arguments)
                 return
             self.thread = thread
@@ -104,8 +104,16 @@ def unlink_in_background(path: str, worker: Worker) -> bool:
         return False
     finally:
         if fd >= 0:
-            worker.submit(os.close, fd)
+            worker.submit(close, fd)
     return True
+
+
+def close(fd: int) -> None:
+    """A file of which nothing is wanted any longer."""
+    try:
+        os.close(fd)
+    except OSError as error:
+        troubles.report("Closing the AOF file", error)
 
 
 def ignore(event: str, ms: int) -> None:
@@ -161,10 +169,7 @@ class Writer:
             return
         self.sync_now()
         self.syncs.drain()
-        try:
-            os.close(self.fd)
-        except OSError as error:
-            troubles.report("Closing the AOF file", error)
+        close(self.fd)
         self.fd, self.size, self.synced = -1, 0, 0
         self.drop()
         self.error = self.sync_error = self.told_sync_error = 0
@@ -173,7 +178,7 @@ class Writer:
     def abandon(self) -> None:
         """The file and what waits for it are of no use."""
         if self.fd >= 0:
-            self.syncs.submit(os.close, self.fd)
+            self.syncs.submit(close, self.fd)
         self.fd, self.size, self.synced = -1, 0, 0
         self.drop()
 
@@ -300,7 +305,7 @@ class Writer:
     # -- syncing ---------------------------------------------------------------------------------------------
 
     def sync_if_due(self) -> None:
-        if self.synced == self.size or self.sync_paused:
+        if self.sync_paused or (self.synced == self.size and not self.sync_error):
             return
         if self.policy == ALWAYS:
             start = time.monotonic()
@@ -345,17 +350,19 @@ class Writer:
                 troubles.report("Fail to fsync the AOF file", error)
         self.sync_error = trouble
 
-    def note_sync_outcome(self) -> None:
-        """Have the loop know what became of the syncs in the thread."""
-        if self.sync_error != self.told_sync_error:
-            self.told_sync_error = self.sync_error
-            self.tell()
+    def note_sync_outcome(self) -> bool:
+        """Have the loop know what became of the syncs in the thread; whether one went well after one that did not."""
+        if self.sync_error == self.told_sync_error:
+            return False
+        self.told_sync_error = self.sync_error
+        self.tell()
+        return not self.sync_error
 
     def sync_and_close(self, fd: int) -> None:
         try:
             self.sync_other(fd)
         finally:
-            os.close(fd)
+            close(fd)
 
 
 def write_until_error(fd: int, data: bytes | bytearray | memoryview) -> tuple[int, int]:
