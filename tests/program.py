@@ -65,7 +65,8 @@ class Program:
     def start(self, wait: bool = True) -> None:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                self.command(), stdout=log, stderr=subprocess.STDOUT, env={**os.environ, "PYTHONPATH": str(ROOT), **self.environment},
+                self.command(), stdout=log, stderr=subprocess.STDOUT,
+                env={**os.environ, "PYTHONPATH": str(ROOT), **self.environment},
                 preexec_fn=self.limit_files if self.file_size_limit else self.prepare)
         if wait:
             self.wait_ready()

@@ -322,8 +322,9 @@ def sample(data: memoryview) -> str:
 
 
 def fail(server: Server, error: BaseException) -> NoReturn:
-    """An exception that nobody caught, and that trouble.py does not count among the system's, is a bug: say which, and stop. Nothing is done to the data: what clients were told is with
-    the AOF already, and of what they were not told yet nobody knows whether it is whole."""
+    """An exception that nobody caught, and that is none of the system's errors (see trouble.py), is a bug: say which, and
+    stop. Nothing is done to the data: what clients were told is with the AOF already, and of what they were not told yet
+    nobody knows whether it is whole."""
     try:
         crash.log_exception(error)
         server.close()
@@ -339,7 +340,11 @@ def run(config: Config) -> int:
     configure_log(config)
     set_bug_log(log_bug, troubles.report)
     if config.daemonize:
-        process.daemonize()
+        try:
+            process.daemonize()
+        except OSError as error:
+            log("warning", f"Can't daemonize: {reason(error)}")
+            return 1
     log.pid = os.getpid()
     greet(config)
     try:

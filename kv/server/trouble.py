@@ -72,10 +72,6 @@ class Troubles:
         self.told[line] = now, 0
         log("warning", f"{line} ({silent} more times since it was logged last)" if silent else line)
 
-    def forget(self, line_start: str) -> None:
-        """What these lines told of is over: the next time is news again."""
-        self.told = {line: told for line, told in self.told.items() if not line.startswith(line_start)}
-
     def figures(self) -> Troubles | None:
         """What INFO shows (see info.Trouble), None where nothing failed yet."""
         return self if self.count else None

@@ -14,9 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands.client import Client
 from tests.integration.faults import Faults, compiled
-from tests.integration.program import Server
+from tests.integration.program import Server, commands, make_files
 from tests.program import free_port
 
 
@@ -123,7 +122,6 @@ CASES = [
     case("rename", errno.EIO, Scene.rewrite, "Error trying to rename the temporary AOF manifest file", MANIFEST),
     case("unlink", errno.EROFS, Scene.rewrite, "Removing the file appendonlydir/appendonly.aof.1.incr.aof", INCREMENT),
     case("unlink", errno.EIO, Scene.rewrite, "Removing the file appendonlydir/appendonly.aof.1.base.aof", "base.aof"),
-    case("mkdir", errno.EROFS, Scene.rewrite, "Can't open or create append-only dir appendonlydir"),
     case("stat", errno.EIO, Scene.rewrite, "Can't open the append-only file", INCREMENT),
     case("stat", errno.EIO, Scene.rewrite, "Looking for a name for the AOF base file", "base.aof"),
     case("stat", errno.ENOMEM, Scene.rewrite, "Unable to obtain the AOF file appendonly.aof.2.base.aof length",
@@ -184,3 +182,169 @@ def test_a_call_that_fails(scene: Scene, call: str, error: int, path: str, provo
     scene.rewrite()
     scene.server.until(lambda: scene.server.info()["aof_last_bgrewrite_status"] == "ok")
     scene.crash_and_compare()
+
+
+# -- more than one call, or more than one moment -------------------------------------------------------------
+
+def test_a_short_write_that_cant_be_taken_back(scene: Scene) -> None:
+    """The rest of the command is written behind what stayed, once there is room."""
+    scene.write()
+    scene.fail("write", 0, path=INCREMENT, most=1)
+    scene.faults.fail("write", errno.ENOSPC, path=INCREMENT, rule=1)
+    scene.faults.fail("ftruncate", errno.EIO, path=INCREMENT, rule=2)
+    scene.write(0.2)
+    assert "Could not remove short write from the append-only file" in scene.news()
+    assert scene.news().count("Short write while writing to the AOF file") == 1
+    scene.faults.lift()
+    scene.server.until(lambda: scene.server("SET", "again", "1") == "OK")
+    scene.crash_and_compare()
+    assert "Truncating" not in scene.server.text()
+
+
+@pytest.mark.parametrize("call, error", [("write", errno.ENOSPC), ("write", errno.EROFS)])
+def test_a_stop_that_would_lose_what_was_acknowledged_is_refused(scene: Scene, call: str, error: int) -> None:
+    scene.write()
+    scene.fail(call, error, path=INCREMENT)
+    scene.write(0.2)
+    assert scene.server("SHUTDOWN") == "ERR Errors trying to SHUTDOWN. Check logs."
+    scene.server.process.send_signal(signal.SIGTERM)
+    scene.server.until(lambda: "SIGTERM received but errors trying to shut down" in scene.news())
+    assert "Error trying to write the AOF file, can't exit." in scene.news()
+    scene.faults.lift()
+    assert scene.server.stop() == 0
+    with Server(scene.folder) as server:
+        assert server("GET", "counter") == b"%d" % scene.acknowledged
+
+
+def test_a_forced_stop_is_not_refused(scene: Scene) -> None:
+    scene.write()
+    scene.fail("write", errno.ENOSPC, path=INCREMENT)
+    scene.write()
+    scene.server.connection.send("SHUTDOWN", "FORCE")
+    assert scene.server.ends() == 0
+    assert "Error trying to write the AOF file, Exit anyway." in scene.news()
+
+
+def test_always_ends_the_process_and_loses_nothing(tmp_path: Path, library: Path) -> None:
+    scene = Scene(tmp_path, library, appendfsync="always")
+    with scene.server:
+        scene.write()
+        scene.fail("fdatasync", errno.EIO, path=INCREMENT)
+        with pytest.raises(ConnectionError):
+            scene.write()
+        assert scene.server.ends() == 1
+        assert ("Can't persist AOF for fsync error when the AOF fsync policy is 'always': Input/output error. "
+                "Exiting...") in scene.news()
+    with Server(tmp_path) as server:
+        assert int(server("GET", "counter")) >= scene.acknowledged
+
+
+def test_a_sync_that_failed_is_followed_by_a_rewrite(scene: Scene) -> None:
+    scene.write()
+    scene.fail("fdatasync", errno.EIO, path=INCREMENT)
+    scene.idle()
+    scene.server.until(lambda: str(scene.server("SET", "a", "1")).startswith("MISCONF Errors writing to the AOF file: Input/"))
+    assert scene.server.info()["aof_last_write_status"] == "err"
+    scene.faults.lift()
+    scene.server.until(lambda: scene.server.info()["aof_last_write_status"] == "ok")
+    scene.server.rewritten()
+    scene.crash_and_compare()
+
+
+def test_no_descriptors_are_left(tmp_path: Path) -> None:
+    """New clients wait, old ones are served, and the processor is not kept busy with it."""
+    with Server(tmp_path) as server:
+        pid = server.process.pid
+        used = len(os.listdir(f"/proc/{pid}/fd"))
+        before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (used + 2, before[1]))
+        waiting = [server.raw() for _ in range(10)]
+        time.sleep(0.3)
+        ticks = cpu_ticks(pid)
+        time.sleep(1)
+        assert cpu_ticks(pid) - ticks < 0.3 * os.sysconf("SC_CLK_TCK")
+        assert server("INCR", "a") == 1
+        assert server.text().count("Accepting client connection: accept: Too many open files") == 1
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+        for client in waiting:
+            client.sendall(b"PING\r\n")
+            assert client.recv(10) == b"+PONG\r\n"
+            client.close()
+
+
+def cpu_ticks(pid: int) -> int:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
+def test_a_log_that_cant_be_opened_for_a_while(tmp_path: Path, library: Path) -> None:
+    path = tmp_path / "own.log"
+    scene = Scene(tmp_path, library, logfile=path)
+    with scene.server:
+        scene.faults.fail("open", errno.EMFILE, path="own.log")
+        for number in range(120):
+            scene.server("DEBUG", "LOG", f"line {number}")
+        assert "line 0" not in path.read_text()
+        scene.faults.lift()
+        scene.server("DEBUG", "LOG", "last")
+        text = path.read_text()
+        assert all(f"line {number}\n" in text for number in range(100)) and "(20 lines are missing here)" in text
+        assert text.index("line 99") < text.index("missing") < text.index("DEBUG LOG: last")
+
+
+@pytest.mark.parametrize("call, error", [("recv", errno.EIO), ("recv", errno.ENOMEM), ("send", errno.ENOMEM), ("send", errno.EIO),
+                                         ("epoll_mod", errno.ENOMEM)])
+def test_what_concerns_one_client(scene: Scene, call: str, error: int) -> None:
+    """It is closed, and nobody else."""
+    scene.write()
+    scene.server("SET", "big", "x" * (8 << 20))
+    reader = scene.server.connect()
+    assert reader("PING") == "PONG"
+    time.sleep(0.1)     # a connection that is gone is read once more
+    scene.fail(call, error, most=1)
+    reader.send("GET", "big")
+    with pytest.raises((ConnectionError, AssertionError)):
+        assert len(reader.reply()) == 8 << 20
+    if call == "epoll_mod":
+        scene.server.until(lambda: "Watching a client for more output, which closes it: Cannot allocate memory" in scene.news())
+    assert scene.faults.lift() > 0
+    scene.crash_and_compare()
+
+
+# -- the start -----------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("call, error, path", [
+    ("pipe2", errno.EMFILE, ""), ("epoll_create1", errno.EMFILE, ""), ("epoll_add", errno.ENOMEM, ""), ("socket", errno.EMFILE, ""),
+    ("bind", errno.EACCES, ""), ("listen", errno.EACCES, ""), ("chdir", errno.EACCES, ""), ("open", errno.EACCES, MANIFEST),
+    ("open", errno.EIO, INCREMENT), ("read", errno.EIO, INCREMENT), ("read", errno.EIO, MANIFEST), ("stat", errno.EIO, INCREMENT),
+    ("truncate", errno.EROFS, INCREMENT), ("opendir", errno.EACCES, "appendonlydir"), ("mkdir", errno.EROFS, "appendonlydir"),
+])
+def test_a_start_that_cant_be(tmp_path: Path, library: Path, call: str, error: int, path: str) -> None:
+    """One line, status 1, and the files are as they were."""
+    inside = make_files(tmp_path, "appendonly.aof", None, commands("SET a 1") + b"*1\r\n$4")
+    if call == "opendir":
+        (inside / "appendonly.aof.manifest").unlink()
+    if call == "mkdir":
+        inside = inside.rename(tmp_path / "elsewhere")
+    before = {name: (inside / name).read_bytes() for name in os.listdir(inside)}
+    faults = Faults(library, tmp_path)
+    faults.fail(call, error, path=path)
+    with Server(tmp_path, wait=False, environment=faults.environment) as server:
+        assert server.ends() == 1
+        said = [line for line in server.text().splitlines() if os.strerror(error) in line]
+        assert len(said) == 1 and "BUG REPORT" not in server.text() and "Traceback" not in server.text(), server.text()
+    for name, data in before.items():
+        assert (inside / name).read_bytes() == data
+
+
+@pytest.mark.parametrize("call, error, path, line", [
+    ("opendir", errno.EACCES, ".$", "Removing unfinished rewrites"),
+    ("write", errno.ENOSPC, ".cut-", "bytes cut off could not be kept"),
+    ("open", errno.EACCES, "pid$", "Failed to write PID file")])
+def test_a_start_goes_on_without(tmp_path: Path, library: Path, call: str, error: int, path: str, line: str) -> None:
+    make_files(tmp_path, "appendonly.aof", None, commands("SET a 1") + b"*1\r\n$4")
+    faults = Faults(library, tmp_path)
+    faults.fail(call, error, path=path)
+    with Server(tmp_path, environment=faults.environment, pidfile=tmp_path / "pid") as server:
+        assert server("GET", "a") == b"1"
+        assert len([text for text in server.text().splitlines() if line in text and os.strerror(error) in text]) == 1

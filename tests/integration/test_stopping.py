@@ -13,9 +13,10 @@ import pytest
 from tests.commands.client import Client, request
 from tests.integration.program import Server, commands, make_files
 from tests.program import ROOT, free_port
-from tests.sanitizer import unsanitized
+from tests.sanitizer import SANITIZED, unsanitized
 
-MOMENTS = 2.0       # seconds within which a signal is obeyed, on a machine with other work; a load here takes longer
+# seconds within which a signal is obeyed, on a machine with other work; a load here takes longer
+MOMENTS = 20.0 if SANITIZED else 2.0
 SLOW = 200_000      # elements of a list that is walked by each command
 
 

@@ -493,7 +493,7 @@ class AppendOnly:
             copy = Manifest(name, File(name, 1, BASE))
             Loader(self.engine, self.server.config, Folder(".", name), do_nothing).load(copy)
         finally:
-            os.unlink(name)
+            unlink_in_background(name, self.removals)
         self.engine.dirty = 0
         log("warning", "DB reloaded by DEBUG RELOAD")
 

@@ -90,7 +90,8 @@ def strays(folder: Folder) -> list[str]:
         names = sorted(os.listdir(folder.name))
     except FileNotFoundError:
         return []
-    return [name for name in names if (name == folder.stem or (name.startswith(folder.stem + ".") and name.endswith(".aof")))
+    return [name for name in names if (name == folder.stem or (name.startswith(folder.stem + ".")
+                                                                     and name.endswith((".aof", ".rdb"))))
             and folder.has_content(name)]
 
 

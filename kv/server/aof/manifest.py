@@ -12,6 +12,7 @@ any moment the old state or the new one is there, whole.
 """
 from __future__ import annotations
 
+import errno
 import io
 import os
 from collections import namedtuple
@@ -189,7 +190,10 @@ class Folder:
             os.mkdir(self.name, 0o755)
         except FileExistsError:
             if not os.path.isdir(self.name):
-                raise NotADirectoryError(20, os.strerror(20)) from None
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)) from None
+        except OSError:
+            if not os.path.isdir(self.name):
+                raise
 
     def has_content(self, name: str) -> bool:
         """Whether there is something under a name that is not an empty file. Raises OSError."""
