@@ -46,7 +46,8 @@ def test_files_without_a_manifest(tmp_path: Path) -> None:
         assert (server("GET", "a"), server("GET", "b")) == (b"old", b"old")
 
 
-@pytest.mark.parametrize("name", ["appendonly.aof.7.incr.aof", "appendonly.aof.3.base.aof", "appendonly.aof.1.base.rdb", "appendonly.aof"])
+@pytest.mark.parametrize("name", ["appendonly.aof.7.incr.aof", "appendonly.aof.3.base.aof", "appendonly.aof.1.base.rdb",
+                                  "appendonly.aof"])
 def test_one_file_without_a_manifest(tmp_path: Path, name: str) -> None:
     inside = tmp_path / "appendonlydir"
     inside.mkdir()
