@@ -11,6 +11,7 @@ import time
 from types import SimpleNamespace
 
 from kv._core.engine import inspect
+from kv._core.engine.clientlist import client_peaks
 from kv._core.runtime.latency import calls_of, percentile_us
 
 from .trouble import troubles
@@ -59,11 +60,10 @@ class ServerState:
         server = self.server_
         figures = inspect.statistics(server.engine)
         paused, left = server.engine.pause_state
-        peaks = [session.figures for session in inspect.sessions(server.engine)]
+        connected, most_input, most_output = client_peaks(server.engine)
         return SimpleNamespace(
-            connected_clients=len(peaks), cluster_connections=0, maxclients=server.config.maxclients,
-            client_recent_max_input_buffer=max([f["qbuf"] + f["qbuf-free"] for f in peaks], default=0),
-            client_recent_max_output_buffer=max([f["omem"] for f in peaks], default=0),
+            connected_clients=connected, cluster_connections=0, maxclients=server.config.maxclients,
+            client_recent_max_input_buffer=most_input, client_recent_max_output_buffer=most_output,
             blocked_clients=figures["blocked"], tracking_clients=0, pubsub_clients=figures["subscribed"],
             watching_clients=figures["watching"],
             clients_in_timeout_table=figures["deadlines"], total_watched_keys=figures["watched_keys"],

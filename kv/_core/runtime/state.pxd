@@ -148,7 +148,11 @@ cdef struct Session:
     Session *next_ready         # lists of the turn
     Session *next_doomed
     Session *next_postponed
+    Session **postponed_link    # the pointer that points to it in that list
     Session *next_pending
+    Session **pending_link
+    Session *next_monitor       # sessions that run MONITOR, the newest first
+    Session **monitor_link
     size_t counted_bytes        # what it counts for in Runtime.client_bytes
     uint32_t counted_class      # ... of this ClientClass
     int bucket                  # in Runtime.client_buckets, -1: in none
@@ -251,6 +255,7 @@ cdef struct Runtime:
     EvictionPool pool
     Session *sessions           # oldest first
     Session *sessions_last
+    Hashtable sessions_by_id    # the same
     uint64_t session_count
     uint64_t next_session_id
     uint64_t blocked_count
@@ -258,6 +263,7 @@ cdef struct Runtime:
     Session *doomed             # to be closed at the end of the turn
     Session *postponed          # waiting for CLIENT PAUSE to end
     Session *pending            # no longer waiting: their input is run in the next turn
+    Session *monitors           # sessions that run MONITOR
     uint32_t alerts             # Alert bits
     Buffer arena                # replies of this turn
     size_t arena_peak           # most bytes that were in it lately
@@ -265,9 +271,11 @@ cdef struct Runtime:
     Session *arena_owner        # whose requests run: the arena's end is its
     Buffer effects              # commands for the AOF and replicas, not yet taken
     int effects_database        # number of the database that they stand in, -1: a SELECT is due
-    uint64_t effects_total      # bytes ever appended
-    size_t unit_start           # where the running command's effects begin
-    uint32_t unit_count         # how many of its effects there are
+    uint64_t effects_base       # position of their first byte in all that was ever propagated
+    int unit_depth              # units that are open, one in the other
+    size_t unit_start           # where in `effects` the outermost one begins
+    uint32_t unit_count         # commands in it
+    bint unit_loose             # they need no MULTI around them: each stands on its own account
     bint propagate              # somebody wants effects
     bint replaying              # the AOF is being read: nothing is propagated
     bint requires_password
