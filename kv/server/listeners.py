@@ -53,8 +53,8 @@ def listen_tcp(addresses: Iterable[str], port: int, backlog: int, mark: int = 0)
                 continue
             for open_socket in found:
                 open_socket.close()
-            reason = error.strerror or str(error)
-            raise BindError(f"Warning: Could not create server TCP listening socket {address}:{port}: bind: {reason}") from None
+            raise BindError(f"Warning: Could not create server TCP listening socket {address}:{port}: bind: "
+                            f"{reason(error)}") from None
     return found
 
 
@@ -95,7 +95,7 @@ def listen_unix(path: str, permissions: int, group: str | None, backlog: int) ->
         sock.listen(backlog)
     except (OSError, KeyError) as error:
         sock.close()
-        raise BindError(f"Failed opening Unix socket: bind: {getattr(error, 'strerror', None) or error}") from None
+        raise BindError(f"Failed opening Unix socket: bind: {reason(error)}") from None
     return sock
 
 

@@ -179,6 +179,15 @@ def test_loadaof_while_off(tmp_path: Path) -> None:
         assert server("GET", "a") == b"old"
 
 
+def test_loadaof_of_a_file_that_cant_be_read(tmp_path: Path) -> None:
+    with Server(tmp_path, appendonly="no") as server:
+        inside = make_files(tmp_path, "appendonly.aof", None, DATA + b"!!!" + DATA)
+        before = content(inside)
+        assert server("DEBUG", "LOADAOF") == "ERR Error trying to load the AOF files, check server logs."
+        assert str(server("CONFIG", "SET", "appendonly", "yes")).endswith("Unable to turn on AOF. Check server logs.")
+        assert content(inside) == before
+
+
 def test_files_that_came_while_the_server_ran(tmp_path: Path) -> None:
     """Somebody put a backup into the folder after appendonly was switched off."""
     with Server(tmp_path) as server:

@@ -470,6 +470,7 @@ class AppendOnly:
         if not self.manifest.live():
             self.manifest = before
             raise LoadError(f"There is no append-only file in {os.path.abspath(self.folder.name)}")
+        self.known = self.state != OFF      # files that can't be read to their end are not ours to replace
         empty_dataset(self.engine)
         self.load_files(do_nothing)
         self.known = True
