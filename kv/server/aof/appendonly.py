@@ -23,7 +23,7 @@ from . import foreign
 from .loader import Loader, LoadError, LoadStopped
 from .manifest import BASE, File, Folder, Manifest, ManifestError
 from .rewrite import Rewrite, write_dataset
-from .writer import Worker, Writer, unlink_in_background
+from .writer import Worker, Writer, close_file, unlink_in_background
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -349,7 +349,7 @@ class AppendOnly:
             troubles.report(f"Can't open the append-only file {name}", error)
             return False
         if not waiting and not self.folder.write(manifest):
-            os.close(fd)
+            close_file(fd)
             return False
         self.gathering = waiting
         log("notice", f"Creating AOF incr file {name} on background rewrite")

@@ -104,11 +104,11 @@ def unlink_in_background(path: str, worker: Worker) -> bool:
         return False
     finally:
         if fd >= 0:
-            worker.submit(close, fd)
+            worker.submit(close_file, fd)
     return True
 
 
-def close(fd: int) -> None:
+def close_file(fd: int) -> None:
     """A file of which nothing is wanted any longer."""
     try:
         os.close(fd)
@@ -169,7 +169,7 @@ class Writer:
             return
         self.sync_now()
         self.syncs.drain()
-        close(self.fd)
+        close_file(self.fd)
         self.fd, self.size, self.synced = -1, 0, 0
         self.drop()
         self.error = self.sync_error = self.told_sync_error = 0
@@ -178,7 +178,7 @@ class Writer:
     def abandon(self) -> None:
         """The file and what waits for it are of no use."""
         if self.fd >= 0:
-            self.syncs.submit(close, self.fd)
+            self.syncs.submit(close_file, self.fd)
         self.fd, self.size, self.synced = -1, 0, 0
         self.drop()
 
@@ -362,7 +362,7 @@ class Writer:
         try:
             self.sync_other(fd)
         finally:
-            close(fd)
+            close_file(fd)
 
 
 def write_until_error(fd: int, data: bytes | bytearray | memoryview) -> tuple[int, int]:

@@ -316,6 +316,11 @@ def test_formats_of_rows(state):
     assert Info(state).keyspace() == ["db0:keys=1,expires=0,avg_ttl=0"]
 
 
+def test_trouble_is_shown_from_the_first_on(state):
+    state.stats.trouble = SimpleNamespace(system_errors=2, last_system_error="Writing: why", last_system_error_time=7)
+    assert Info(state).stats()[-3:] == ["system_errors:2", "last_system_error:Writing: why", "last_system_error_time:7"]
+
+
 def test_an_error_cannot_forge_a_field(state):
     state.errors = {"X\r\nrole:master#": 1}
     assert Info(state).errorstats() == ["errorstat_X__role_master_:count=1"]
