@@ -14,6 +14,8 @@ from kv._core.engine import inspect
 from kv._core.engine.clientlist import client_peaks
 from kv._core.runtime.latency import calls_of, percentile_us
 
+from .trouble import troubles
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .server import Server
@@ -142,7 +144,8 @@ class ServerState:
             eventloop_duration_cmd_sum=inspect.commands_us(server.engine),
             instantaneous_eventloop_cycles_per_sec=round(metrics.cycles.average),
             instantaneous_eventloop_duration_usec=round(metrics.turn_us.average), acl_access_denied_auth=figures["auth_failures"],
-            acl_access_denied_cmd=figures["acl_denied_cmd"], acl_access_denied_key=0, acl_access_denied_channel=0)
+            acl_access_denied_cmd=figures["acl_denied_cmd"], acl_access_denied_key=0, acl_access_denied_channel=0,
+            trouble=troubles.figures())
 
     @property
     def replication(self):

@@ -292,7 +292,8 @@ cdef class Engine:
         if unlikely(outcome < 0 or (outcome == 1 and session.flags & SESSION_CLOSE_AFTER_REPLY)):
             session_doom(session)
         elif unlikely(outcome == 0 or session.flags & SESSION_WANTS_WRITE):
-            self.poller.change_session(session, outcome == 0)
+            if self.poller.change_session(session, outcome == 0) != 0:
+                session_doom(session)       # nobody would tell when it can take the rest
         if unlikely(self.runtime.client_limit):
             footprint_note(session)
 
@@ -583,12 +584,17 @@ cdef class Engine:
     # -- sessions -----------------------------------------------------------------------------------------------------
 
     def attach(self, int fd, str peer not None, str local not None, bint unix=False, bint loopback=False):
-        """Take over a connected, non-blocking socket; the id of its session."""
+        """Take over a connected, non-blocking socket; the id of its session. Raises OSError where it can't be watched; it is
+        closed then."""
         cdef Session *session = session_new(&self.runtime, fd)
         session.flags |= (SESSION_UNIX if unix else 0) | (SESSION_LOOPBACK if loopback else 0)
         session.peer = text_blob(peer)
         session.local = text_blob(local)
-        self.poller.watch_session(session, False)
+        try:
+            self.poller.watch_session(session, False)
+        except OSError:
+            self.close_session(session)
+            raise
         self.runtime.statistics.connections += 1
         return session.id
 

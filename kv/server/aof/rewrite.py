@@ -11,6 +11,7 @@ small increment.
 """
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
@@ -18,6 +19,7 @@ import time
 from kv._core.engine.rewrite import DatasetCommands
 
 from ..log import log
+from ..trouble import troubles
 from .manifest import write_all
 from .writer import unlink_in_background
 
@@ -52,13 +54,21 @@ def write_dataset(engine: Engine, path: str, config: Config) -> None:
             write_all(fd, f"#TS:{int(time.time())}\r\n".encode())
         write_commands(DatasetCommands(engine), fd, config)
         os.fsync(fd)
-        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
-    except OSError as error:
-        log("warning", f"Write error writing append only file on disk: {error.strerror}")
-        os.unlink(path)
+        forget_pages(fd)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.unlink(path)
         raise
     finally:
         os.close(fd)
+
+
+def forget_pages(fd: int) -> None:
+    """A hint: the file is not read soon."""
+    try:
+        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+    except OSError as error:
+        troubles.report("Advising the system about the AOF base file", error)
 
 
 def write_commands(commands: DatasetCommands, fd: int, config: Config) -> None:
@@ -157,14 +167,14 @@ class Rewrite:
         if self.server.children.child is not None:
             return False
         if not self.aof.begin_increment():
-            self.status = "err"
+            self.note_end(False)
             return False
         self.count += 1
         try:
             self.server.children.fork("aof", self.work, self.done)
         except OSError as error:
-            self.status = "err"
-            log("warning", f"Can't rewrite append only file in background: fork: {error.strerror}")
+            self.note_end(False)
+            troubles.report("Can't rewrite append only file in background: fork", error)
             return False
         self.child = self.server.children.child
         assert self.child is not None
@@ -174,15 +184,20 @@ class Rewrite:
         self.started = time.time()
         return True
 
-    def work(self, pipe: int) -> None:
-        """The child's."""
+    def work(self, pipe: int) -> int:
+        """The child's; its exit status."""
         path = temporary_name(os.getpid())
-        write_dataset(self.server.engine, path, self.server.config)
+        try:
+            write_dataset(self.server.engine, path, self.server.config)
+        except OSError as error:
+            log("warning", f"Write error writing append only file on disk: {error.strerror}")
+            return 1
         log("notice", f"Successfully created the temporary AOF base file {path}")
         size = private_bytes()
         log("notice", f"Fork CoW for AOF rewrite: current {size >> 20} MB, peak {size >> 20} MB, average "
                       f"{size >> 20} MB")
         os.write(pipe, b"%d" % size)
+        return 0
 
     def done(self, status: int) -> None:
         """The child has ended: 0, an exit status, or -signal."""
@@ -215,13 +230,17 @@ class Rewrite:
         """Make the child's file the base. False, and logged, where that fails."""
         aof = self.aof
         manifest = aof.manifest.copy()
-        base = manifest.new_base()
+        try:
+            base = manifest.new_base(aof.folder.taken)
+        except OSError as error:
+            troubles.report("Looking for a name for the AOF base file", error)
+            return False
         try:
             with self.server.latency.watch("aof-rename"):
                 os.rename(path, aof.folder.path(base.name))
         except OSError as error:
-            log("warning", f"Error trying to rename the temporary AOF base file {path} into "
-                           f"{aof.folder.path(base.name)}: {error.strerror}")
+            troubles.report(f"Error trying to rename the temporary AOF base file {path} into {aof.folder.path(base.name)}",
+                            error)
             return False
         log("notice", f"Successfully renamed the temporary AOF base file {path} into {base.name}")
         if not aof.adopt_base(manifest):

@@ -24,6 +24,7 @@ import time
 
 from ..affinity import enter_background
 from ..log import log
+from ..trouble import TROUBLE, troubles
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,8 +54,14 @@ class Worker:
 
     def submit(self, job: Callable[..., object], *arguments: object) -> None:
         if self.thread is None:
-            self.thread = threading.Thread(target=self.run, name=self.name, daemon=True)
-            self.thread.start()
+            thread = threading.Thread(target=self.run, name=self.name, daemon=True)
+            try:
+                thread.start()
+            except (RuntimeError, MemoryError) as error:
+                troubles.report("Starting a thread, whose work is done in the loop meanwhile", error)
+                self.perform(job, arguments)
+                return
+            self.thread = thread
         self.submitted += 1
         self.jobs.put((job, arguments))
 
@@ -63,11 +70,17 @@ class Worker:
         while True:
             job, arguments = self.jobs.get()
             try:
-                job(*arguments)
-            except Exception as error:
-                log("warning", f"{self.name}: {error!r}")
+                self.perform(job, arguments)
             finally:
                 self.finished += 1
+
+    def perform(self, job: Callable[..., object], arguments: tuple) -> None:
+        try:
+            job(*arguments)
+        except TROUBLE as error:
+            troubles.report(self.name, error)
+        except Exception as error:
+            log("warning", f"{self.name}: {error!r}")
 
     def drain(self) -> None:
         """Wait until there is nothing left to do."""
@@ -77,15 +90,32 @@ class Worker:
             done.wait()
 
 
-def unlink_in_background(path: str, worker: Worker) -> None:
-    """Take a file's name away now; its blocks are freed when the thread closes it. A file that is not there
-    is no error."""
+def unlink_in_background(path: str, worker: Worker) -> bool:
+    """Take a file's name away now; its blocks are freed when the thread closes it. False, and logged, where that
+    fails; a file that is not there is no error."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
-        return
-    os.unlink(path)
-    worker.submit(os.close, fd)
+        fd = -1             # it is freed in the loop then
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        troubles.report(f"Removing the file {path}", error)
+        return False
+    finally:
+        if fd >= 0:
+            worker.submit(close_file, fd)
+    return True
+
+
+def close_file(fd: int) -> None:
+    """A file of which nothing is wanted any longer."""
+    try:
+        os.close(fd)
+    except OSError as error:
+        troubles.report("Closing the AOF file", error)
 
 
 def ignore(event: str, ms: int) -> None:
@@ -148,14 +178,16 @@ class Writer:
             return
         self.sync_now()
         self.syncs.drain()
-        os.close(self.fd)
+        close_file(self.fd)
         self.fd, self.size, self.synced = -1, 0, 0
         self.drop()
+        self.error = self.sync_error = self.told_sync_error = 0
+        self.refuse_writes(None)
 
     def abandon(self) -> None:
         """The file and what waits for it are of no use."""
         if self.fd >= 0:
-            self.syncs.submit(os.close, self.fd)
+            self.syncs.submit(close_file, self.fd)
         self.fd, self.size, self.synced = -1, 0, 0
         self.drop()
 
@@ -260,18 +292,17 @@ class Writer:
         """Take back the part of a write that went well; how much of it stays because that fails."""
         if not written:
             if may_log:
-                log("warning", f"Error writing to the AOF file: {os.strerror(trouble)}")
+                troubles.report_line(f"Error writing to the AOF file: {os.strerror(trouble)}")
             return 0
         if may_log:
-            log("warning", f"Short write while writing to the AOF file: (nwritten={written}, "
-                           f"expected={wanted})")
+            troubles.report_line(f"Short write while writing to the AOF file: (nwritten={written}, "
+                                 f"expected={wanted})")
         try:
             os.ftruncate(self.fd, self.size)
         except OSError as error:
             if may_log:
-                log("warning", "Could not remove short write from the append-only file. The server may "
-                               "refuse to load the AOF the next time it starts.  ftruncate: "
-                               f"{error.strerror}")
+                troubles.report("Could not remove short write from the append-only file. The server may "
+                                "refuse to load the AOF the next time it starts.  ftruncate", error)
             return written
         return 0
 
@@ -292,7 +323,7 @@ class Writer:
         return max(self.loop_synced_position, self.thread_synced_position)
 
     def sync_if_due(self) -> None:
-        if self.synced == self.size or self.sync_paused:
+        if self.sync_paused or (self.synced == self.size and not self.sync_error):
             return
         if self.policy == ALWAYS:
             start = time.monotonic()
@@ -321,7 +352,7 @@ class Writer:
             self.loop_synced_position = self.written_position
             self.last_sync = time.monotonic()
         except OSError as error:
-            log("warning", f"Fail to fsync the AOF file: {error.strerror}")
+            troubles.report("Fail to fsync the AOF file", error)
 
     def sync_in_thread(self, fd: int, position: int) -> None:
         try:
@@ -337,23 +368,24 @@ class Writer:
         except OSError as error:
             if error.errno not in NO_TROUBLE:
                 trouble = error.errno or errno.EIO
-                if not self.sync_error:
-                    log("warning", f"Fail to fsync the AOF file: {error.strerror}")
+                troubles.report("Fail to fsync the AOF file", error)
         if not trouble:
             self.thread_synced_position = position
         self.sync_error = trouble
 
-    def note_sync_outcome(self) -> None:
-        """Have the loop know what became of the syncs in the thread."""
-        if self.sync_error != self.told_sync_error:
-            self.told_sync_error = self.sync_error
-            self.tell()
+    def note_sync_outcome(self) -> bool:
+        """Have the loop know what became of the syncs in the thread; whether one went well after one that did not."""
+        if self.sync_error == self.told_sync_error:
+            return False
+        self.told_sync_error = self.sync_error
+        self.tell()
+        return not self.sync_error
 
     def sync_and_close(self, fd: int, position: int) -> None:
         try:
             self.sync_other(fd, position)
         finally:
-            os.close(fd)
+            close_file(fd)
 
 
 def write_until_error(fd: int, data: bytes | bytearray | memoryview) -> tuple[int, int]:
