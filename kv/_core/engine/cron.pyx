@@ -10,7 +10,7 @@ from kv._core.base.buffer cimport buffer_free
 from kv._core.base.clock cimport clock_us
 from kv._core.base.memory cimport memory_purge_slice, memory_realloc, memory_size
 from kv._core.containers.hashtable cimport hashtable_fit, hashtable_rehash
-from kv._core.engine.dispatch cimport evict_until_fits, refresh_clock, tell_spike
+from kv._core.engine.dispatch cimport evict_until_fits, note_limit, refresh_clock, tell_spike
 from kv._core.engine.engine cimport Engine
 from kv._core.keyspace.expire cimport expire_sweep
 from kv._core.keyspace.keyspace cimport Keyspace
@@ -50,6 +50,7 @@ def engine_cron(Engine engine, int hz):
             tell_spike(runtime, b"expire-cycle", clock_us() - start)
         if runtime.evicting:
             evict_until_fits(runtime)
+    note_limit(runtime)
     resize_tables(engine)
     look_after_sessions(engine)
     fit_arena(runtime)

@@ -236,8 +236,8 @@ cdef struct Statistics:         # of INFO; reset by CONFIG RESETSTAT
     uint64_t reply_expands      # ... larger
     uint64_t auth_failures
     uint64_t acl_denied_cmd
-    uint64_t eviction_us        # time spent over the memory limit
-    int64_t over_limit_since_us  # monotonic, 0: not over it
+    uint64_t over_limit_us      # time that used memory was over maxmemory, up to when it last was within it
+    int64_t over_limit_since_us  # since when it is over it, by clock_us; 0: it is not
     uint64_t errors_disabled
     uint64_t timed_out          # CONFIG timeout
     uint64_t turns              # of the loop
