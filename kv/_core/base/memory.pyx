@@ -60,14 +60,15 @@ cdef extern from "<unistd.h>" nogil:
 cdef extern from *:
     """
     #if defined(__GLIBC_PREREQ) && __GLIBC_PREREQ(2, 33)
-    #define kv_heap_figures(free, top) do { \
-        struct mallinfo2 seen_ = mallinfo2(); *(free) = seen_.fordblks; *(top) = seen_.keepcost; } while (0)
+    #define kv_heap_figures(free, count, top) do { struct mallinfo2 seen_ = mallinfo2(); \
+        *(free) = seen_.fordblks; *(count) = seen_.ordblks; *(top) = seen_.keepcost; } while (0)
     #else                       /* 32-bit counters: exact up to 4 GiB of free bytes */
-    #define kv_heap_figures(free, top) do { \
-        struct mallinfo seen_ = mallinfo(); *(free) = (unsigned)seen_.fordblks; *(top) = (unsigned)seen_.keepcost; } while (0)
+    #define kv_heap_figures(free, count, top) do { struct mallinfo seen_ = mallinfo(); \
+        *(free) = (unsigned)seen_.fordblks; *(count) = (unsigned)seen_.ordblks; *(top) = (unsigned)seen_.keepcost; } while (0)
     #endif
     """
-    void kv_heap_figures(size_t *free, size_t *top) noexcept nogil     # bytes of glibc's: free, and of these at the top
+    # free bytes of glibc's heap, in how many chunks, and how many of them are the last chunk
+    void kv_heap_figures(size_t *free, size_t *count, size_t *top) noexcept nogil
 
 cdef extern from *:
     """
@@ -144,7 +145,7 @@ cdef size_t used_bytes = 0          # the owner's account
 cdef size_t remote_bytes = 0        # what other threads freed; atomic
 cdef size_t large_bytes = 0         # of used_bytes, what is glibc's
 cdef size_t remote_large_bytes = 0  # of remote_bytes, what was; atomic
-cdef size_t trimmed_bytes = 0       # free in glibc's heap when it was last trimmed, and so not resident
+cdef size_t trimmed_bytes = 0       # free in glibc's heap, and not resident since it was last trimmed
 
 
 cdef inline int class_of(size_t size) noexcept nogil:
@@ -495,31 +496,47 @@ cdef void current_pages(size_t *unused, size_t *untouched) noexcept nogil:
             untouched[0] += bytes
 
 
+cdef struct Holes:              # in glibc's heap
+    size_t bytes                # free between blocks
+    size_t edges                # ... in pages that a block shares: no trim can give these back
+    size_t top                  # bytes free behind the last block
+
+
+cdef Holes heap_holes() noexcept nogil:
+    """A hole begins and ends somewhere in a page: it shares one page's bytes with its neighbours, on average."""
+    cdef Holes holes
+    cdef size_t count
+    kv_heap_figures(&holes.bytes, &count, &holes.top)
+    holes.bytes -= holes.top if holes.top < holes.bytes else holes.bytes
+    holes.edges = count * system_page
+    if holes.edges > holes.bytes:
+        holes.edges = holes.bytes
+    return holes
+
+
 cdef MemoryFigures memory_figures() noexcept nogil:
-    """The owner's thread asks. Of glibc's heap the free bytes are counted that became free since it was last trimmed: a
-    trim leaves nothing of them resident but their edges."""
+    """The owner's thread asks. The holes of glibc's heap are counted but for what the last trim gave back."""
     global trimmed_bytes
     cdef MemoryFigures figures
-    cdef size_t unused, untouched, free_bytes, top, holes
-    kv_heap_figures(&free_bytes, &top)
+    cdef Holes holes = heap_holes()
+    cdef size_t unused, untouched
     current_pages(&unused, &untouched)
-    holes = free_bytes - top if free_bytes > top else 0
-    if trimmed_bytes > holes:
-        trimmed_bytes = holes
+    if trimmed_bytes > holes.bytes - holes.edges:
+        trimmed_bytes = holes.bytes - holes.edges
     figures.allocated = memory_used()
     figures.active = ((live_pages << PAGE_SHIFT) - unused + large_bytes - kv_atomic_load(&remote_large_bytes)
-                      + holes - trimmed_bytes)
-    figures.resident = figures.active + unused - untouched + (touched_pool_pages << PAGE_SHIFT) + top
+                      + holes.bytes - trimmed_bytes)
+    figures.resident = figures.active + unused - untouched + (touched_pool_pages << PAGE_SHIFT) + holes.top
     return figures
 
 
 cdef void trim_heap() noexcept nogil:
     """Have glibc give back the free pages of its heap."""
     global trimmed_bytes
-    cdef size_t free_bytes, top
+    cdef Holes holes
     malloc_trim(0)
-    kv_heap_figures(&free_bytes, &top)
-    trimmed_bytes = free_bytes - top if free_bytes > top else 0
+    holes = heap_holes()
+    trimmed_bytes = holes.bytes - holes.edges
 
 
 cdef size_t memory_resident() noexcept nogil:
