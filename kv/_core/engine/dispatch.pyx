@@ -150,16 +150,19 @@ cdef void dispatch_timeout(Runtime *runtime, Session *session, Command *command,
 
 # -- the call -----------------------------------------------------------------------------------------------------
 
-cdef inline void call(Context *c, size_t reply_start) noexcept nogil:
-    cdef Runtime *runtime = c.runtime
-    cdef Command *command = c.command
+cdef inline void run_body(Context *c) noexcept nogil:
+    """Run the command's body. Its effects are one unit, to which the command itself belongs if it changed anything."""
     cdef uint64_t dirty = c.keyspace.dirty
-    cdef uint64_t start = last_ticks
-    effects_open_unit(runtime)
-    command.body(c)
+    effects_open_unit(c.runtime)
+    c.command.body(c)
     if c.keyspace.dirty > dirty and not c.propagated:     # less: the dataset was replaced
         propagate_as_came(c)
-    effects_close_unit(runtime)
+    effects_close_unit(c.runtime)
+
+
+cdef inline void call(Context *c, size_t reply_start) noexcept nogil:
+    cdef uint64_t start = last_ticks
+    run_body(c)
     if unlikely(c.block):
         tell_monitors(c)
         return
@@ -259,19 +262,17 @@ cdef void run_nested(Context *outer, Command *command, Slice *argv, int argc) no
     cdef Context c
     cdef Request request
     cdef size_t reply_start
-    cdef uint64_t dirty, start
+    cdef uint64_t start
     request.command, request.argv, request.argc = command, argv, argc
     request.raw, request.raw_length, request.key_hash = NULL, 0, 0
     fill_context(&c, outer.runtime, outer.session, &request)
     c.reply.version = outer.session.resp
     c.hashed = 0
     reply_start = c.reply.out.length
-    dirty, start = c.keyspace.dirty, clock_ticks()
+    start = clock_ticks()
     c.runtime.running = &c
-    command.body(&c)
+    run_body(&c)
     c.runtime.running = outer
-    if c.keyspace.dirty != dirty and not c.propagated:
-        propagate_as_came(&c)
     account(&c, start, reply_start)
     outer.runtime.redacted = 0
 

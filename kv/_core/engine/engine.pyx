@@ -39,7 +39,8 @@ from kv._core.objects.hyperloglog cimport hll_limits
 from kv._core.objects.set cimport set_limits
 from kv._core.objects.zset cimport zset_limits
 from kv._core.runtime.blocking cimport mark_ready, next_deadline_ms, wait_end
-from kv._core.runtime.effects cimport effects_begin, effects_slice, effects_wanted, effects_word
+from kv._core.runtime.effects cimport (
+    effects_begin, effects_position, effects_slice, effects_split, effects_take, effects_wanted, effects_word)
 from kv._core.runtime.footprint cimport footprint_count_all, footprint_note
 from kv._core.runtime.lazyfree cimport lazyfree_entry
 from kv._core.runtime.session cimport session_doom, session_free, session_new, session_push, session_resume, session_send
@@ -219,7 +220,8 @@ cdef class Engine:
         return self.runtime.effects.length
 
     def effects(self):
-        """The effects that were not taken yet, as a view of bytes of commands; good until effects_taken()."""
+        """The effects that were not taken yet, as a view of bytes of whole units; good until effects_taken()."""
+        effects_split(&self.runtime)
         if self.runtime.effects.length == 0:
             return memoryview(b"")
         self.effects_ticks = clock_ticks()
@@ -230,9 +232,12 @@ cdef class Engine:
         if self.effects_ticks:
             self.runtime.statistics.aof_ticks += clock_ticks() - self.effects_ticks
             self.effects_ticks = 0
-        self.runtime.effects.length = 0
-        if self.runtime.effects.capacity > ARENA_KEEP:
-            buffer_free(&self.runtime.effects)
+        effects_take(&self.runtime)
+
+    @property
+    def position(self):
+        """Bytes ever propagated: where the log of effects ends. It only grows."""
+        return effects_position(&self.runtime)
 
     def effects_restart(self):
         """The next effect is preceded by its SELECT: a new AOF file begins."""

@@ -3,16 +3,19 @@
 They are kept as the bytes of requests, with a SELECT before the first one of another database. A command that came
 in as one stretch of bytes and is to be repeated as it came costs one copy. Whatever one command caused (its own
 effect, and the DEL of a key that it found expired) is one unit, and a unit of several is wrapped in MULTI and EXEC,
-so that a reader applies all or none.
+so that a reader applies all or none. Commands that run inside another one (EXEC) join its unit.
+
+What if somebody takes the effects while a unit is open, since a command in a transaction turns the AOF off or reads it
+anew? effects_split() ends the unit there: what was done before is logged before, as a whole, and the unit goes on empty.
 """
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy, memmove
 
-from kv._core.base.buffer cimport buffer_append, buffer_reserve
+from kv._core.base.buffer cimport buffer_append, buffer_free, buffer_reserve
 from kv._core.base.numbers cimport format_i64
 from kv._core.base.platform cimport likely
 from kv._core.base.slice cimport Slice, slice_is
-from kv._core.runtime.state cimport Context, Runtime
+from kv._core.runtime.state cimport ARENA_KEEP, Context, Runtime
 
 
 cdef void header(Runtime *runtime, char kind, int64_t number) noexcept nogil:
@@ -86,16 +89,37 @@ cdef void propagate_as_came(Context *c) noexcept nogil:
         effects_slice(c.runtime, c.argv[i])
 
 
-cdef void effects_close_unit(Runtime *runtime) noexcept nogil:
-    """Wrap the unit in MULTI and EXEC where it holds more than one command."""
+# -- units ------------------------------------------------------------------------------------------------------------
+
+cdef void effects_wrap(Runtime *runtime) noexcept nogil:
+    """The outermost unit ends: put MULTI and EXEC around its commands, unless they need none."""
     cdef const char *multi = b"*1\r\n$5\r\nMULTI\r\n"
     cdef const char *exec_ = b"*1\r\n$4\r\nEXEC\r\n"
-    cdef size_t tail
-    if likely(runtime.unit_count < 2):
+    cdef char *start
+    if runtime.unit_loose or runtime.unit_count < 2:
         return
-    tail = runtime.effects.length - runtime.unit_start
-    buffer_reserve(&runtime.effects, 15)
-    memmove(runtime.effects.data + runtime.unit_start + 15, runtime.effects.data + runtime.unit_start, tail)
-    memcpy(runtime.effects.data + runtime.unit_start, multi, 15)
+    buffer_reserve(&runtime.effects, 15 + 14)
+    start = runtime.effects.data + runtime.unit_start
+    memmove(start + 15, start, runtime.effects.length - runtime.unit_start)
+    memcpy(start, multi, 15)
     runtime.effects.length += 15
     buffer_append(&runtime.effects, exec_, 14)
+
+
+cdef void effects_split(Runtime *runtime) noexcept nogil:
+    """Somebody takes the effects now, be a unit open or not: what there is of it becomes a unit of its own, and what follows
+    another one."""
+    if runtime.unit_depth:
+        effects_wrap(runtime)
+        runtime.unit_start = runtime.effects.length
+        runtime.unit_count = 0
+
+
+cdef void effects_take(Runtime *runtime) noexcept nogil:
+    """They are with whoever wanted them: forget them."""
+    runtime.effects_base += runtime.effects.length
+    runtime.effects.length = 0
+    runtime.unit_start = 0
+    runtime.unit_count = 0
+    if runtime.effects.capacity > ARENA_KEEP:
+        buffer_free(&runtime.effects)

@@ -265,9 +265,11 @@ cdef struct Runtime:
     Session *arena_owner        # whose requests run: the arena's end is its
     Buffer effects              # commands for the AOF and replicas, not yet taken
     int effects_database        # number of the database that they stand in, -1: a SELECT is due
-    uint64_t effects_total      # bytes ever appended
-    size_t unit_start           # where the running command's effects begin
-    uint32_t unit_count         # how many of its effects there are
+    uint64_t effects_base       # position of their first byte in all that was ever propagated
+    int unit_depth              # units that are open, one in the other
+    size_t unit_start           # where in `effects` the outermost one begins
+    uint32_t unit_count         # commands in it
+    bint unit_loose             # they need no MULTI around them: each stands on its own account
     bint propagate              # somebody wants effects
     bint replaying              # the AOF is being read: nothing is propagated
     bint requires_password
