@@ -34,7 +34,7 @@ class ServerState:
         return SimpleNamespace(
             release_stage="ga", git_sha1="00000000", git_dirty=False, build_id="0", redis_compatible=
             config.extended_redis_compatibility, mode="standalone", os=self.system, arch_bits=ARCH_BITS,
-            monotonic_clock="X86 TSC" if os.uname().machine == "x86_64" else "POSIX clock_gettime",
+            monotonic_clock=inspect.clock_name(server.engine),
             multiplexing_api="epoll", gcc_version=inspect.compiler_version(), process_id=os.getpid(),
             process_supervised=server.supervised, run_id=server.run_id, tcp_port=config.port,
             server_time_usec=int(now * 1e6), uptime_in_seconds=int(now - server.started), hz=config.hz,
@@ -56,11 +56,10 @@ class ServerState:
         server = self.server_
         figures = inspect.statistics(server.engine)
         paused, left = server.engine.pause_state
-        peaks = [session.figures for session in inspect.sessions(server.engine)]
+        recent_input, recent_output = inspect.recent_client_buffers(server.engine)
         return SimpleNamespace(
-            connected_clients=len(peaks), cluster_connections=0, maxclients=server.config.maxclients,
-            client_recent_max_input_buffer=max([f["qbuf"] + f["qbuf-free"] for f in peaks], default=0),
-            client_recent_max_output_buffer=max([f["omem"] for f in peaks], default=0),
+            connected_clients=figures["session_count"], cluster_connections=0, maxclients=server.config.maxclients,
+            client_recent_max_input_buffer=recent_input, client_recent_max_output_buffer=recent_output,
             blocked_clients=figures["blocked"], tracking_clients=0, pubsub_clients=figures["subscribed"],
             watching_clients=figures["watching"],
             clients_in_timeout_table=figures["deadlines"], total_watched_keys=figures["watched_keys"],
@@ -95,8 +94,7 @@ class ServerState:
     def persistence(self):
         server = self.server_
         return SimpleNamespace(
-            loading=server.engine.loading, async_loading=False, current_cow_peak=0, current_cow_size=0,
-            current_cow_size_age=0, current_save_keys_processed=0, current_save_keys_total=0,
+            loading=server.engine.loading, async_loading=False, **server.aof.rewriting.progress_figures(),
             rdb_changes_since_last_save=server.engine.dirty, rdb_bgsave_in_progress=False,
             rdb_last_save_time=server.last_save, rdb_last_bgsave_status="ok", rdb_last_bgsave_time_sec=-1,
             rdb_current_bgsave_time_sec=-1, rdb_saves=0, rdb_last_cow_size=0, rdb_last_load_keys_expired=0,

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from kv._core.engine.engine import Engine
-from kv._core.testing import rdb
 
+from kv._core.testing import rdb
 from tests import rdbvalue
 from tests.commands.client import Client
 from tests.commands.embedded import Embedded

@@ -18,7 +18,9 @@ block. (The count may lag behind the list, and a new life of the page may begin 
 ahead.)
 
 `memory_used` counts what was really taken: the size class of a small block, glibc's usable size plus its header
-for a large one. memory_figures() compares it with what was taken from the system for it. A block whose size is a multiple of 64 is aligned to 64.
+for a large one. memory_figures() sets it beside what the system gave for it: the pages that hold blocks, so far as they were
+carved, with the holes in them; glibc's heap, with the holes that a trim did not give back; what is kept for reuse. A block
+whose size is a multiple of 64 is aligned to 64.
 
 Under AddressSanitizer every block is malloc's own, so that it sees each overrun.
 """
@@ -60,15 +62,15 @@ cdef extern from "<unistd.h>" nogil:
 cdef extern from *:
     """
     #if defined(__GLIBC_PREREQ) && __GLIBC_PREREQ(2, 33)
-    #define kv_heap_figures(free, count, top) do { struct mallinfo2 seen_ = mallinfo2(); \
-        *(free) = seen_.fordblks; *(count) = seen_.ordblks; *(top) = seen_.keepcost; } while (0)
+    #define kv_heap_figures(free, chunks, top) do { struct mallinfo2 seen_ = mallinfo2(); \
+        *(free) = seen_.fordblks; *(chunks) = seen_.ordblks; *(top) = seen_.keepcost; } while (0)
     #else                       /* 32-bit counters: exact up to 4 GiB of free bytes */
-    #define kv_heap_figures(free, count, top) do { struct mallinfo seen_ = mallinfo(); \
-        *(free) = (unsigned)seen_.fordblks; *(count) = (unsigned)seen_.ordblks; *(top) = (unsigned)seen_.keepcost; } while (0)
+    #define kv_heap_figures(free, chunks, top) do { struct mallinfo seen_ = mallinfo(); *(free) = (unsigned)seen_.fordblks; \
+        *(chunks) = (unsigned)seen_.ordblks; *(top) = (unsigned)seen_.keepcost; } while (0)
     #endif
     """
-    # free bytes of glibc's heap, in how many chunks, and how many of them are the last chunk
-    void kv_heap_figures(size_t *free, size_t *count, size_t *top) noexcept nogil
+    # of glibc's heap: free bytes, in how many chunks, and how many bytes the last one has
+    void kv_heap_figures(size_t *free, size_t *chunks, size_t *top) noexcept nogil
 
 cdef extern from *:
     """
@@ -145,7 +147,8 @@ cdef size_t used_bytes = 0          # the owner's account
 cdef size_t remote_bytes = 0        # what other threads freed; atomic
 cdef size_t large_bytes = 0         # of used_bytes, what is glibc's
 cdef size_t remote_large_bytes = 0  # of remote_bytes, what was; atomic
-cdef size_t trimmed_bytes = 0       # free in glibc's heap, and not resident since it was last trimmed
+cdef size_t holes_seen = 0          # bytes between the blocks of glibc's heap when it was last looked at
+cdef size_t trimmed_bytes = 0       # of these, about, the system got back
 
 
 cdef inline int class_of(size_t size) noexcept nogil:
@@ -496,47 +499,54 @@ cdef void current_pages(size_t *unused, size_t *untouched) noexcept nogil:
             untouched[0] += bytes
 
 
-cdef struct Holes:              # in glibc's heap
-    size_t bytes                # free between blocks
-    size_t edges                # ... in pages that a block shares: no trim can give these back
-    size_t top                  # bytes free behind the last block
+cdef struct Heap:               # glibc's
+    size_t holes                # bytes that are free between blocks
+    size_t chunks               # in so many places
+    size_t top                  # bytes that are free behind the last one
 
 
-cdef Holes heap_holes() noexcept nogil:
-    """A hole begins and ends somewhere in a page: it shares one page's bytes with its neighbours, on average."""
-    cdef Holes holes
-    cdef size_t count
-    kv_heap_figures(&holes.bytes, &count, &holes.top)
-    holes.bytes -= holes.top if holes.top < holes.bytes else holes.bytes
-    holes.edges = count * system_page
-    if holes.edges > holes.bytes:
-        holes.edges = holes.bytes
-    return holes
+cdef Heap look_at_heap() noexcept nogil:
+    """Holes that were filled since the last look were as often trimmed ones as the share of these among all."""
+    global holes_seen, trimmed_bytes
+    cdef Heap heap
+    kv_heap_figures(&heap.holes, &heap.chunks, &heap.top)
+    heap.holes -= heap.top if heap.top < heap.holes else heap.holes
+    if heap.holes < holes_seen:
+        trimmed_bytes = <size_t> (trimmed_bytes * (<double> heap.holes / <double> holes_seen))
+    holes_seen = heap.holes
+    return heap
 
 
 cdef MemoryFigures memory_figures() noexcept nogil:
-    """The owner's thread asks. The holes of glibc's heap are counted but for what the last trim gave back."""
-    global trimmed_bytes
+    """The owner's thread asks. Of glibc's heap the holes are counted that no trim gave back to the system."""
     cdef MemoryFigures figures
-    cdef Holes holes = heap_holes()
+    cdef Heap heap = look_at_heap()
     cdef size_t unused, untouched
     current_pages(&unused, &untouched)
-    if trimmed_bytes > holes.bytes - holes.edges:
-        trimmed_bytes = holes.bytes - holes.edges
     figures.allocated = memory_used()
     figures.active = ((live_pages << PAGE_SHIFT) - unused + large_bytes - kv_atomic_load(&remote_large_bytes)
-                      + holes.bytes - trimmed_bytes)
-    figures.resident = figures.active + unused - untouched + (touched_pool_pages << PAGE_SHIFT) + holes.top
+                      + heap.holes - trimmed_bytes)
+    figures.resident = figures.active + unused - untouched + (touched_pool_pages << PAGE_SHIFT) + heap.top
     return figures
 
 
 cdef void trim_heap() noexcept nogil:
-    """Have glibc give back the free pages of its heap."""
+    """Have glibc give back the whole pages of its holes. A hole keeps no more than a page, half of one at either end, on
+    average; and what the resident set lost was given back now, beside what the end of the heap lost."""
     global trimmed_bytes
-    cdef Holes holes
+    cdef Heap before = look_at_heap()
+    cdef Heap after
+    cdef int64_t lost = memory_resident()
     malloc_trim(0)
-    holes = heap_holes()
-    trimmed_bytes = holes.bytes - holes.edges
+    lost -= memory_resident()
+    after = look_at_heap()
+    lost -= <int64_t> (before.top - after.top)
+    if lost > 0:
+        trimmed_bytes += lost
+    if after.holes > after.chunks * system_page and trimmed_bytes < after.holes - after.chunks * system_page:
+        trimmed_bytes = after.holes - after.chunks * system_page
+    if trimmed_bytes > after.holes:
+        trimmed_bytes = after.holes
 
 
 cdef size_t memory_resident() noexcept nogil:

@@ -3,7 +3,7 @@
 The digest is Valkey's: the same data, in whatever order they were written, give the same 40 digits there and here,
 so that two servers, or a server before and after a restart, can be compared.
 """
-from libc.stdint cimport int64_t, uint8_t, uint64_t
+from libc.stdint cimport uint8_t, uint64_t
 from libc.string cimport memset
 
 from kv._core.base.buffer cimport Buffer, buffer_free

@@ -3,8 +3,9 @@ from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memset
 
 from kv._core.base.blob cimport Blob, blob_capacity, blob_copy, blob_free
-from kv._core.base.memory cimport MemoryFigures, memory_figures as allocator_figures, memory_purge, memory_resident, memory_used
-from kv._core.base.clock cimport clock_us
+from kv._core.base.clock cimport CLOCK_HAS_TICKS, CLOCK_NAME, clock_us
+from kv._core.base.memory cimport (
+    MemoryFigures, memory_figures as allocator_figures, memory_purge, memory_resident, memory_used)
 from kv._core.containers.hashtable cimport Bucket, Hashtable, hashtable_overhead, hashtable_rehashing
 from kv._core.engine.engine cimport Engine
 from kv._core.engine.serve cimport serve_memory
@@ -14,7 +15,8 @@ from kv._core.runtime.registry cimport command_at, command_count
 from kv._core.runtime.footprint cimport footprint, footprint_note
 from kv._core.runtime.session cimport session_doom, session_reset
 from kv._core.runtime.state cimport (
-    LATENCY_BUCKETS, SESSION_BLOCKED, SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_IMPORT_SOURCE, SESSION_REDIRECT,
+    LATENCY_BUCKETS, RECENT_SECONDS, SESSION_BLOCKED, SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_IMPORT_SOURCE,
+    SESSION_REDIRECT,
     SESSION_MONITOR, SESSION_MULTI, SESSION_NO_EVICT, SESSION_NO_TOUCH, SESSION_REPLY_OFF, SESSION_REPLY_SKIP,
     SESSION_REPLY_SKIP_NEXT, SESSION_SUBSCRIBED, SESSION_UNIX, ALERT_MONITORS, Command, Context, Runtime, Session,
     Statistics)
@@ -388,6 +390,23 @@ def memory_figures(Engine engine not None):
             "tables": tables, "clients": clients, "arena": runtime.arena.capacity,
             "effects": runtime.effects.capacity, "reading": serve_memory(),
             "lazyfree_pending": lazyfree_pending_objects(), "lazyfreed": lazyfree_freed_objects()}
+
+
+def recent_client_buffers(Engine engine not None):
+    """(input, output): bytes of the largest buffer that a client had of late, as the cron sees them."""
+    cdef Runtime *runtime = &engine.runtime
+    cdef size_t input = 0, output = 0
+    cdef int i
+    for i in range(RECENT_SECONDS):
+        input = max(input, runtime.recent_input[i])
+        output = max(output, runtime.recent_output[i])
+    return input, output
+
+
+def clock_name(Engine engine not None):
+    """What durations are measured with: "X86 TSC @ 2100 ticks/us"."""
+    name = CLOCK_NAME.decode()
+    return f"{name} @ {<long> engine.runtime.ticks_per_us} ticks/us" if CLOCK_HAS_TICKS else name
 
 
 def compiler_version():

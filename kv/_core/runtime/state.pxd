@@ -246,6 +246,9 @@ cdef struct Statistics:         # of INFO; reset by CONFIG RESETSTAT
     uint64_t turn_commands_most  # commands in one turn
     uint64_t aof_ticks          # time that effects took to be written
 
+cdef enum:
+    RECENT_SECONDS = 8          # for which the largest buffers of clients are remembered
+
 cdef struct Runtime:
     Keyspace keyspace
     EvictionPool pool
@@ -299,6 +302,9 @@ cdef struct Runtime:
     uint8_t module_allowed      # enable-module-command
     int64_t now_us              # unix time; refreshed once a batch
     uint64_t peak_memory
+    size_t recent_input[RECENT_SECONDS]     # largest input buffer of a client, by the second in which the cron saw it
+    size_t recent_output[RECENT_SECONDS]    # ... output waiting for one
+    int64_t recent_second       # unix time of the newest
     Statistics statistics
     ErrorKind error_kinds[ERROR_KINDS]
     int error_kind_count

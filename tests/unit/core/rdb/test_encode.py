@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from kv._core.engine.engine import Engine
-from kv._core.testing import rdb
 
+from kv._core.testing import rdb
 from tests import rdbvalue
 from tests.commands.embedded import Embedded
 from tests.rdbcases import CASES, build
