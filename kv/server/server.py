@@ -13,6 +13,7 @@ import signal
 import sys
 import time
 
+from kv._core.engine.clientlist import client_lines
 from kv._core.engine.cron import engine_cron
 from kv._core.engine.engine import Engine
 from kv._core.engine.inspect import memory_figures, note_rejected_connection, session
@@ -29,7 +30,6 @@ from .aof import AppendOnly, LoadError, LoadStopped
 from .apply import apply_all, bind_hooks, collation
 from .children import Children
 from .commandlog import CommandLog
-from .commands.clients import describe
 from .config import ConfigError
 from .latency import LatencyMonitor
 from .listeners import BindError, Listeners
@@ -225,7 +225,8 @@ class Server:
             log("warning", f"Client {line} scheduled to be closed ASAP for overcoming of output buffer limits.")
 
     def client_line(self, client) -> str:
-        return describe(client, hide=self.config.hide_user_data_from_log)
+        line = client_lines(self.engine, [client.id], self.config.hide_user_data_from_log)
+        return line.decode("utf-8", "surrogateescape").rstrip("\n")
 
     def note_browser(self, peer: str) -> None:
         """A client sent POST or Host:. Told once a minute, so that nobody fills the log."""

@@ -10,6 +10,7 @@ import time
 from types import SimpleNamespace
 
 from kv._core.engine import inspect
+from kv._core.engine.clientlist import client_peaks
 from kv._core.runtime.latency import calls_of, percentile_us
 
 TYPE_CHECKING = False
@@ -56,10 +57,10 @@ class ServerState:
         server = self.server_
         figures = inspect.statistics(server.engine)
         paused, left = server.engine.pause_state
-        recent_input, recent_output = inspect.recent_client_buffers(server.engine)
+        connected, most_input, most_output = client_peaks(server.engine)
         return SimpleNamespace(
-            connected_clients=figures["session_count"], cluster_connections=0, maxclients=server.config.maxclients,
-            client_recent_max_input_buffer=recent_input, client_recent_max_output_buffer=recent_output,
+            connected_clients=connected, cluster_connections=0, maxclients=server.config.maxclients,
+            client_recent_max_input_buffer=most_input, client_recent_max_output_buffer=most_output,
             blocked_clients=figures["blocked"], tracking_clients=0, pubsub_clients=figures["subscribed"],
             watching_clients=figures["watching"],
             clients_in_timeout_table=figures["deadlines"], total_watched_keys=figures["watched_keys"],

@@ -87,6 +87,73 @@ def test_monitor_shows_the_database_that_select_chose(server: Program, client: C
     assert [monitor.reply().partition(" [")[2].partition(" ")[0] for _ in range(2)] == ["3", "3"]
 
 
+def test_monitors_come_and_go_in_any_order(server: Program, client: Client) -> None:
+    monitors = [server.connect() for _ in range(5)]
+    for monitor in monitors:
+        assert monitor("MONITOR") == "OK"
+    monitors[2].close()
+    assert monitors[0]("RESET") == "RESET"
+    monitors[4].close()
+    client("ECHO", "one")
+    for monitor in (monitors[1], monitors[3]):
+        while '"ECHO" "one"' not in monitor.reply():
+            pass                                    # RESET of the other one, which closing ones may come before
+    assert monitors[0]("PING") == "PONG"
+    assert monitors[0]("MONITOR") == "OK"
+    for monitor in (monitors[0], monitors[1], monitors[3]):
+        monitor.close()
+    assert client("PING") == "PONG"
+
+
+def test_clients_held_back_by_a_pause_may_leave(server: Program, client: Client) -> None:
+    blocked = int(info_field(client, "clients", "blocked_clients"))
+    client("CLIENT", "PAUSE", 60_000, "WRITE")
+    held = [server.connect() for _ in range(6)]
+    for number, one in enumerate(held):
+        one.send("SET", f"held:{number}", "v")
+    server.until(lambda: int(info_field(client, "clients", "blocked_clients")) == blocked + 6)
+    for number in (0, 3, 5):
+        held[number].close()
+    server.until(lambda: int(info_field(client, "clients", "blocked_clients")) == blocked + 3)
+    client("CLIENT", "UNPAUSE")
+    for number in (1, 2, 4):
+        assert held[number].reply() == "OK"
+        held[number].close()
+    assert client("EXISTS", *[f"held:{number}" for number in range(6)]) == 3
+    assert int(info_field(client, "clients", "blocked_clients")) == blocked
+
+
+def test_the_line_of_a_client(server: Program, client: Client) -> None:
+    other = server.connect()
+    other("CLIENT", "SETNAME", "one")
+    other("CLIENT", "SETINFO", "LIB-NAME", "lib")
+    other("SELECT", 7)
+    other("WATCH", "k")
+    other("SUBSCRIBE", "a", "b")
+    other.reply()
+    id = next(line for line in client("CLIENT", "LIST").decode().splitlines() if " name=one " in line).split()[0][3:]
+    line = client("CLIENT", "LIST", "ID", id).decode()
+    found = dict(word.split("=", 1) for word in line.split())
+    assert line.endswith("\n") and line.count("\n") == 1
+    assert " ".join(found) == FIELDS
+    assert {name: found[name] for name in ("name", "flags", "db", "sub", "psub", "multi", "watch", "cmd", "user", "redir",
+                                           "resp", "lib-name", "lib-ver", "events", "capa")} == {
+        "name": "one", "flags": "P", "db": "7", "sub": "2", "psub": "0", "multi": "-1", "watch": "1", "cmd": "subscribe",
+        "user": "default", "redir": "-1", "resp": "2", "lib-name": "lib", "lib-ver": "", "events": "r", "capa": ""}
+    assert client("CLIENT", "LIST", "ID", 999_999_999) == b""
+    assert client("CLIENT", "KILL", "ID", id) == 1
+    mine = dict(word.split("=", 1) for word in client("CLIENT", "INFO").decode().split())
+    assert mine["cmd"] == "client|info" and int(mine["argv-mem"]) >= 10
+
+
+FIELDS = ("id addr laddr fd name age idle flags capa db sub psub ssub multi watch qbuf qbuf-free argv-mem multi-mem rbs rbp obl "
+          "oll omem tot-mem events cmd user redir resp lib-name lib-ver tot-net-in tot-net-out tot-cmds")
+
+
+def info_field(client: Client, section: str, name: str) -> str:
+    return dict(line.split(":", 1) for line in client("INFO", section).decode().splitlines() if ":" in line)[name]
+
+
 def test_monitor_is_refused_in_a_transaction_and_silent_when_it_is_on(client: Client) -> None:
     client("MULTI")
     client("MONITOR")

@@ -325,3 +325,50 @@ def test_input_limit_counts_big_arguments_and_queues(program, control, data):
     program.until(lambda: fields(control, "writer") is None)
     assert statistic(control, "client_query_buffer_limit_disconnections") == 1
     assert control("EXISTS", "k") == 0
+
+
+def queue(client: Client, words: list[tuple]) -> None:
+    """Queue commands in a transaction, each read by the server before the next one is sent."""
+    assert client("MULTI") == "OK"
+    for one in words:
+        assert client(*one) == "QUEUED"
+
+
+def test_input_limit_counts_what_is_queued_command_by_command(program, control):
+    """Each of them fits the chunk that all clients are read into."""
+    control("CONFIG", "SET", "client-query-buffer-limit", "1mb")
+    client = sender(program, "writer")
+    with pytest.raises((ConnectionError, AssertionError)):
+        queue(client, [("SET", "k", b"x" * 30_000)] * 100)
+    program.until(lambda: fields(control, "writer") is None)
+    assert statistic(control, "client_query_buffer_limit_disconnections") == 1
+    assert control("EXISTS", "k") == 0
+
+
+def test_input_limit_counts_the_words_of_a_queue_and_not_its_memory(program, control):
+    control("CONFIG", "SET", "client-query-buffer-limit", "1mb")
+    client = sender(program, "writer")
+    count = 20_000
+    client.socket.sendall(request("MULTI") + request("SET", "k", "1") * count)
+    assert [client.reply() for _ in range(count + 1)][-1] == "QUEUED"
+    assert figure(control, "writer", "multi-mem") > MB
+    assert client("EXEC") == ["OK"] * count
+    queue(client, [("SET", "k", b"x" * 30_000)] * 30)       # the queue before counts no longer
+    assert client("DISCARD") == "OK"
+    queue(client, [("SET", "k", b"x" * 30_000)] * 30)
+    assert len(client("EXEC")) == 30
+    client.close()
+
+
+def test_a_subscriber_that_reads_at_once_is_never_over_its_soft_limit_for_long(program, control):
+    control("CONFIG", "SET", "client-output-buffer-limit", "pubsub 32mb 100kb 1")
+    client = sender(program, "reader")
+    client("SUBSCRIBE", "c")
+    message = b"x" * 3 * MB
+    for _ in range(3):
+        assert control("PUBLISH", "c", message) == 1
+        assert client.reply() == [b"message", b"c", message]
+        time.sleep(1.2)
+    assert fields(control, "reader") is not None
+    assert statistic(control, "client_output_buffer_limit_disconnections") == 0
+    client.close()

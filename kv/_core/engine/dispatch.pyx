@@ -31,9 +31,9 @@ from kv._core.runtime.state cimport (
     COMMAND_PROTECTED, COMMAND_PUBSUB, COMMAND_SKIP_MONITOR, COMMAND_SUBSCRIBED, COMMAND_UNQUEUED, COMMAND_WRITE, ERROR_KINDS,
     SESSION_BLOCKED, SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_IMPORT_SOURCE, SESSION_LOCAL,
     SESSION_LOOPBACK, SESSION_MULTI,
-    SESSION_POSTPONED, SESSION_REPLY_OFF, SESSION_REPLY_SKIP, SESSION_REPLY_SKIP_NEXT, SESSION_SPECIAL,
+    SESSION_REPLY_OFF, SESSION_REPLY_SKIP, SESSION_REPLY_SKIP_NEXT, SESSION_SPECIAL,
     SESSION_SUBSCRIBED, SESSION_UNIX, Command, Context, ErrorKind, Request, Runtime, Session)
-from kv._core.runtime.session cimport session_doom
+from kv._core.runtime.session cimport session_doom, session_postpone
 from kv._core.runtime.transaction cimport Transaction, transaction_end, transaction_fail, transaction_queue
 
 cdef extern from "<stdio.h>" nogil:
@@ -358,10 +358,7 @@ cdef inline bint is_ping(const Command *command) noexcept nogil:
 
 cdef void postpone(Context *c) noexcept nogil:
     """The session waits for CLIENT PAUSE to end, and the request is run then."""
-    cdef Session *session = c.session
-    session.flags |= SESSION_BLOCKED | SESSION_POSTPONED
-    session.next_postponed = c.runtime.postponed
-    c.runtime.postponed = session
+    session_postpone(c.session)
     c.block = True
 
 

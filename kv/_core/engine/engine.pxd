@@ -11,7 +11,6 @@ cdef class Engine:
     cdef uint64_t turn_ticks        # when the turn began
     cdef uint64_t turn_commands     # commands ever run when it began
     cdef uint64_t effects_ticks     # when effects were handed out
-    cdef int monitors               # sessions that run MONITOR
     cdef public object on_protocol_error    # called with a session's id, the error, and a view of the input it is in
     cdef public object on_commandlog    # called with what the command log needs of a slow or large command
     cdef public object on_closing       # called with the id of a session that did not ask to be closed, and why
@@ -26,12 +25,8 @@ cdef class Engine:
     cdef void update_hiding(self) noexcept nogil
     cdef int shortened(self, int timeout_ms) noexcept nogil
     cdef void serve_resumed(self) noexcept nogil
-    cdef void forget_pending(self, Session *session) noexcept nogil
-
     cdef void note_turn(self) noexcept nogil
     cdef void set_client_limit(self, uint64_t limit) noexcept nogil
     cdef void after_send(self, Session *session, int outcome) noexcept nogil
     cdef void close_session(self, Session *session) noexcept
-    cdef void forget_postponed(self, Session *session) noexcept nogil
     cdef void set_alert(self, uint32_t alert, bint on) noexcept nogil
-    cdef Session *session_by_id(self, uint64_t id) noexcept nogil

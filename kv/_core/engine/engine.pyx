@@ -32,6 +32,7 @@ from kv._core.engine.waiting cimport end_overdue, end_wait, serve_ready
 from kv._core.keyspace.keyspace cimport (
     EVENT_BESIDE, POLICY_ALLKEYS, POLICY_LFU, POLICY_LRU, POLICY_NOEVICTION, POLICY_RANDOM, POLICY_TTL, REMOVED_EXPIRED,
     Database, Keyspace, keyspace_free, keyspace_init)
+from kv._core.containers.hashtable cimport hashtable_clear
 from kv._core.containers.streamlog cimport stream_limits
 from kv._core.objects.list cimport list_limits
 from kv._core.objects.hash cimport hash_limits
@@ -43,13 +44,14 @@ from kv._core.runtime.effects cimport (
     effects_begin, effects_position, effects_slice, effects_split, effects_take, effects_wanted, effects_word)
 from kv._core.runtime.footprint cimport footprint_count_all, footprint_note
 from kv._core.runtime.lazyfree cimport lazyfree_entry
-from kv._core.runtime.session cimport session_doom, session_free, session_new, session_push, session_resume, session_send
+from kv._core.runtime.session cimport (
+    session_doom, session_free, session_new, session_of_id, session_push, session_resume, session_send)
 from kv._core.runtime.state cimport (
-    ALERT_CLIENT_LIMIT, ALERT_FEW_REPLICAS, ALERT_LOADING, ALERT_MAXMEMORY, ALERT_MONITORS, ALERT_PAUSED_ALL,
+    ALERT_CLIENT_LIMIT, ALERT_FEW_REPLICAS, ALERT_LOADING, ALERT_MAXMEMORY, ALERT_PAUSED_ALL,
     ALERT_PAUSED_WRITES, ALERT_WRITE_ERROR,
     ARENA_KEEP, COMMAND_SKIP_COMMANDLOG, CLASS_NORMAL, CLASS_PUBSUB, CLASS_REPLICA, CLOSING_BROWSER,
     CLOSING_EVICTED, CLOSING_INPUT, CLOSING_OUTPUT, SESSION_BLOCKED,
-    SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_LOOPBACK, SESSION_MONITOR, SESSION_PENDING_INPUT,
+    SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_LOOPBACK, SESSION_PENDING_INPUT,
     SESSION_POSTPONED, SESSION_READY, SESSION_UNIX, SESSION_WANTS_WRITE, Closing, Context, Runtime, Session)
 from kv._core.runtime.pubsub cimport publish_event, unsubscribe_all
 from kv._core.runtime.observed cimport ObservedKey, observed_find, observing_update
@@ -154,6 +156,8 @@ cdef class Engine:
         while self.runtime.sessions != NULL:
             self.close_session(self.runtime.sessions)
         keyspace_free(&self.runtime.keyspace)
+        if self.runtime.sessions_by_id.kind != NULL:
+            hashtable_clear(&self.runtime.sessions_by_id)
         buffer_free(&self.runtime.arena)
         buffer_free(&self.runtime.effects)
         memory_free(self.runtime.deadlines)
@@ -517,36 +521,42 @@ cdef class Engine:
     def unpause(self):
         """End the pause and run what was held back."""
         cdef Runtime *runtime = &self.runtime
-        cdef Session *session = runtime.postponed
-        cdef Session *following
+        cdef Session *session
+        cdef Session *left = runtime.postponed
         self.set_alert(ALERT_PAUSED_WRITES | ALERT_PAUSED_ALL, False)
         runtime.pause_end_ms = 0
         self.update_hiding()
         runtime.postponed = NULL
-        while session != NULL:
-            following = session.next_postponed
+        while left != NULL:
+            session = left
+            left = session.next_postponed
             session.flags &= ~<uint64_t> (SESSION_BLOCKED | SESSION_POSTPONED)
             runtime.blocked_count -= 1
             session_resume(session)
-            session = following
         serve_ready(runtime)
 
     cdef void serve_resumed(self) noexcept nogil:
-        cdef Session *session = self.runtime.pending
-        cdef Session *following
+        """Run the input of those who no longer wait. The list is this function's own meanwhile, and one that ends on the way
+        leaves it by its link."""
+        cdef Session *session
+        cdef Session *left = self.runtime.pending
         self.runtime.pending = NULL
-        while session != NULL:
-            following = session.next_pending
+        if left != NULL:
+            left.pending_link = &left
+        while left != NULL:
+            session = left
+            left = session.next_pending
+            if left != NULL:
+                left.pending_link = &left
             session.flags &= ~<uint64_t> SESSION_PENDING_INPUT
             serve_pending(&self.runtime, session)
             if unlikely(self.runtime.client_limit):
                 footprint_note(session)
-            session = following
 
     def unblock(self, uint64_t id, bint with_error):
         """CLIENT UNBLOCK: end the wait of a session that is blocked in a command; whether there was one. A session that
         CLIENT PAUSE holds back is not blocked in a command."""
-        cdef Session *session = self.session_by_id(id)
+        cdef Session *session = session_of_id(&self.runtime, id)
         if session == NULL or session.waiting == NULL:
             return 0
         end_wait(session, with_error)
@@ -574,50 +584,21 @@ cdef class Engine:
         return session.id
 
     cdef void close_session(self, Session *session) noexcept:
-        if session.flags & SESSION_PENDING_INPUT:
-            self.forget_pending(session)
-        if session.flags & SESSION_POSTPONED:
-            self.forget_postponed(session)
         if session.waiting != NULL:
             wait_end(session)
         if session.flags & SESSION_BLOCKED:
             self.runtime.blocked_count -= 1
-        if session.flags & SESSION_MONITOR:
-            self.monitors -= 1
-            self.set_alert(ALERT_MONITORS, self.monitors > 0)
         unsubscribe_all(session)
         if session.fd >= 0:
             self.poller.forget(session.fd)  # closing is not enough: a child just forked may still have the socket open
             c_close(session.fd)
         session_free(session)
 
-    cdef void forget_postponed(self, Session *session) noexcept nogil:
-        cdef Session **link = &self.runtime.postponed
-        while link[0] != NULL:
-            if link[0] == session:
-                link[0] = session.next_postponed
-                return
-            link = &link[0].next_postponed
-
-    cdef void forget_pending(self, Session *session) noexcept nogil:
-        cdef Session **link = &self.runtime.pending
-        while link[0] != NULL:
-            if link[0] == session:
-                link[0] = session.next_pending
-                return
-            link = &link[0].next_pending
-
     cdef void set_alert(self, uint32_t alert, bint on) noexcept nogil:
         if on:
             self.runtime.alerts |= alert
         else:
             self.runtime.alerts &= ~alert
-
-    cdef Session *session_by_id(self, uint64_t id) noexcept nogil:
-        cdef Session *session = self.runtime.sessions
-        while session != NULL and session.id != id:
-            session = session.next
-        return session
 
 
 cdef Blob *text_blob(str text) except NULL:
@@ -752,7 +733,7 @@ cdef void on_monitor(Context *c) noexcept nogil:
 
 cdef void feed_monitors(Context *c) noexcept:
     """A line of MONITOR to every session that asked for them."""
-    cdef Session *session = c.runtime.sessions
+    cdef Session *session = c.runtime.monitors
     cdef bytes line
     seconds, us = divmod(c.runtime.now_us, 1000000)
     words = " ".join([quoted(shown_word(c, i)) for i in range(c.argc)])
@@ -761,9 +742,9 @@ cdef void feed_monitors(Context *c) noexcept:
         peer = "unix:" + c.session.local.data[:c.session.local.length].decode().removesuffix(":0")
     line = f"+{seconds}.{us:06d} [{c.session.database.id} {peer}] {words}\r\n".encode("latin-1")
     while session != NULL:
-        if session.flags & SESSION_MONITOR and session != c.session:
+        if session != c.session:
             session_push(session, line, len(line))
-        session = session.next
+        session = session.next_monitor
 
 
 cdef bytes shown_word(Context *c, int index):

@@ -2,7 +2,7 @@
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memset
 
-from kv._core.base.blob cimport Blob, blob_capacity, blob_copy, blob_free
+from kv._core.base.blob cimport Blob, blob_copy, blob_free
 from kv._core.base.clock cimport CLOCK_HAS_TICKS, CLOCK_NAME, clock_us
 from kv._core.base.memory cimport (
     MemoryFigures, memory_figures as allocator_figures, memory_purge, memory_resident, memory_used)
@@ -13,16 +13,14 @@ from kv._core.keyspace.keyspace cimport Database, Keyspace, keyspace_check
 from kv._core.runtime.lazyfree cimport lazyfree_freed_objects, lazyfree_pending_objects, lazyfree_reset_statistics
 from kv._core.runtime.registry cimport command_at, command_count
 from kv._core.runtime.footprint cimport footprint, footprint_note
-from kv._core.runtime.session cimport session_doom, session_reset
+from kv._core.runtime.session cimport session_doom, session_monitor, session_of_id, session_reset
 from kv._core.runtime.state cimport (
-    LATENCY_BUCKETS, RECENT_SECONDS, SESSION_BLOCKED, SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_IMPORT_SOURCE,
-    SESSION_REDIRECT,
-    SESSION_MONITOR, SESSION_MULTI, SESSION_NO_EVICT, SESSION_NO_TOUCH, SESSION_REPLY_OFF, SESSION_REPLY_SKIP,
-    SESSION_REPLY_SKIP_NEXT, SESSION_SUBSCRIBED, SESSION_UNIX, ALERT_MONITORS, Command, Context, Runtime, Session,
+    LATENCY_BUCKETS, SESSION_BLOCKED, SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_IMPORT_SOURCE, SESSION_REDIRECT,
+    SESSION_MONITOR, SESSION_NO_EVICT, SESSION_NO_TOUCH, SESSION_REPLY_OFF, SESSION_REPLY_SKIP,
+    SESSION_REPLY_SKIP_NEXT, Command, Context, Runtime, Session,
     Statistics)
 
-from kv._core.runtime.pubsub cimport KIND_CHANNEL, KIND_PATTERN, KIND_SHARD, subscription_count, unsubscribe_all
-from kv._core.runtime.transaction cimport Transaction
+from kv._core.runtime.pubsub cimport KIND_CHANNEL, KIND_PATTERN, KIND_SHARD, unsubscribe_all
 
 cdef extern from *:
     const int GCC_MAJOR "__GNUC__"
@@ -38,14 +36,14 @@ cdef class SessionInfo:
     cdef readonly uint64_t id
 
     cdef Session *session(self) except NULL:
-        cdef Session *found = self.engine.session_by_id(self.id)
+        cdef Session *found = session_of_id(&self.engine.runtime, self.id)
         if found == NULL:
             raise LookupError("the session has ended")
         return found
 
     @property
     def alive(self):
-        cdef Session *found = self.engine.session_by_id(self.id)
+        cdef Session *found = session_of_id(&self.engine.runtime, self.id)
         return found != NULL and not found.flags & SESSION_DOOMED
 
     @property
@@ -116,64 +114,13 @@ cdef class SessionInfo:
         return (self.engine.runtime.now_us // 1000 - self.session().created_ms) // 1000
 
     @property
-    def idle_seconds(self):
-        return max(0, (self.engine.runtime.now_us // 1000 - self.session().active_ms) // 1000)
-
-    @property
     def client_class(self):
         """normal, replica or pubsub."""
         return ("normal", "replica", "pubsub")[self.session().class_]
 
     @property
-    def flags(self):
-        """The letters of CLIENT LIST's flags=."""
-        cdef uint64_t flags = self.session().flags
-        cdef Transaction *transaction = <Transaction *> self.session().transaction
-        letters = "d" if transaction != NULL and transaction.touched else ""
-        for flag, letter in ((SESSION_MONITOR, "O"), (SESSION_SUBSCRIBED, "P"), (SESSION_MULTI, "x"),
-                             (SESSION_BLOCKED, "b"), (SESSION_CLOSE_AFTER_REPLY, "c"), (SESSION_DOOMED, "A"),
-                             (SESSION_UNIX, "U"), (SESSION_NO_EVICT, "e"), (SESSION_NO_TOUCH, "T"), (SESSION_IMPORT_SOURCE, "I")):
-            if flags & <uint64_t> flag:
-                letters += letter
-        return letters or "N"
-
-    @property
-    def capabilities(self):
-        """The letters of CLIENT LIST's capa=."""
-        return "r" if self.session().flags & <uint64_t> SESSION_REDIRECT else ""
-
-    @property
-    def last_command(self):
-        """Full name of the command that came last, "NULL" for none or one that does not exist."""
-        cdef Command *command = self.session().last_command
-        return "NULL" if command == NULL else command.name.decode()
-
-    @property
-    def figures(self):
-        """What CLIENT LIST prints as numbers, by its names."""
-        cdef Session *session = self.session()
-        cdef Transaction *transaction = <Transaction *> session.transaction
-        return {
-            "sub": subscription_count(session, KIND_CHANNEL), "psub": subscription_count(session, KIND_PATTERN),
-            "ssub": subscription_count(session, KIND_SHARD), "multi": transaction.count if session.flags & SESSION_MULTI else -1,
-            "watch": transaction.watch_count if transaction != NULL else 0,
-            "multi-mem": transaction.queue_bytes if transaction != NULL else 0,
-            "qbuf": session.input.length - session.input_at + session.parser.filled,
-            "qbuf-free": session.input.capacity - session.input.length + filling_room(session),
-            "rbs": session.reply_room, "rbp": session.reply_peak,
-            "argv-mem": session.partial.capacity * 16, "obl": session.arena_length, "oll": session.output_blocks,
-            "omem": session.output_bytes, "tot-mem": footprint(session), "tot-net-in": session.bytes_in,
-            "tot-net-out": session.bytes_out, "tot-cmds": session.commands,
-        }
-
-    @property
     def blocked(self):
         return self.session().flags & SESSION_BLOCKED != 0
-
-    @property
-    def writable(self):
-        """Whether its socket is full, so that the poller waits for room."""
-        return self.session().output != NULL
 
     def set_flag(self, str name, bint on):
         """no-evict, no-touch, reply-off, reply-skip, import-source, redirect."""
@@ -192,9 +139,7 @@ cdef class SessionInfo:
         """From now on the session is fed every command. False where it was already."""
         if self.session().flags & SESSION_MONITOR:
             return False
-        self.session().flags |= SESSION_MONITOR
-        self.engine.monitors += 1
-        self.engine.set_alert(ALERT_MONITORS, True)
+        session_monitor(self.session())
         return True
 
     def kill(self):
@@ -209,17 +154,8 @@ cdef class SessionInfo:
     def reset(self):
         """What RESET does to the connection."""
         cdef Session *session = self.session()
-        if session.flags & SESSION_MONITOR:
-            self.engine.monitors -= 1
-            self.engine.set_alert(ALERT_MONITORS, self.engine.monitors > 0)
         unsubscribe_all(session)
         session_reset(session)
-
-
-cdef size_t filling_room(Session *session) noexcept nogil:
-    """Bytes held for what is still to come of the argument that is being received."""
-    cdef Blob *filling = session.parser.filling
-    return 0 if filling == NULL else blob_capacity(filling) - session.parser.filled
 
 
 cdef SessionInfo info_of(Engine engine, Session *session):
@@ -242,7 +178,7 @@ def sessions(Engine engine not None):
 
 def session(Engine engine not None, uint64_t id):
     """The session of an id, None where there is none."""
-    cdef Session *found = engine.session_by_id(id)
+    cdef Session *found = session_of_id(&engine.runtime, id)
     return None if found == NULL else info_of(engine, found)
 
 
@@ -390,17 +326,6 @@ def memory_figures(Engine engine not None):
             "tables": tables, "clients": clients, "arena": runtime.arena.capacity,
             "effects": runtime.effects.capacity, "reading": serve_memory(),
             "lazyfree_pending": lazyfree_pending_objects(), "lazyfreed": lazyfree_freed_objects()}
-
-
-def recent_client_buffers(Engine engine not None):
-    """(input, output): bytes of the largest buffer that a client had of late, as the cron sees them."""
-    cdef Runtime *runtime = &engine.runtime
-    cdef size_t input = 0, output = 0
-    cdef int i
-    for i in range(RECENT_SECONDS):
-        input = max(input, runtime.recent_input[i])
-        output = max(output, runtime.recent_output[i])
-    return input, output
 
 
 def clock_name(Engine engine not None):

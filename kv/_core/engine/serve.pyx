@@ -32,10 +32,10 @@ from kv._core.resp.reply cimport Reply, reply_error
 from kv._core.runtime.footprint cimport footprint_note
 from kv._core.runtime.registry cimport command_find, command_find_child
 from kv._core.runtime.session cimport (
-    session_arena_share, session_doom, session_mark_ready, session_note_replies, session_spill)
+    session_arena_share, session_doom, session_mark_ready, session_note_replies, session_postpone, session_spill)
 from kv._core.runtime.state cimport (
     ALERT_PAUSED_ALL, ALERT_PAUSED_WRITES, CLOSING_INPUT, COMMAND_MAY_REPLICATE, COMMAND_WRITE, SESSION_BLOCKED,
-    SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_MULTI, SESSION_POSTPONED, SESSION_UNIX, Command, Request, Runtime,
+    SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_MULTI, SESSION_UNIX, Command, Request, Runtime,
     Session)
 from kv._core.runtime.transaction cimport Transaction
 
@@ -84,6 +84,14 @@ cdef ssize_t receive(Session *session, char *into, size_t room) noexcept nogil:
         return 0 if got < 0 and errno == EAGAIN else -1
 
 
+cdef inline bint within_limit(const Session *session, size_t unconsumed) noexcept nogil:
+    """Whether so much input that is not consumed yet is within client-query-buffer-limit. What waits for EXEC is such input,
+    too."""
+    if unlikely(session.transaction != NULL):
+        unconsumed += (<const Transaction *> session.transaction).argument_bytes
+    return likely(unconsumed <= session.runtime.query_limit)
+
+
 cdef bint fill_big(Session *session) noexcept nogil:
     """Read into the argument that has a block of its own; true when it is full."""
     cdef Parser *parser = &session.parser
@@ -98,7 +106,7 @@ cdef bint fill_big(Session *session) noexcept nogil:
             acknowledge(session)
             return False
         parser.filled += got
-        if unlikely(parser.filled > session.runtime.query_limit):
+        if not within_limit(session, parser.filled):
             refuse_input(session)
             return False
     acknowledge(session)
@@ -135,6 +143,9 @@ cdef void read_and_serve(Runtime *runtime, Session *session) noexcept nogil:
         if likely(got > 0):
             if unlikely(session.input.capacity) and <size_t> got > session.input_peak:
                 session.input_peak = got
+            if not within_limit(session, got):
+                refuse_input(session)
+                return
             serve_bytes(runtime, session, chunk, got)
     else:
         got = receive_own(runtime, session)
@@ -142,11 +153,6 @@ cdef void read_and_serve(Runtime *runtime, Session *session) noexcept nogil:
             serve_pending(runtime, session)
     if got < 0:
         session_doom(session)
-
-
-cdef size_t queued_bytes(const Session *session) noexcept nogil:
-    """What waits for EXEC is input that was not consumed, too."""
-    return 0 if session.transaction == NULL else (<const Transaction *> session.transaction).queue_bytes
 
 
 cdef void refuse_input(Session *session) noexcept nogil:
@@ -163,7 +169,7 @@ cdef ssize_t receive_own(Runtime *runtime, Session *session) noexcept nogil:
         session.input.length += got
         if session.input.length > session.input_peak:
             session.input_peak = session.input.length
-        if session.input.length - session.input_at + queued_bytes(session) > runtime.query_limit:
+        if not within_limit(session, session.input.length - session.input_at):
             refuse_input(session)
             return 0
     return got
@@ -207,10 +213,7 @@ cdef inline uint64_t danger(const Session *session, const Command *command) noex
 
 cdef void postpone(Runtime *runtime, Session *session) noexcept nogil:
     """The session waits for CLIENT PAUSE to end, its complete request with it."""
-    session.flags |= SESSION_BLOCKED | SESSION_POSTPONED
-    session.next_postponed = runtime.postponed
-    runtime.postponed = session
-    runtime.blocked_count += 1
+    session_postpone(session)
 
 
 cdef ParseResult parse_window(Runtime *runtime, Session *session, const char *data, size_t length, size_t *at,

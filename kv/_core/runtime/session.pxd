@@ -1,12 +1,16 @@
 """Sessions: their life, and their output."""
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint64_t
 
 from kv._core.base.slice cimport Slice
 from kv._core.runtime.state cimport Runtime, Session
 
 cdef Session *session_new(Runtime *runtime, int fd) noexcept nogil
 cdef void session_free(Session *session) noexcept nogil
+cdef Session *session_of_id(Runtime *runtime, uint64_t id) noexcept nogil
 cdef void session_resume(Session *session) noexcept nogil
+cdef void session_postpone(Session *session) noexcept nogil
+cdef void session_monitor(Session *session) noexcept nogil
+cdef void session_end_monitor(Session *session) noexcept nogil
 cdef void session_doom(Session *session) noexcept nogil
 cdef void session_mark_ready(Session *session) noexcept nogil
 cdef void session_push(Session *session, const char *data, size_t length) noexcept nogil

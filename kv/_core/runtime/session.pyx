@@ -16,13 +16,16 @@ from kv._core.base.blob cimport blob_free
 from kv._core.base.buffer cimport buffer_free
 from kv._core.base.memory cimport memory_alloc, memory_calloc, memory_free, memory_size
 from kv._core.base.platform cimport unlikely
+from kv._core.containers.hashtable cimport (
+    HashtableType, Position, hashtable_find, hashtable_init, hashtable_insert, hashtable_remove, position_element)
+from kv._core.base.hashing cimport hash_bytes
 from kv._core.resp.parser cimport parser_free, parser_init
 from kv._core.runtime.footprint cimport footprint_forget, footprint_note
 from kv._core.runtime.state cimport (
-    ARENA_SHARE, CLASS_NORMAL, CLOSING_OUTPUT, OUTPUT_BLOCK, OUTPUT_BLOCK_LEAST, SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED,
-    SESSION_IN_DOOMED, SESSION_MONITOR, SESSION_NO_EVICT, SESSION_NO_TOUCH, SESSION_PENDING_INPUT, SESSION_READY,
-    SESSION_REPLY_OFF, SESSION_REPLY_SKIP,
-    SESSION_REPLY_SKIP_NEXT, UNAUTHENTICATED_OUTPUT, OutputBlock, OutputLimit, Runtime, Session)
+    ALERT_MONITORS, ARENA_SHARE, CLASS_NORMAL, CLOSING_OUTPUT, OUTPUT_BLOCK, OUTPUT_BLOCK_LEAST, SESSION_BLOCKED,
+    SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_IN_DOOMED, SESSION_MONITOR, SESSION_NO_EVICT, SESSION_NO_TOUCH,
+    SESSION_PENDING_INPUT, SESSION_POSTPONED, SESSION_READY, SESSION_REPLY_OFF, SESSION_REPLY_SKIP, SESSION_REPLY_SKIP_NEXT,
+    UNAUTHENTICATED_OUTPUT, OutputBlock, OutputLimit, Runtime, Session)
 from kv._core.runtime.transaction cimport transaction_end, transaction_free
 
 cdef extern from "<sys/socket.h>" nogil:
@@ -30,6 +33,37 @@ cdef extern from "<sys/socket.h>" nogil:
     enum:
         MSG_DONTWAIT
         MSG_NOSIGNAL
+
+
+# -- life ---------------------------------------------------------------------------------------------------------
+
+cdef HashtableType SESSION_TABLE
+
+
+cdef const char *id_bytes(const void *element, size_t *length) noexcept nogil:
+    length[0] = sizeof(uint64_t)
+    return <const char *> &(<const Session *> element).id
+
+
+SESSION_TABLE.key_of = id_bytes
+SESSION_TABLE.free_element = NULL
+
+
+cdef inline uint64_t hash_of(uint64_t id) noexcept nogil:
+    return hash_bytes(<const char *> &id, sizeof(id))
+
+
+cdef inline Position position_of(Runtime *runtime, uint64_t id) noexcept nogil:
+    return hashtable_find(&runtime.sessions_by_id, <const char *> &id, sizeof(id), hash_of(id))
+
+
+cdef Session *session_of_id(Runtime *runtime, uint64_t id) noexcept nogil:
+    """NULL where there is none."""
+    cdef Position position
+    if runtime.sessions_by_id.count == 0:
+        return NULL
+    position = position_of(runtime, id)
+    return <Session *> position_element(position) if position.bucket != NULL else NULL
 
 
 cdef Session *session_new(Runtime *runtime, int fd) noexcept nogil:
@@ -55,6 +89,9 @@ cdef Session *session_new(Runtime *runtime, int fd) noexcept nogil:
         runtime.sessions = session
     runtime.sessions_last = session
     runtime.session_count += 1
+    if runtime.sessions_by_id.kind == NULL:
+        hashtable_init(&runtime.sessions_by_id, &SESSION_TABLE)
+    hashtable_insert(&runtime.sessions_by_id, session, hash_of(session.id), False)
     return session
 
 
@@ -70,6 +107,12 @@ cdef void session_free(Session *session) noexcept nogil:
     else:
         runtime.sessions_last = session.previous
     runtime.session_count -= 1
+    hashtable_remove(&runtime.sessions_by_id, position_of(runtime, session.id), hash_of(session.id))
+    session_end_monitor(session)
+    if session.flags & SESSION_PENDING_INPUT:
+        leave(session.pending_link, session.next_pending, &session.next_pending.pending_link)
+    if session.flags & SESSION_POSTPONED:
+        leave(session.postponed_link, session.next_postponed, &session.next_postponed.postponed_link)
     footprint_forget(session)
     transaction_free(session)
     free_blocks(session)
@@ -116,10 +159,56 @@ cdef void session_mark_ready(Session *session) noexcept nogil:
 
 cdef void session_resume(Session *session) noexcept nogil:
     """The session no longer waits: have its input run in the next turn."""
+    cdef Runtime *runtime = session.runtime
     if not session.flags & SESSION_PENDING_INPUT:
         session.flags |= SESSION_PENDING_INPUT
-        session.next_pending = session.runtime.pending
-        session.runtime.pending = session
+        session.next_pending = runtime.pending
+        session.pending_link = &runtime.pending
+        if runtime.pending != NULL:
+            runtime.pending.pending_link = &session.next_pending
+        runtime.pending = session
+
+
+cdef void session_postpone(Session *session) noexcept nogil:
+    """The session waits for CLIENT PAUSE to end."""
+    cdef Runtime *runtime = session.runtime
+    session.flags |= SESSION_BLOCKED | SESSION_POSTPONED
+    session.next_postponed = runtime.postponed
+    session.postponed_link = &runtime.postponed
+    if runtime.postponed != NULL:
+        runtime.postponed.postponed_link = &session.next_postponed
+    runtime.postponed = session
+    runtime.blocked_count += 1
+
+
+cdef void session_monitor(Session *session) noexcept nogil:
+    """From now on the session is fed every command."""
+    cdef Runtime *runtime = session.runtime
+    if session.flags & SESSION_MONITOR:
+        return
+    session.flags |= SESSION_MONITOR
+    session.next_monitor = runtime.monitors
+    session.monitor_link = &runtime.monitors
+    if runtime.monitors != NULL:
+        runtime.monitors.monitor_link = &session.next_monitor
+    runtime.monitors = session
+    runtime.alerts |= ALERT_MONITORS
+
+
+cdef void session_end_monitor(Session *session) noexcept nogil:
+    if not session.flags & SESSION_MONITOR:
+        return
+    session.flags &= ~<uint64_t> SESSION_MONITOR
+    leave(session.monitor_link, session.next_monitor, &session.next_monitor.monitor_link)
+    if session.runtime.monitors == NULL:
+        session.runtime.alerts &= ~<uint32_t> ALERT_MONITORS
+
+
+cdef inline void leave(Session **link, Session *following, Session ***following_link) noexcept nogil:
+    """Take a session out of a list of the runtime: `link` points to it, `following` comes after it."""
+    link[0] = following
+    if following != NULL:
+        following_link[0] = link
 
 
 # -- output that waits --------------------------------------------------------------------------------------------
@@ -234,6 +323,13 @@ cdef size_t session_arena_share(const Session *session) noexcept nogil:
     return hard if hard > OUTPUT_BLOCK else OUTPUT_BLOCK
 
 
+cdef void note_drained(Session *session) noexcept nogil:
+    """Some of the output was sent. Once it is below the soft limit its time begins anew with the next excess: who reads at
+    once is not to be taken for slow when the next large message comes."""
+    if session.output_bytes < session.runtime.output_limits[session.class_].soft:
+        session.soft_limit_since_ms = 0
+
+
 cdef void session_check_soft_limit(Session *session) noexcept nogil:
     """Doom a session whose output has been above its soft limit for too long."""
     cdef OutputLimit *limit = &session.runtime.output_limits[session.class_]
@@ -280,6 +376,8 @@ cdef int send_blocks(Session *session) noexcept nogil:
         session.output_bytes -= memory_size(block)
         session.output_blocks -= 1
         memory_free(block)
+        if unlikely(session.soft_limit_since_ms != 0):
+            note_drained(session)
     session.output_last = NULL
     return 1
 
@@ -309,8 +407,9 @@ cdef int session_send(Session *session) noexcept nogil:
 cdef void session_reset(Session *session) noexcept nogil:
     """What RESET does to the connection itself."""
     transaction_end(session)
+    session_end_monitor(session)
     session.flags &= ~(SESSION_REPLY_OFF | SESSION_REPLY_SKIP | SESSION_REPLY_SKIP_NEXT | SESSION_NO_TOUCH
-                       | SESSION_NO_EVICT | SESSION_MONITOR)
+                       | SESSION_NO_EVICT)
     session.resp = 2
     session.database = session.runtime.keyspace.databases
     session.authenticated = not session.runtime.requires_password

@@ -148,7 +148,11 @@ cdef struct Session:
     Session *next_ready         # lists of the turn
     Session *next_doomed
     Session *next_postponed
+    Session **postponed_link    # the pointer that points to it in that list
     Session *next_pending
+    Session **pending_link
+    Session *next_monitor       # sessions that run MONITOR, the newest first
+    Session **monitor_link
     size_t counted_bytes        # what it counts for in Runtime.client_bytes
     uint32_t counted_class      # ... of this ClientClass
     int bucket                  # in Runtime.client_buckets, -1: in none
@@ -254,6 +258,7 @@ cdef struct Runtime:
     EvictionPool pool
     Session *sessions           # oldest first
     Session *sessions_last
+    Hashtable sessions_by_id    # the same
     uint64_t session_count
     uint64_t next_session_id
     uint64_t blocked_count
@@ -261,6 +266,7 @@ cdef struct Runtime:
     Session *doomed             # to be closed at the end of the turn
     Session *postponed          # waiting for CLIENT PAUSE to end
     Session *pending            # no longer waiting: their input is run in the next turn
+    Session *monitors           # sessions that run MONITOR
     uint32_t alerts             # Alert bits
     Buffer arena                # replies of this turn
     size_t arena_peak           # most bytes that were in it lately

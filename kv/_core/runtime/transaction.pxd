@@ -16,6 +16,7 @@ cdef struct Transaction:
     int count                   # commands queued
     int capacity
     size_t queue_bytes          # memory of the queue
+    size_t argument_bytes       # bytes of its words: input that is not consumed yet
     uint64_t flags              # CommandFlag of all of them together
     bint failed                 # a command could not be queued: EXEC is refused
     bint touched                # a watched key was changed: EXEC answers null

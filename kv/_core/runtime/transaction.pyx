@@ -34,7 +34,8 @@ cdef void transaction_queue(Session *session, Command *command, Slice *argv, int
     cdef Transaction *transaction = <Transaction *> session.transaction
     cdef Queued *queued
     cdef char *bytes_
-    cdef size_t size = argc * sizeof(Slice)
+    cdef size_t header = argc * sizeof(Slice)
+    cdef size_t size = header
     cdef int i
     if transaction.failed or transaction.touched:
         return
@@ -54,6 +55,7 @@ cdef void transaction_queue(Session *session, Command *command, Slice *argv, int
     transaction.count += 1
     transaction.flags |= command.flags
     transaction.queue_bytes += memory_size(queued.argv) + sizeof(Queued)
+    transaction.argument_bytes += size - header
 
 
 cdef void drop_queue(Transaction *transaction) noexcept nogil:
@@ -63,7 +65,7 @@ cdef void drop_queue(Transaction *transaction) noexcept nogil:
     memory_free(transaction.queue)
     transaction.queue = NULL
     transaction.count = transaction.capacity = 0
-    transaction.queue_bytes = 0
+    transaction.queue_bytes = transaction.argument_bytes = 0
     transaction.flags = 0
     transaction.failed = transaction.touched = False
 

@@ -1,6 +1,7 @@
 """CLIENT: the connections of this server, and the caller's own."""
 from __future__ import annotations
 
+from kv._core.engine.clientlist import client_lines
 from kv._core.engine.inspect import session, sessions
 from kv._core.runtime.call import NO_REPLY, OK, SYNTAX_ERROR, ReplyError, Verbatim
 from kv._core.runtime.registry import command, container
@@ -31,29 +32,10 @@ def describe_briefly(client, hide: bool) -> str:
             f"user={shown(client.user, hide)} lib-name={shown(client.library_name)} lib-ver={shown(client.library_version)}")
 
 
-def describe(client, running_name: str | None = None, request_bytes: int = 0, hide: bool = False) -> str:
-    """The line of CLIENT LIST; of the running client the command and the bytes of its words are told from outside."""
-    figures = client.figures
-    figures["argv-mem"] += request_bytes
-    figures["tot-mem"] += request_bytes
-    events = "rw" if client.writable else "r"
-    return (
-        f"id={client.id} addr={client.peer} laddr={client.local} fd={client.fd} name={shown(client.name, hide)} "
-        f"age={client.age_seconds} idle={client.idle_seconds} flags={client.flags} capa={client.capabilities} db={client.database} "
-        f"sub={figures['sub']} psub={figures['psub']} ssub={figures['ssub']} "
-        f"multi={figures['multi']} watch={figures['watch']} "
-        f"qbuf={figures['qbuf']} qbuf-free={figures['qbuf-free']} argv-mem={figures['argv-mem']} multi-mem={figures['multi-mem']} "
-        f"rbs={figures['rbs']} rbp={figures['rbp']} "
-        f"obl={figures['obl']} oll={figures['oll']} omem={figures['omem']} tot-mem={figures['tot-mem']} events={events} "
-        f"cmd={running_name or client.last_command} user={shown(client.user, hide)} redir=-1 "
-        f"resp={client.resp} lib-name={shown(client.library_name)} lib-ver={shown(client.library_version)} "
-        f"tot-net-in={figures['tot-net-in']} tot-net-out={figures['tot-net-out']} tot-cmds={figures['tot-cmds']}")
-
-
-def line_of(call, client) -> str:
-    if client.id != call.session_id:
-        return describe(client)
-    return describe(client, call.name, len(call.name) + sum([len(word) for word in call.args]))
+def lines(call, clients: list) -> Verbatim:
+    """The lines of CLIENT LIST of these clients."""
+    found = client_lines(call.engine, [client.id for client in clients])
+    return Verbatim(found.decode("utf-8", "surrogateescape"))
 
 
 class Filter:
@@ -135,7 +117,14 @@ class Filter:
                 and not (self.skip_me and client.id == self.call.session_id))
 
     def clients(self) -> list:
-        return [client for client in sessions(self.call.engine) if client.alive and self.matches(client)]
+        return [client for client in self.candidates() if client.alive and self.matches(client)]
+
+    def candidates(self) -> list:
+        """All clients, or those of the ids that were asked for, without a look at the others."""
+        if self.ids is None:
+            return sessions(self.call.engine)
+        found = [session(self.call.engine, number) for number in sorted(self.ids)]
+        return [client for client in found if client is not None and client.fd >= 0]
 
 
 OPTIONS = {"maxage": Filter.set_max_age, "type": Filter.set_type, "addr": Filter.set_address, "laddr": Filter.set_local,
@@ -150,7 +139,7 @@ def client_id(call):
 @command("client|info", 2, PLAIN, since="6.2.0", tips="nondeterministic_output",
          summary="The caller's line of CLIENT LIST.", **CONNECTION)
 def client_info(call):
-    return Verbatim(line_of(call, me(call)) + "\n")
+    return lines(call, [me(call)])
 
 
 @command("client|list", -2, "admin noscript loading stale", group="connection", since="2.4.0",
@@ -166,8 +155,7 @@ def client_info(call):
 def client_list(call):
     if len(call.args) == 1:
         raise ReplyError(SYNTAX_ERROR)
-    clients = Filter(call, skip_me=False).parse().clients()
-    return Verbatim("".join([line_of(call, client) + "\n" for client in clients]))
+    return lines(call, Filter(call, skip_me=False).parse().clients())
 
 
 @command("client|kill", -3, "admin noscript loading stale", group="connection", since="2.4.0",
