@@ -311,3 +311,97 @@ def test_every_figure_of_info_moves(program: Program, watch: Watch) -> None:
     assert alike - known == set(), "constants, or figures that this test should move"
     assert known - watch.values.keys() == set(), "fields that are no more"
     assert waiting - alike == set(), "they move by now"
+
+
+# -- CLIENT LIST and MEMORY STATS -------------------------------------------------------------------------------------
+
+CLIENT_WAITS = {"user": "ACL", "redir": "client tracking"}
+CLIENT_ALWAYS = {"id", "addr", "laddr", "fd"}   # of a connection
+
+
+def test_every_figure_of_client_list_moves(program: Program, watch: Watch) -> None:
+    values: dict[str, set[str]] = {}
+
+    def look(line: bytes) -> dict[str, str]:
+        found = dict(pair.split("=", 1) for pair in line.decode().split())
+        for name, value in found.items():
+            values.setdefault(name, set()).add(value)
+        return found
+
+    with clients(program, 1) as (client,):
+        number = client("CLIENT", "ID")
+
+        def seen() -> dict[str, str]:
+            return look(watch.client("CLIENT", "LIST", "ID", number))
+
+        seen()
+        client("HELLO", 3, "SETNAME", "someone")
+        client("CLIENT", "SETINFO", "LIB-NAME", "lib")
+        client("CLIENT", "SETINFO", "LIB-VER", "1.0")
+        client("CLIENT", "CAPA", "redirect")
+        client("SELECT", 3)
+        client("SUBSCRIBE", "a", "b")
+        client("PSUBSCRIBE", "c*")
+        client("SSUBSCRIBE", "d")
+        found = seen()
+        assert [found[name] for name in ("sub", "psub", "ssub", "db", "resp", "capa")] == ["2", "1", "1", "3", "3", "r"]
+        client("WATCH", "k")
+        client("MULTI")
+        client("SET", "k", "v" * 3000)
+        found = seen()
+        assert [found[name] for name in ("watch", "multi")] == ["1", "1"] and int(found["multi-mem"]) > 3000
+        client("DISCARD")
+        client.socket.sendall(b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$400000\r\n" + b"x" * 300_000)
+        watch.until("client_recent_max_input_buffer", lambda size: size > 300_000)
+        found = seen()
+        assert int(found["qbuf"]) >= 300_000 and int(found["argv-mem"]) > 0
+        client.socket.sendall(b"x" * 100_000 + b"\r\n")
+        assert client.reply() == "OK"
+        client.socket.sendall(request("ECHO", "y" * 500) + request("CLIENT", "LIST", "ID", number))
+        client.reply()
+        assert int(look(client.reply())["obl"]) >= 500
+        client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.socket.sendall(request("GET", "k") * 40)
+        watch.until("client_recent_max_output_buffer", lambda size: size > 1_000_000)
+        found = seen()
+        assert int(found["omem"]) > 1_000_000 and int(found["oll"]) > 0 and found["events"] == "rw"
+        assert int(found["tot-mem"]) > int(found["omem"])
+        assert int(found["tot-net-in"]) > 400_000 and int(found["tot-net-out"]) > 1000 and int(found["tot-cmds"]) > 10
+        time.sleep(1.1)
+        assert int(seen()["age"]) >= 1
+    alike = {name for name, found in values.items() if len(found) == 1}
+    assert alike - CLIENT_WAITS.keys() - CLIENT_ALWAYS == set()
+
+
+STATS_WAIT = {b"replication.backlog": "replication", b"clients.slaves": "replication", b"cluster.links": "cluster",
+              b"lua.caches": "scripts", b"functions.caches": "scripts"}
+STATS_ALWAYS = {
+    b"startup.allocated", b"allocator.muzzy",   # true
+    b"aof.buffer"}                              # a passing moment
+
+
+def test_every_figure_of_memory_stats_moves(program: Program, watch: Watch) -> None:
+    client = watch.client
+    values: dict[bytes, set[Any]] = {}
+
+    def look() -> dict[bytes, Any]:
+        flat = client("MEMORY", "STATS")
+        found = dict(zip(flat[::2], flat[1::2], strict=True))
+        for name, value in found.items():
+            values.setdefault(name, set()).add(str(value))
+        return found
+
+    first = look()
+    client("CONFIG", "SET", "activerehashing", "no")
+    for number in range(20_000):
+        client("SET", f"k:{number}", "v" * 100)
+        if number % 200 == 0:
+            look()
+    full = look()
+    assert full[b"keys.count"] == 20_000 and 120 <= full[b"keys.bytes-per-key"] < 200
+    assert full[b"dataset.bytes"] - first[b"dataset.bytes"] > 2_000_000
+    tables = dict(zip(full[b"db.0"][::2], full[b"db.0"][1::2], strict=True))
+    assert tables[b"overhead.hashtable.main"] == full[b"overhead.db.hashtable.lut"] > 20_000 * 64 / 9
+    alike = {name for name, found in values.items() if len(found) == 1}
+    assert alike - STATS_WAIT.keys() - STATS_ALWAYS == set()
+    assert STATS_WAIT.keys() - alike == set(), "they move by now"

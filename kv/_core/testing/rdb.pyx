@@ -38,23 +38,23 @@ def payload(Engine engine not None, bytes name not None, int version=11, bint co
     return text + int(crc64(0, <const char *> text, len(text))).to_bytes(8, "little")
 
 
-cdef void count_and_forget(RdbWriter *writer) noexcept nogil:
-    (<uint64_t *> writer.owner)[0] += writer.out.length
+cdef void hand_over(RdbWriter *writer) noexcept nogil:
+    with gil:
+        (<list> writer.owner).append(writer.out.data[:writer.out.length])
     writer.out.length = 0
 
 
 def drained(Engine engine not None, bytes name not None, size_t most, int version=11, bint compress=True):
-    """(bytes of a value as one who drains sees them, the most that the buffer ever held)."""
-    cdef Entry *entry = entry_of(engine, name)
+    """(bytes of a value in the parts in which one who drains gets them, the room that the buffer took at the end)."""
+    cdef list parts = []
     cdef RdbWriter writer
-    cdef uint64_t total = 0
     rdb_writer_init(&writer, version, compress)
-    writer.most, writer.drain, writer.owner = most, count_and_forget, &total
-    rdb_put_value(&writer, entry)
-    total += writer.out.length
+    writer.most, writer.drain, writer.owner = most, hand_over, <void *> parts
+    rdb_put_value(&writer, entry_of(engine, name))
+    hand_over(&writer)
     held = writer.out.capacity
     rdb_writer_free(&writer)
-    return total, held
+    return parts, held
 
 
 cdef bytes taken(RdbWriter *writer):
