@@ -335,12 +335,15 @@ def test_every_figure_of_client_list_moves(program: Program, watch: Watch) -> No
             return look(watch.client("CLIENT", "LIST", "ID", number))
 
         seen()
+        watch.client("DEBUG", "REPLYBUFFER", "PEAK-RESET-TIME", 100)
+        watch.until("reply_buffer_shrinks", lambda count: count > 0)
         client("HELLO", 3, "SETNAME", "someone")
         client("CLIENT", "SETINFO", "LIB-NAME", "lib")
         client("CLIENT", "SETINFO", "LIB-VER", "1.0")
         client("CLIENT", "CAPA", "redirect")
         client("SELECT", 3)
         client("SUBSCRIBE", "a", "b")
+        client.reply()  # of b
         client("PSUBSCRIBE", "c*")
         client("SSUBSCRIBE", "d")
         found = seen()

@@ -10,7 +10,7 @@ from kv._core.base.blob cimport Blob, blob_capacity
 from kv._core.base.buffer cimport Buffer, buffer_append, buffer_free, buffer_reserve
 from kv._core.base.numbers cimport format_i64
 from kv._core.engine.engine cimport Engine
-from kv._core.runtime.footprint cimport footprint
+from kv._core.runtime.footprint cimport footprint, footprint_replies
 from kv._core.runtime.pubsub cimport KIND_CHANNEL, KIND_PATTERN, KIND_SHARD, subscription_count
 from kv._core.runtime.session cimport session_of_id
 from kv._core.runtime.state cimport (
@@ -125,7 +125,7 @@ cdef void put_input(Buffer *out, const Session *session) noexcept nogil:
 cdef void put_output(Buffer *out, const Session *session) noexcept nogil:
     put_number(out, b" rbs=", session.reply_room)
     put_number(out, b" rbp=", session.reply_peak)
-    put_number(out, b" obl=", session.arena_length)
+    put_number(out, b" obl=", footprint_replies(session))
     put_number(out, b" oll=", session.output_blocks)
     put_number(out, b" omem=", session.output_bytes)
     put_number(out, b" tot-mem=", footprint(session) + running_bytes(session))
