@@ -29,11 +29,11 @@ from libc.stdio cimport snprintf
 from libc.stdlib cimport free
 from libc.string cimport memcpy, memset
 
+from kv._core.base.heap cimport Heap, heap_figures, heap_trim
 from kv._core.base.platform cimport ASAN, likely, panic, unlikely
 
 cdef extern from "<malloc.h>" nogil:
     size_t malloc_usable_size(void *block)
-    int malloc_trim(size_t pad)
     void *aligned_alloc(size_t alignment, size_t size)
     void *c_malloc "malloc"(size_t size)
     void *c_realloc "realloc"(void *block, size_t size)
@@ -58,19 +58,6 @@ cdef extern from "<unistd.h>" nogil:
     enum:
         _SC_PHYS_PAGES
         _SC_PAGESIZE
-
-cdef extern from *:
-    """
-    #if defined(__GLIBC_PREREQ) && __GLIBC_PREREQ(2, 33)
-    #define kv_heap_figures(free, chunks, top) do { struct mallinfo2 seen_ = mallinfo2(); \
-        *(free) = seen_.fordblks; *(chunks) = seen_.ordblks; *(top) = seen_.keepcost; } while (0)
-    #else                       /* 32-bit counters: exact up to 4 GiB of free bytes */
-    #define kv_heap_figures(free, chunks, top) do { struct mallinfo seen_ = mallinfo(); *(free) = (unsigned)seen_.fordblks; \
-        *(chunks) = (unsigned)seen_.ordblks; *(top) = (unsigned)seen_.keepcost; } while (0)
-    #endif
-    """
-    # of glibc's heap: free bytes, in how many chunks, and how many bytes the last one has
-    void kv_heap_figures(size_t *free, size_t *chunks, size_t *top) noexcept nogil
 
 cdef extern from *:
     """
@@ -147,8 +134,6 @@ cdef size_t used_bytes = 0          # the owner's account
 cdef size_t remote_bytes = 0        # what other threads freed; atomic
 cdef size_t large_bytes = 0         # of used_bytes, what is glibc's
 cdef size_t remote_large_bytes = 0  # of remote_bytes, what was; atomic
-cdef size_t holes_seen = 0          # bytes between the blocks of glibc's heap when it was last looked at
-cdef size_t trimmed_bytes = 0       # of these, about, the system got back
 
 
 cdef inline int class_of(size_t size) noexcept nogil:
@@ -499,54 +484,18 @@ cdef void current_pages(size_t *unused, size_t *untouched) noexcept nogil:
             untouched[0] += bytes
 
 
-cdef struct Heap:               # glibc's
-    size_t holes                # bytes that are free between blocks
-    size_t chunks               # in so many places
-    size_t top                  # bytes that are free behind the last one
-
-
-cdef Heap look_at_heap() noexcept nogil:
-    """Holes that were filled since the last look were as often trimmed ones as the share of these among all."""
-    global holes_seen, trimmed_bytes
-    cdef Heap heap
-    kv_heap_figures(&heap.holes, &heap.chunks, &heap.top)
-    heap.holes -= heap.top if heap.top < heap.holes else heap.holes
-    if heap.holes < holes_seen:
-        trimmed_bytes = <size_t> (trimmed_bytes * (<double> heap.holes / <double> holes_seen))
-    holes_seen = heap.holes
-    return heap
-
-
 cdef MemoryFigures memory_figures() noexcept nogil:
-    """The owner's thread asks. Of glibc's heap the holes are counted that no trim gave back to the system."""
+    """The owner's thread asks. Of glibc's heap the holes are counted that no trim gave back to the system, as they were when
+    it was last looked at (base/heap)."""
     cdef MemoryFigures figures
-    cdef Heap heap = look_at_heap()
+    cdef Heap heap = heap_figures()
     cdef size_t unused, untouched
     current_pages(&unused, &untouched)
     figures.allocated = memory_used()
     figures.active = ((live_pages << PAGE_SHIFT) - unused + large_bytes - kv_atomic_load(&remote_large_bytes)
-                      + heap.holes - trimmed_bytes)
+                      + heap.holes - heap.trimmed)
     figures.resident = figures.active + unused - untouched + (touched_pool_pages << PAGE_SHIFT) + heap.top
     return figures
-
-
-cdef void trim_heap() noexcept nogil:
-    """Have glibc give back the whole pages of its holes. A hole keeps no more than a page, half of one at either end, on
-    average; and what the resident set lost was given back now, beside what the end of the heap lost."""
-    global trimmed_bytes
-    cdef Heap before = look_at_heap()
-    cdef Heap after
-    cdef int64_t lost = memory_resident()
-    malloc_trim(0)
-    lost -= memory_resident()
-    after = look_at_heap()
-    lost -= <int64_t> (before.top - after.top)
-    if lost > 0:
-        trimmed_bytes += lost
-    if after.holes > after.chunks * system_page and trimmed_bytes < after.holes - after.chunks * system_page:
-        trimmed_bytes = after.holes - after.chunks * system_page
-    if trimmed_bytes > after.holes:
-        trimmed_bytes = after.holes
 
 
 cdef size_t memory_resident() noexcept nogil:
@@ -592,7 +541,7 @@ cdef bint memory_purge_slice(size_t most, size_t *returned) noexcept nogil:
     if purge_at < count:
         return True
     purge_at = purge_kept = 0
-    trim_heap()
+    heap_trim(memory_resident)
     return False
 
 

@@ -4,6 +4,7 @@ from libc.string cimport memset
 
 from kv._core.base.blob cimport Blob, blob_copy, blob_free
 from kv._core.base.clock cimport CLOCK_HAS_TICKS, CLOCK_NAME, clock_us
+from kv._core.base.heap cimport heap_look
 from kv._core.base.memory cimport (
     MemoryFigures, memory_figures as allocator_figures, memory_purge, memory_resident, memory_used)
 from kv._core.containers.hashtable cimport Bucket, Hashtable, hashtable_overhead, hashtable_rehashing
@@ -304,15 +305,29 @@ def database_figures(Engine engine not None):
     return figures
 
 
+cdef int64_t next_look_us = 0   # when glibc's heap is looked at again
+
+
+cdef void look_at_heap() noexcept nogil:
+    """Where there are a great many holes a look takes long: for at most a hundredth of the time, then."""
+    global next_look_us
+    cdef int64_t start = clock_us()
+    if start >= next_look_us:
+        heap_look()
+        next_look_us = clock_us() + 100 * (clock_us() - start)
+
+
 def memory_figures(Engine engine not None):
     """Bytes: used, peak, resident (the process); allocated, active and allocator_resident of the allocator, which are no
     more than the process has; tables, clients, and the engine's own buffers. Beside them objects of lazy freeing."""
     cdef Runtime *runtime = &engine.runtime
     cdef Session *session = runtime.sessions
-    cdef MemoryFigures allocator = allocator_figures()
-    cdef size_t resident = memory_resident()
+    cdef MemoryFigures allocator
+    cdef size_t resident
     cdef size_t clients = 0, tables = 0
     cdef int i
+    look_at_heap()
+    allocator, resident = allocator_figures(), memory_resident()
     while session != NULL:
         clients += footprint(session)
         session = session.next

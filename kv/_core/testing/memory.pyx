@@ -3,6 +3,7 @@ address."""
 from libc.stdint cimport uintptr_t
 from libc.string cimport memset
 
+from kv._core.base.heap cimport heap_look
 from kv._core.base.memory cimport (
     MemoryFigures, memory_alloc, memory_calloc, memory_class_size, memory_enter_thread, memory_figures, memory_free,
     memory_purge, memory_realloc, memory_resident, memory_size, memory_slab_bytes, memory_used)
@@ -45,7 +46,9 @@ def slab_bytes():
 
 def figures():
     """(allocated, active, resident) of the allocator, and the resident set of the process."""
-    cdef MemoryFigures found = memory_figures()
+    cdef MemoryFigures found
+    heap_look()
+    found = memory_figures()
     return found.allocated, found.active, found.resident, memory_resident()
 
 
