@@ -584,6 +584,7 @@ def memory_figures(memory: Memory) -> dict[str, Any]:
         "used_memory_scripts": scripts, "used_memory_scripts_human": human(scripts),
         "maxmemory_human": human(memory.maxmemory),
         "allocator_frag_ratio": 1 + ratio(memory.allocator_frag_bytes, memory.allocator_allocated),
+        "allocator_frag_bytes": memory.allocator_frag_bytes,
         "allocator_rss_ratio": ratio(memory.allocator_resident, memory.allocator_active),
         "allocator_rss_bytes": memory.allocator_resident - memory.allocator_active,
         "rss_overhead_ratio": ratio(rss, memory.allocator_resident),

@@ -471,8 +471,11 @@ cdef bint evict_until_fits(Runtime *runtime) noexcept nogil:
     cdef bint evicted = True
     if runtime.maxmemory == 0 or fits(runtime):
         runtime.evicting = False
+        if unlikely(runtime.statistics.over_limit_since_us != 0):
+            note_limit(runtime)
         return True
     if runtime.keyspace.policy == POLICY_NOEVICTION or runtime.keyspace.import_mode:
+        note_limit(runtime)
         return False
     if runtime.alerts & (ALERT_PAUSED_ALL | ALERT_PAUSED_WRITES):
         return True
@@ -486,9 +489,20 @@ cdef bint evict_until_fits(Runtime *runtime) noexcept nogil:
         if rounds & 15 == 0 and clock_us() - start > limit:
             runtime.evicting = True
             break
-    runtime.statistics.eviction_us += clock_us() - start
+    note_limit(runtime)
     tell_spike(runtime, b"eviction-cycle", clock_us() - start)
     return evicted
+
+
+cdef void note_limit(Runtime *runtime) noexcept nogil:
+    """Begin or end the time over maxmemory. It is over where eviction did not help, and within it again as soon as keys
+    are deleted, or the limit is raised or taken away."""
+    cdef bint over = runtime.maxmemory != 0 and not fits(runtime)
+    if over and runtime.statistics.over_limit_since_us == 0:
+        runtime.statistics.over_limit_since_us = clock_us()
+    elif not over and runtime.statistics.over_limit_since_us:
+        runtime.statistics.over_limit_us += clock_us() - runtime.statistics.over_limit_since_us
+        runtime.statistics.over_limit_since_us = 0
 
 
 cdef inline bint evict_and_watch(Runtime *runtime) noexcept nogil:

@@ -247,8 +247,8 @@ cdef struct Statistics:         # of INFO; reset by CONFIG RESETSTAT
     uint64_t reply_expands      # ... larger
     uint64_t auth_failures
     uint64_t acl_denied_cmd
-    uint64_t eviction_us        # time spent over the memory limit
-    int64_t over_limit_since_us  # monotonic, 0: not over it
+    uint64_t over_limit_us      # time that used memory was over maxmemory, up to when it last was within it
+    int64_t over_limit_since_us  # since when it is over it, by clock_us; 0: it is not
     uint64_t errors_disabled
     uint64_t timed_out          # CONFIG timeout
     uint64_t turns              # of the loop
@@ -256,6 +256,9 @@ cdef struct Statistics:         # of INFO; reset by CONFIG RESETSTAT
     uint64_t loop_ticks_most    # ... of the longest
     uint64_t turn_commands_most  # commands in one turn
     uint64_t aof_ticks          # time that effects took to be written
+
+cdef enum:
+    RECENT_SECONDS = 8          # for which the largest buffers of clients are remembered
 
 cdef struct Runtime:
     Keyspace keyspace
@@ -312,6 +315,9 @@ cdef struct Runtime:
     uint8_t module_allowed      # enable-module-command
     int64_t now_us              # unix time; refreshed once a batch
     uint64_t peak_memory
+    size_t recent_input[RECENT_SECONDS]     # largest input buffer of a client, by the second in which the cron saw it
+    size_t recent_output[RECENT_SECONDS]    # ... output waiting for one
+    int64_t recent_second       # unix time of the newest
     Statistics statistics
     ErrorKind error_kinds[ERROR_KINDS]
     int error_kind_count

@@ -461,7 +461,7 @@ class AppendOnly:
 
     def file_figures(self) -> SimpleNamespace:
         return SimpleNamespace(
-            aof_current_size=self.current_size, aof_base_size=self.base_size, aof_pending_rewrite=False,
+            aof_current_size=self.current_size, aof_base_size=self.base_size, aof_pending_rewrite=self.rewriting.scheduled,
             aof_buffer_length=self.buffered, aof_pending_bio_fsync=self.writer.syncs.pending,
             aof_delayed_fsync=self.writer.delayed)
 

@@ -16,9 +16,11 @@ import os
 import signal
 import time
 
+from kv._core.engine.inspect import database_figures
 from kv._core.engine.rewrite import DatasetCommands
 
 from ..log import log
+from ..progress import IDLE, Progress, private_bytes
 from ..trouble import troubles
 from .manifest import write_all
 from .writer import unlink_in_background
@@ -46,13 +48,13 @@ class RewriteError(Exception):
 
 # -- writing the dataset -------------------------------------------------------------------------------------
 
-def write_dataset(engine: Engine, path: str, config: Config) -> None:
+def write_dataset(engine: Engine, path: str, config: Config, progress: Progress | None = None) -> None:
     """Write the dataset as commands to a new file and sync it. Raises OSError, and leaves no file then."""
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
     try:
         if config.aof_timestamp_enabled:
             write_all(fd, f"#TS:{int(time.time())}\r\n".encode())
-        write_commands(DatasetCommands(engine), fd, config)
+        write_commands(DatasetCommands(engine), fd, config, progress)
         os.fsync(fd)
         forget_pages(fd)
     except OSError:
@@ -71,31 +73,21 @@ def forget_pages(fd: int) -> None:
         troubles.report("Advising the system about the AOF base file", error)
 
 
-def write_commands(commands: DatasetCommands, fd: int, config: Config) -> None:
+def write_commands(commands: DatasetCommands, fd: int, config: Config, progress: Progress | None) -> None:
     delay = config.rdb_key_save_delay
     delay_us = delay if delay >= 0 else -1 / delay  # negative: so many keys a microsecond
     unsynced = keys = 0
     while (chunk := commands.fill(1 if delay_us >= 1 else CHUNK)) is not None:
         write_all(fd, chunk)
         unsynced += len(chunk)
+        if progress is not None:
+            progress.note(commands.keys)
         if unsynced >= SYNC_BYTES and config.aof_rewrite_incremental_fsync:
             os.fdatasync(fd)
             unsynced = 0
         if delay_us:
             time.sleep((commands.keys - keys) * delay_us / 1e6)
             keys = commands.keys
-
-
-def private_bytes() -> int:
-    """Memory of this process that it shares with nobody: what a child cost by copying pages."""
-    try:
-        with open("/proc/self/smaps_rollup", "rb") as file:
-            for line in file:
-                if line.startswith(b"Private_Dirty:"):
-                    return int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    return 0
 
 
 # -- in the background ---------------------------------------------------------------------------------------
@@ -132,6 +124,7 @@ class Rewrite:
         self.limit = RetryLimit()
         self.scheduled = False
         self.child: Child | None = None     # that was started last
+        self.progress: Progress | None = None   # ... how far it is
         self.killed = False         # the child was ended by ourselves
         self.started = -1.0         # unix time, -1: none is under way
         self.last_seconds = -1
@@ -147,6 +140,10 @@ class Rewrite:
     @property
     def current_seconds(self) -> int:
         return int(time.time() - self.started) if self.running else -1
+
+    def progress_figures(self) -> dict[str, int]:
+        """The current_* fields of INFO persistence."""
+        return self.progress.figures() if self.running and self.progress is not None else IDLE
 
     def request(self) -> str:
         """BGREWRITEAOF: the status line. Raises RewriteError."""
@@ -170,6 +167,7 @@ class Rewrite:
             self.note_end(False)
             return False
         self.count += 1
+        self.progress = Progress(sum([keys for keys, _, _ in database_figures(self.server.engine)]))
         try:
             self.server.children.fork("aof", self.work, self.done)
         except OSError as error:
@@ -188,7 +186,7 @@ class Rewrite:
         """The child's; its exit status."""
         path = temporary_name(os.getpid())
         try:
-            write_dataset(self.server.engine, path, self.server.config)
+            write_dataset(self.server.engine, path, self.server.config, self.progress)
         except OSError as error:
             log("warning", f"Write error writing append only file on disk: {error.strerror}")
             return 1
