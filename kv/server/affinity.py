@@ -53,7 +53,7 @@ def run_on(option: str, cpulist: str) -> set[int]:
     except ValueError:
         reason = "a list of processors is such as 0,2 or 0-3 or 0-7:2"
     except OSError as error:
-        reason = error.strerror
+        reason = error.strerror or str(error)
     log("warning", f"WARNING {option} {cpulist} has no effect: {reason}.")
     return set()
 

@@ -11,7 +11,10 @@ import os
 import sys
 
 from . import affinity, crash, process
+from .absent import warn_of_snapshots
 from .config import ConfigError
+from .config.option import DEBUG
+from .config.table import OPTIONS
 from .listeners import BindError
 from .log import LEVELS, log
 from .title import expand
@@ -53,7 +56,8 @@ def bind_hooks(server: Server) -> None:
     on_change(["client-output-buffer-limit"], lambda config: output_limits(server))
     on_change(["notify-keyspace-events"], lambda config: events(server))
     on_change(["loglevel", "log-format", "log-timestamp-format"], lambda config: logging(config))
-    on_change(["crash-log-enabled", "hide-user-data-from-log", "use-exit-on-panic"], crash.configure)
+    on_change(["crash-log-enabled", "hide-user-data-from-log", "use-exit-on-panic", "crash-memcheck-enabled",
+               *[option.name for option in OPTIONS if option.flags & DEBUG]], crash.configure)
     on_change(["watchdog-period"], lambda config: server.watchdog.change())
     on_change(["dir"], lambda config: directory(config))
     on_change(["oom-score-adj", "oom-score-adj-values"], lambda config: oom_score(config))
@@ -66,6 +70,7 @@ def bind_hooks(server: Server) -> None:
     on_change(["appendonly"], lambda config: server.aof.switch(config.appendonly))
     on_change(["aof-disable-auto-gc"], lambda config: server.aof.delete_history())
     on_change(["appendfsync"], lambda config: server.aof.set_policy())
+    on_change(["save", "appendonly"], warn_of_snapshots)
     on_change(["hz"], lambda config: None)
 
 

@@ -47,7 +47,8 @@ def install(config: Config) -> None:
 def configure(config: Config) -> None:
     """The options, at the start and after CONFIG SET."""
     crash.configure(crash_log=config.crash_log_enabled, hide=config.hide_user_data_from_log,
-                    exit_status=config.use_exit_on_panic)
+                    exit_status=config.use_exit_on_panic, test_memory=config.crash_memcheck_enabled,
+                    shown_options="\n".join(config.debug_lines()).encode("utf-8", "surrogateescape"))
 
 
 def refresh() -> None:

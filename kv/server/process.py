@@ -3,6 +3,7 @@ system."""
 from __future__ import annotations
 
 import os
+import signal
 import socket
 
 from .log import log
@@ -50,19 +51,40 @@ def remove_pidfile(config: Config) -> None:
             pass
 
 
+def supervisor(config: Config) -> str:
+    """Who sees to this process, as `supervised` says and the environment confirms: systemd, upstart or no. Such a process
+    is not to become a daemon of its own. Upstart is told at once, by stopping until it goes on."""
+    wanted = config.supervised
+    if wanted == "auto":
+        wanted = "upstart" if "UPSTART_JOB" in os.environ else "systemd"
+    if wanted == "systemd" and os.environ.get("NOTIFY_SOCKET"):
+        log("notice", "Supervised by systemd. Please make sure you set appropriate values for TimeoutStartSec and "
+                      "TimeoutStopSec in your service unit.")
+        notify_systemd(b"STATUS=Server is loading...\n")
+        return wanted
+    if wanted == "upstart":
+        if "UPSTART_JOB" in os.environ:
+            log("notice", "supervised by upstart, will stop to signal readiness.")
+            del os.environ["UPSTART_JOB"]
+            os.kill(os.getpid(), signal.SIGSTOP)
+            return wanted
+        log("warning", "upstart supervision requested, but UPSTART_JOB not found!")
+    return "no"
+
+
 def notify_ready(server: Server) -> None:
-    """Tell systemd (supervised systemd or auto) that connections are accepted."""
-    address = os.environ.get("NOTIFY_SOCKET", "")
-    if server.config.supervised not in ("systemd", "auto") or not address:
-        return
-    server.supervised = "systemd"
+    """Tell systemd that connections are accepted."""
+    if server.supervised == "systemd":
+        notify_systemd(b"STATUS=Ready to accept connections\nREADY=1\n")
+
+
+def notify_systemd(message: bytes) -> None:
+    address = os.environ["NOTIFY_SOCKET"]
     if address.startswith("@"):
         address = "\0" + address[1:]
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as notify:
-            notify.sendto(b"STATUS=Ready to accept connections\nREADY=1\n", address)
-        log("notice", "Supervised by systemd. Please make sure you set appropriate values for TimeoutStartSec and "
-                      "TimeoutStopSec in your service unit.")
+            notify.sendto(message, address)
     except OSError as error:
         log("warning", f"systemd supervision error: {error.strerror}")
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .config import Config
 
 # Of Valkey 8.1 and 9.1 and Redis 7.0 to 8.0, without those of modules.
-ELSEWHERE = frozenset("""
+NAMES = """
     acl append asking auth bgrewriteaof bgsave bitcount bitfield bitfield_ro bitop bitpos blmove blmpop blpop brpop
     brpoplpush bzmpop bzpopmax bzpopmin client cluster clusterscan command commandlog config copy dbsize debug decr
     decrby del delifeq discard dump echo eval eval_ro evalsha evalsha_ro exec exists expire expireat expiretime
@@ -33,7 +33,8 @@ ELSEWHERE = frozenset("""
     zdiffstore zincrby zinter zintercard zinterstore zlexcount zmpop zmscore zpopmax zpopmin zrandmember zrange
     zrangebylex zrangebyscore zrangestore zrank zrem zremrangebylex zremrangebyrank zremrangebyscore zrevrange
     zrevrangebylex zrevrangebyscore zrevrank zscan zscore zunion zunionstore
-""".split())
+"""
+ELSEWHERE = frozenset(NAMES.split())
 
 
 def rename(config: Config) -> None:

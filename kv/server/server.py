@@ -37,6 +37,7 @@ from .listeners import BindError, Listeners
 from .log import HIDDEN, LEVELS, log, log_bug
 from .metrics import Metrics
 from .rename import rename
+from .selfcheck import SelfCheck
 from .shutdown import Shutdown
 from .state import ServerState
 from .system import check_at_start
@@ -83,6 +84,7 @@ class Server:
         self.listeners = Listeners(self)
         self.shutdown = Shutdown(self)
         self.watchdog = crash.Watchdog(config)
+        self.self_check = SelfCheck(self.engine, config)
         self.title = ProcessTitle()
         self.state = ServerState(self)
         self.last_save = int(self.started)
@@ -176,6 +178,7 @@ class Server:
         self.children.reap()
         self.aof.cron()
         self.shutdown.cron()
+        self.self_check.cron()
         if self.every_ms(CRASH_REFRESH_MS):
             crash.refresh()
         self.metrics.cron_us += (self.now() - started) * 1e6
@@ -290,7 +293,9 @@ def run(config: Config) -> int:
     enter_directory(config)
     configure_log(config)
     set_bug_log(log_bug)
-    if config.daemonize:
+    supervisor = process.supervisor(config)
+    if config.daemonize and supervisor == "no":
+        log.discard = not config.logfile
         process.daemonize()
     log.pid = os.getpid()
     greet(config)
@@ -298,6 +303,7 @@ def run(config: Config) -> int:
         process.write_pidfile(config)
     crash.install(config)
     server = Server(config)
+    server.supervised = supervisor
     crash.observe(server.engine)
     try:
         start_collation(config)
@@ -337,7 +343,6 @@ def start_collation(config: Config) -> None:
 def configure_log(config: Config) -> None:
     log.path, log.level = config.logfile, LEVELS[config.loglevel]
     log.format, log.timestamps = config.log_format, config.log_timestamp_format
-    log.discard = config.daemonize and not config.logfile
     if config.syslog_enabled:
         log.enable_syslog(config.syslog_ident, config.syslog_facility)
     for level, text in config.notices:

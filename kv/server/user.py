@@ -87,7 +87,7 @@ class DefaultUser:
         import hmac  # with OpenSSL behind it: only a server with a password pays for it
 
         given = sha256(password)
-        return any([hmac.compare_digest(given, known) for known in self.hashes])
+        return any(hmac.compare_digest(given, known) for known in self.hashes)
 
     def line(self) -> str:
         """The user as a line of a configuration that Valkey and Redis read, too."""

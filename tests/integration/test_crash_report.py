@@ -138,6 +138,40 @@ def test_a_fault(serve, tmp_path: Path) -> None:
     assert not (tmp_path / "pid").exists()
 
 
+@unsanitized
+def test_memory_is_tested(serve) -> None:
+    server = serve()
+    server("SET", "k", "v" * 1_000_000)
+    crash(server, "DEBUG", "SEGFAULT")
+    assert server.ends() == -signal.SIGSEGV
+    report = check_report(log_of(server), server.process.pid)
+    tested = report[report.index("------ FAST MEMORY TEST ------"):]
+    announced = re.findall(r"^\*\*\* Preparing to test memory region 0x[0-9a-f]+ \((\d+) bytes\)$", tested, re.M)
+    regions = [int(size) for size in announced]
+    assert sum(regions) > 5_000_000 and f"\n{'.O' * len(regions)}\n" in tested
+    assert "Fast memory test PASSED, however your memory can still be broken." in tested
+    assert tested.count("\n------ ") == 0
+
+
+def test_memory_is_not_tested_where_nobody_wants_it(serve) -> None:
+    server = serve()
+    server("CONFIG", "SET", "crash-memcheck-enabled", "no")
+    crash(server, "DEBUG", "SEGFAULT")
+    assert server.ends() == -signal.SIGSEGV
+    assert "MEMORY TEST" not in check_report(log_of(server), server.process.pid)
+
+
+def test_options_are_shown(serve) -> None:
+    server = serve()
+    server("CONFIG", "SET", "debug-context", "test run 7", "list-compress-depth", "3")
+    crash(server, "DEBUG", "SEGFAULT")
+    assert server.ends() == -signal.SIGSEGV
+    report = check_report(log_of(server), server.process.pid)
+    shown = report[report.index("------ CONFIG DEBUG OUTPUT ------"):].split("\n\n")[0].splitlines()
+    assert {'debug-context "test run 7"', "list-compress-depth 3", "replica-read-only yes"} <= set(shown)
+    assert not [line for line in shown if line.startswith("port ")]
+
+
 def test_words_are_shown_where_they_may_be(serve) -> None:
     server = serve(hide_user_data_from_log="no")
     server("CLIENT", "SETNAME", "somebody")

@@ -5,6 +5,8 @@
     ------ STACK TRACE ------                   of the thread in C, of all threads in Python
     ------ STACK TRACE DONE ------
     ------ CURRENT CLIENT INFO ------           and the words of its command
+    ------ CONFIG DEBUG OUTPUT ------           options that crashes may hang on
+    ------ FAST MEMORY TEST ------
     === KV BUG REPORT END. Make sure to include from START to END. ===
 
 The handler runs on a stack of its own, since the other one may have overflowed, and calls only what is safe in the middle
@@ -25,6 +27,7 @@ from kv._core.base.memory cimport memory_alloc
 from kv._core.base.platform cimport assertion_failed, panic
 from kv._core.base.slice cimport slice_of
 from kv._core.engine.engine cimport Engine
+from kv._core.engine.memtest cimport memtest_report
 from kv._core.engine.rawlog cimport (
     rawlog_address, rawlog_close, rawlog_end, rawlog_fd, rawlog_head, rawlog_is_child, rawlog_line, rawlog_number,
     rawlog_open, rawlog_quoted, rawlog_slice, rawlog_text)
@@ -155,6 +158,9 @@ cdef bint installed = False
 cdef bint enabled = False           # crash-log-enabled
 cdef bint hide_data = True          # hide-user-data-from-log
 cdef bint exit_on_panic = False     # use-exit-on-panic
+cdef bint tests_memory = False      # crash-memcheck-enabled
+cdef bytes options_text = b""       # lines of a configuration that reports show
+cdef const char *options = b""      # the same, for the handler
 cdef char handler_stack[STACK_SIZE]
 cdef char pidfile[PATH_SIZE]        # to be removed, terminated; empty: none
 cdef char version[VERSION_SIZE]
@@ -190,12 +196,15 @@ def install(str server_version not None, bytes pidfile_path not None):
     installed = True
 
 
-def configure(*, bint crash_log, bint hide, bint exit_status):
-    """Whether there are reports, whether they keep users' data to themselves, and whether a panic ends the process with
-    status 1. SIGABRT is caught all the same, for the sake of a panic's text."""
-    global enabled, hide_data, exit_on_panic
+def configure(*, bint crash_log, bint hide, bint exit_status, bint test_memory, bytes shown_options not None):
+    """Whether there are reports, whether they keep users' data to themselves, whether a panic ends the process with
+    status 1, whether memory is tested, and the options that are shown. SIGABRT is caught all the same, for the sake of a
+    panic's text."""
+    global enabled, hide_data, exit_on_panic, tests_memory, options_text, options
     cdef int i
-    enabled, hide_data, exit_on_panic = crash_log, hide, exit_status
+    enabled, hide_data, exit_on_panic, tests_memory = crash_log, hide, exit_status, test_memory
+    options = shown_options
+    options_text = shown_options
     if not installed:
         return
     for i in range(FAULTS):
@@ -265,11 +274,11 @@ cdef void on_fault(int number, siginfo_t *info, void *context) noexcept nogil:
 cdef void report(int number, siginfo_t *info, void *context, const char *told) noexcept nogil:
     """The parts that were not begun yet."""
     global part
-    while part < 5:
+    while part < 7:
         part += 1
         if part == 1:
             what_happened(number, info, context, told)
-        elif part == 5:
+        elif part == 7:
             rawlog_line(END)
         elif not enabled:
             continue
@@ -277,8 +286,14 @@ cdef void report(int number, siginfo_t *info, void *context, const char *told) n
             native_trace(context)
         elif part == 3:
             python_trace()
-        else:
+        elif part == 4:
             command_words()
+        elif part == 5:
+            rawlog_line(b"\n------ CONFIG DEBUG OUTPUT ------")
+            rawlog_slice(slice_of(options, strlen(options)))
+            rawlog_end()
+        elif tests_memory and not rawlog_is_child():
+            memtest_report()
 
 
 cdef const char *told_by_panic(int number, const siginfo_t *info) noexcept nogil:

@@ -610,7 +610,6 @@ cdef class Engine:
             self.runtime.alerts &= ~alert
 
 
-
 cdef Blob *text_blob(str text) except NULL:
     cdef bytes raw = text.encode("utf-8", "surrogateescape")
     return blob_copy(raw, len(raw))

@@ -2,7 +2,7 @@
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memset
 
-from kv._core.base.blob cimport Blob, blob_capacity, blob_copy, blob_free
+from kv._core.base.blob cimport Blob, blob_copy, blob_free
 from kv._core.base.memory cimport memory_purge, memory_resident, memory_slab_bytes, memory_used
 from kv._core.containers.hashtable cimport Bucket, Hashtable, hashtable_overhead, hashtable_rehashing
 from kv._core.engine.engine cimport Engine
@@ -14,12 +14,11 @@ from kv._core.runtime.footprint cimport footprint, footprint_note
 from kv._core.runtime.session cimport session_doom, session_monitor, session_of_id, session_reset
 from kv._core.runtime.state cimport (
     LATENCY_BUCKETS, SESSION_BLOCKED, SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_IMPORT_SOURCE, SESSION_REDIRECT,
-    SESSION_MONITOR, SESSION_MULTI, SESSION_NO_EVICT, SESSION_NO_TOUCH, SESSION_READONLY, SESSION_REPLY_OFF, SESSION_REPLY_SKIP,
-    SESSION_REPLY_SKIP_NEXT, SESSION_SUBSCRIBED, SESSION_UNIX, ALERT_MONITORS, Command, Context, Runtime, Session,
+    SESSION_MONITOR, SESSION_NO_EVICT, SESSION_NO_TOUCH, SESSION_READONLY, SESSION_REPLY_OFF, SESSION_REPLY_SKIP,
+    SESSION_REPLY_SKIP_NEXT, Command, Context, Runtime, Session,
     Statistics)
 
-from kv._core.runtime.pubsub cimport KIND_CHANNEL, KIND_PATTERN, KIND_SHARD, subscription_count, unsubscribe_all
-from kv._core.runtime.transaction cimport Transaction
+from kv._core.runtime.pubsub cimport KIND_CHANNEL, KIND_PATTERN, KIND_SHARD, unsubscribe_all
 
 # -- sessions -----------------------------------------------------------------------------------------------------
 

@@ -44,7 +44,7 @@ def other_program(argv: Sequence[str]) -> list[str] | None:
     if "/" in word or os.path.isfile(word):
         found = is_program(word) and "/" in word
     else:
-        found = any([is_program(os.path.join(folder, word)) for folder in os.get_exec_path()])
+        found = any(is_program(os.path.join(folder, word)) for folder in os.get_exec_path())
     return list(argv[1:]) if found else None
 
 
@@ -60,5 +60,5 @@ def is_program(path: str) -> bool:
         return os.path.isfile(path)     # may be run, not read
     if head.startswith(b"#!"):
         words = os.fsdecode(head[2:].split(b"\n")[0]).split()
-        return not any([os.path.basename(word) in SENTINELS + SERVERS for word in words])
+        return not any(os.path.basename(word) in SENTINELS + SERVERS for word in words)
     return head.startswith(b"\x7fELF")

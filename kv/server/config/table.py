@@ -31,7 +31,17 @@ from .option import (
     Optional,
     String,
 )
-from .special import Addresses, Defragmentation, Directory, Events, OomScores, OutputLimits, Percentiles, ReplicaOf, Save
+from .special import (
+    Addresses,
+    Defragmentation,
+    Directory,
+    Events,
+    OomScores,
+    OutputLimits,
+    Percentiles,
+    ReplicaOf,
+    Save,
+)
 
 KB, MB, GB = 1 << 10, 1 << 20, 1 << 30
 

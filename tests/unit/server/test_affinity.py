@@ -12,7 +12,8 @@ def test_lists(cpulist, processors):
     assert parse(cpulist) == processors
 
 
-@pytest.mark.parametrize("cpulist", ["", "a", "1,", ",1", "3-1", "1-", "-1", "0-3:0", "0-3:", "0-3:x", "3:2", "1 2", "1-2-3", "0x1", "²"])
+@pytest.mark.parametrize("cpulist", ["", "a", "1,", ",1", "3-1", "1-", "-1", "0-3:0", "0-3:", "0-3:x",
+                                     "3:2", "1 2", "1-2-3", "0x1", "²"])
 def test_what_is_no_list(cpulist):
     with pytest.raises(ValueError):
         parse(cpulist)

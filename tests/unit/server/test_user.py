@@ -10,7 +10,10 @@ from kv.server.user import DefaultUser
 HASH = hashlib.sha256(b"secret").hexdigest()
 OTHER = hashlib.sha256(b"other").hexdigest()
 ALL = "~* &* +@all"
-ONE_USER = "There is the default user alone, with all keys, channels and commands (on ~* &* +@all): ACL users are not part of this release"
+ONE_USER = ("There is the default user alone, with all keys, channels and commands (on ~* &* +@all): ACL users are not part of "
+            "this release")
+BAD_HASH = ("Error in user declaration 'default': The password hash must be exactly 64 characters and contain only lowercase "
+            "hexadecimal characters")
 
 
 @pytest.fixture
@@ -43,9 +46,9 @@ def user(tmp_path, monkeypatch):
     (f"user default nopass on {ALL} >secret", [b"secret"], f"on sanitize-payload #{HASH} {ALL}"),
     (f"user default on >secret nopass {ALL}", None, f"on nopass sanitize-payload {ALL}"),
     (f"user default on >secret >other <secret {ALL}", [b"other"], f"on sanitize-payload #{OTHER} {ALL}"),
-    (f"user default on >secret >secret !{OTHER[:0]}{HASH} >other {ALL}", [b"other"], f"on sanitize-payload #{OTHER} {ALL}"),
+    (f"user default on >secret >secret !{HASH} >other {ALL}", [b"other"], f"on sanitize-payload #{OTHER} {ALL}"),
     (f"user default on >old resetpass >secret skip-sanitize-payload {ALL}", [b"secret"], f"on skip-sanitize-payload #{HASH} {ALL}"),
-    (f"user default off -@all resetkeys resetchannels reset on nopass %RW~* &* +@all", None, f"on nopass sanitize-payload {ALL}"),
+    ("user default off -@all resetkeys resetchannels reset on nopass %RW~* &* +@all", None, f"on nopass sanitize-payload {ALL}"),
     # a line of ACLs counts more than requirepass
     (f"requirepass other\nuser default on #{HASH} {ALL}", [b"secret"], f"on sanitize-payload #{HASH} {ALL}"),
     (f"requirepass other\nuser default on nopass {ALL}", None, f"on nopass sanitize-payload {ALL}"),
@@ -71,8 +74,9 @@ def test_an_acl_file_with_a_password(user):
 
 @pytest.mark.parametrize("rules", [
     "", "on", f"on {ALL}", f"off nopass {ALL}", "on nopass", "on nopass ~* &*", "on nopass ~* +@all", "on nopass &* +@all",
-    f"on nopass {ALL} -@dangerous", f"on nopass {ALL} -flushall", "on nopass ~cache:* &* +@all", f"on nopass {ALL} resetchannels",
-    "on nopass ~* resetchannels +@all", f"on nopass {ALL} -@all", "on nopass %R~* &* +@all", f"on nopass {ALL} (~x +get)", f"reset {ALL}",
+    f"on nopass {ALL} -@dangerous", f"on nopass {ALL} -flushall", "on nopass ~cache:* &* +@all", f"reset {ALL}",
+    f"on nopass {ALL} resetchannels", "on nopass ~* resetchannels +@all", f"on nopass {ALL} -@all", "on nopass %R~* &* +@all",
+    f"on nopass {ALL} (~x +get)",
 ])
 def test_rules_that_take_something_away_are_refused(user, rules):
     with pytest.raises(FatalConfigError) as refused:
@@ -90,15 +94,13 @@ def test_another_user_is_refused(user):
 
 
 @pytest.mark.parametrize("text, complaint", [
-    ("user default on #ABC ~* &* +@all", "Error in user declaration 'default': The password hash must be exactly 64 characters and "
-                                         "contain only lowercase hexadecimal characters"),
-    (f"user default on #{HASH.upper()} {ALL}", "Error in user declaration 'default': The password hash must be exactly 64 characters "
-                                               "and contain only lowercase hexadecimal characters"),
+    ("user default on #ABC ~* &* +@all", BAD_HASH),
+    (f"user default on #{HASH.upper()} {ALL}", BAD_HASH),
     (f"user default on nopass nonsense {ALL}", "Error in user declaration 'default': Syntax error"),
-    (f"user default on <secret {ALL}", "Error in user declaration 'default': The password you are trying to remove from the user does "
-                                       "not exist"),
-    (f"user default on nopass {ALL}\nuser default on nopass {ALL}", "Error in user declaration 'default': Duplicate user found. A "
-                                                                   "user can only be defined once in config files"),
+    (f"user default on <secret {ALL}",
+     "Error in user declaration 'default': The password you are trying to remove from the user does not exist"),
+    (f"user default on nopass {ALL}\nuser default on nopass {ALL}",
+     "Error in user declaration 'default': Duplicate user found. A user can only be defined once in config files"),
 ])
 def test_complaints_are_valkeys(user, text, complaint):
     with pytest.raises(FatalConfigError) as refused:
