@@ -10,6 +10,8 @@ import _locale
 import os
 import sys
 
+from kv._core.engine.stopsignals import log_stop_signals
+
 from . import affinity, crash, process
 from .absent import warn_of_snapshots
 from .config import ConfigError
@@ -18,6 +20,7 @@ from .config.table import OPTIONS
 from .listeners import BindError
 from .log import LEVELS, log
 from .title import expand
+from .trouble import troubles
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -164,6 +167,7 @@ def events(server: Server) -> None:
 
 def logging(config: Config) -> None:
     log.level, log.format, log.timestamps = LEVELS[config.loglevel], config.log_format, config.log_timestamp_format
+    log_stop_signals(log.level <= LEVELS["warning"])
 
 
 def directory(config: Config) -> None:
@@ -218,5 +222,5 @@ def listen_again(server: Server, refusal: str) -> None:
     try:
         server.listeners.reopen_tcp()
     except BindError as error:
-        log("warning", str(error))
+        troubles.report_line(str(error))
         raise ConfigError(refusal) from None

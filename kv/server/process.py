@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sys
 
 from .log import log
+from .trouble import troubles
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,6 +16,18 @@ if TYPE_CHECKING:
     from .server import Server
 
 DEFAULT_PIDFILE = "/var/run/kv.pid"
+
+
+def fill_standard_descriptors() -> None:
+    """Whoever closed the standard descriptors before us did not mean that what is opened next, a client or the append-only
+    file, gets the log written into it."""
+    for fd in (0, 1, 2):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)      # takes the lowest number that is free
+            os.set_inheritable(fd, True)
+    sys.stdin, sys.stdout, sys.stderr = sys.stdin or open(0), sys.stdout or open(1, "w"), sys.stderr or open(2, "w")
 
 
 def daemonize() -> None:
@@ -34,21 +48,55 @@ def pidfile_of(config: Config) -> str:
     return os.path.join(config.first_dir, path) if path else ""
 
 
-def write_pidfile(config: Config) -> None:
-    try:
-        with open(pidfile_of(config), "w") as file:
-            file.write(f"{os.getpid()}\n")
-    except OSError as error:
-        log("warning", f"Failed to write PID file: {error.strerror}")
+class PidFile:
+    """The file that tells other programs the number of this process. A file that holds anything else than a number is
+    somebody's, and one that names another process by now is its: neither is touched."""
 
+    MOST_BYTES = 32     # of a file that can be one
 
-def remove_pidfile(config: Config) -> None:
-    if pidfile_of(config):
+    def __init__(self) -> None:
+        self.path = ""      # of the file that is ours, "": there is none
+
+    def write(self, path: str) -> None:
+        """Write it; where that can't be done the server goes on without."""
         try:
-            os.unlink(pidfile_of(config))
-            log("notice", "Removing the pid file.")
-        except OSError:
+            if not self.replaceable(path):
+                log("warning", f"Failed to write PID file: {path} is there and holds something else than a process number")
+                return
+            with open(path, "w") as file:
+                file.write(f"{os.getpid()}\n")
+            self.path = os.path.abspath(path)
+        except OSError as error:
+            troubles.report("Failed to write PID file", error)
+
+    def replaceable(self, path: str) -> bool:
+        """Whether there is nothing at a path, or what another process left there. Raises OSError."""
+        try:
+            if os.stat(path).st_size > self.MOST_BYTES:
+                return False
+            with open(path, "rb") as file:
+                content = file.read().strip()
+        except FileNotFoundError:
+            return True
+        return not content or content.isdigit()
+
+    def remove(self) -> None:
+        path, self.path = self.path, ""
+        if not path:
+            return
+        try:
+            with open(path, "rb") as file:
+                ours = file.read().strip() == b"%d" % os.getpid()
+            if ours:
+                log("notice", "Removing the pid file.")
+                os.unlink(path)
+        except FileNotFoundError:
             pass
+        except OSError as error:
+            troubles.report("Removing the pid file", error)
+
+
+pidfile = PidFile()
 
 
 def supervisor(config: Config) -> str:

@@ -40,9 +40,15 @@ ALLOWING = {
     "sanitize-payload": ("sanitized", True), "skip-sanitize-payload": ("sanitized", False),
 }
 
+NARROWING = "+-~%&("     # other rules that begin so are of users with some commands, keys, channels or selectors
+
 
 class RuleError(ValueError):
     """A rule that no user may have; str() is Valkey's complaint."""
+
+    def __init__(self, complaint: str, rule: str = "") -> None:
+        super().__init__(complaint)
+        self.rule = rule
 
 
 class DefaultUser:
@@ -144,8 +150,10 @@ class DefaultUser:
             elif rule.lower() == "reset":
                 self.nopass, self.hashes = False, []
                 allowed = dict.fromkeys(allowed, False) | {"sanitized": True}
-            elif rule and not self.apply_password(rule):
+            elif rule and rule[0] in NARROWING:
                 raise ValueError(ONE_USER)
+            elif rule and rule.lower() != "clearselectors" and not self.apply_password(rule):
+                raise RuleError("Syntax error", rule)
         self.sanitized = allowed.pop("sanitized")
         if not all(allowed.values()) or not (self.nopass or self.hashes):
             raise ValueError(ONE_USER)
@@ -159,14 +167,15 @@ class DefaultUser:
             return False
         known = sha256(encode(rule[1:])) if rule[0] in "><" else rule[1:]
         if len(known) != HASH_LENGTH or not HEX_DIGITS.issuperset(known):
-            raise RuleError("The password hash must be exactly 64 characters and contain only lowercase hexadecimal characters")
+            raise RuleError("The password hash must be exactly 64 characters and contain only lowercase hexadecimal characters",
+                            rule)
         if rule[0] in ">#":
             self.nopass = False
             self.hashes += [known] if known not in self.hashes else []
         elif known in self.hashes:
             self.hashes.remove(known)
         else:
-            raise RuleError("The password you are trying to remove from the user does not exist")
+            raise RuleError("The password you are trying to remove from the user does not exist", rule)
         return True
 
 

@@ -73,6 +73,21 @@ def raise_in_cron(call):
     call.server.metrics.sample = lambda: {}["missing"]
     return OK
 
+def fail(kind):
+    raise MemoryError if kind == b"memory" else OSError(int(kind), os.strerror(int(kind)))
+
+@subcommand("trouble", 2)
+def trouble(call, where, kind):
+    reading, writing = os.pipe()
+    os.write(writing, b"x")
+    if where == b"here":
+        fail(kind)
+    elif where == b"handler":
+        call.server.watch(reading, lambda: fail(kind), "Handling")
+    else:
+        call.server.children.reap = lambda: fail(kind)
+    return OK
+
 @subcommand("children-crash", 0)
 def children_crash(call):
     from kv.server.aof import rewrite
@@ -108,6 +123,26 @@ def crash(server: Server, *words: str) -> None:
     """Send a command that is not answered."""
     with pytest.raises((ConnectionError, EOFError, OSError)):
         server(*words)
+
+
+@pytest.mark.parametrize("kind, why", [("28", "No space left on device"), ("memory", "Cannot allocate memory")])
+@pytest.mark.parametrize("where, what", [("here", "Running debug"), ("handler", "Handling"), ("cron", "Looking after a child")])
+def test_what_the_system_refuses_is_no_bug(serve, where: str, what: str, kind: str, why: str) -> None:
+    """Wherever it happens: one line, however often, and the server goes on."""
+    server = serve(buggy=True)
+    assert server("DEBUG", "TROUBLE", where, kind) == (f"ERR {why}" if where == "here" else "OK")
+    used = cpu_seconds(server)
+    time.sleep(0.5)
+    assert cpu_seconds(server) - used < 0.3     # it does not try without end
+    assert server("PING") == "PONG" and log_of(server).count(f"{what}: {why}") == 1
+    assert "Traceback" not in log_of(server) and START not in log_of(server)
+    figures = server.info("stats")
+    assert figures["last_system_error"] == f"{what}: {why}" and (int(figures["system_errors"]) > 2) == (where != "here")
+
+
+def cpu_seconds(server: Program) -> float:
+    fields = Path(f"/proc/{server.process.pid}/stat").read_text().rpartition(") ")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def check_report(text: str, pid: int, role: str = "M") -> str:

@@ -31,11 +31,12 @@ from kv._core.engine.memtest cimport memtest_report
 from kv._core.engine.rawlog cimport (
     rawlog_address, rawlog_close, rawlog_end, rawlog_fd, rawlog_head, rawlog_is_child, rawlog_line, rawlog_number,
     rawlog_open, rawlog_quoted, rawlog_slice, rawlog_text)
+from kv._core.engine.sighandler cimport (
+    SA_RESTART, c_exit, c_raise, kv_set_default, kv_set_errno, kv_set_handler, sigaction_t, siginfo_t)
 from kv._core.runtime.state cimport COMMAND_NO_AUTH, Context, Runtime, Session
 
 cdef extern from *:
     """
-    #include <errno.h>
     #include <execinfo.h>
     #include <fcntl.h>
     #include <signal.h>
@@ -43,24 +44,7 @@ cdef extern from *:
     #include <ucontext.h>
     #include <unistd.h>
 
-    typedef void (*kv_signal_handler)(int, siginfo_t *, void *);
     typedef void (*kv_plain_handler)(int);
-
-    static inline void kv_set_handler(int number, kv_signal_handler handler, int flags, struct sigaction *before) {
-        struct sigaction action;
-        sigemptyset(&action.sa_mask);
-        action.sa_flags = SA_SIGINFO | SA_ONSTACK | flags;
-        action.sa_sigaction = handler;
-        sigaction(number, &action, before);
-    }
-
-    static inline void kv_set_default(int number) {
-        struct sigaction action;
-        sigemptyset(&action.sa_mask);
-        action.sa_flags = 0;
-        action.sa_handler = SIG_DFL;
-        sigaction(number, &action, NULL);
-    }
 
     static inline kv_plain_handler kv_handler_of(int number) {
         struct sigaction action;
@@ -79,29 +63,15 @@ cdef extern from *:
     #endif
     }
 
-    static inline void kv_set_errno(int value) { errno = value; }
-
     static inline int kv_take_turn(int *holder, int thread) { return __sync_val_compare_and_swap(holder, 0, thread); }
     """
-    cdef struct sigaction_t "sigaction":
-        pass
-    cdef union sigval:
-        void *sival_ptr
-    ctypedef struct siginfo_t:
-        int si_code
-        int si_pid
-        unsigned int si_uid
-        void *si_addr
-        sigval si_value
     ctypedef struct stack_t:
         void *ss_sp
         int ss_flags
         size_t ss_size
-    ctypedef void (*kv_signal_handler)(int number, siginfo_t *info, void *context) noexcept nogil
     ctypedef void (*kv_plain_handler)(int number) noexcept nogil
     enum:
         SA_NODEFER
-        SA_RESTART
         SI_QUEUE
         SI_USER
         SIGABRT
@@ -113,15 +83,11 @@ cdef extern from *:
         PROT_READ
         MAP_PRIVATE
         MAP_ANONYMOUS
-    void kv_set_handler(int number, kv_signal_handler handler, int flags, sigaction_t *before) noexcept nogil
-    void kv_set_default(int number) noexcept nogil
     kv_plain_handler kv_handler_of(int number) noexcept nogil
     void *kv_interrupted_at(void *context) noexcept nogil
     int kv_take_turn(int *holder, int thread) noexcept nogil        # who had it before, 0: nobody
-    void kv_set_errno(int value) noexcept nogil
     int sigaction(int number, const sigaction_t *action, sigaction_t *before) noexcept nogil
     int sigaltstack(const stack_t *stack, stack_t *before) noexcept nogil
-    int c_raise "raise"(int number) noexcept nogil
     int backtrace(void **frames, int most) noexcept nogil
     void backtrace_symbols_fd(void **frames, int count, int fd) noexcept nogil
     int getpid() noexcept nogil
@@ -132,7 +98,6 @@ cdef extern from *:
     int c_unlink "unlink"(const char *path) noexcept nogil
     int pause() noexcept nogil
     unsigned int c_alarm "alarm"(unsigned int seconds) noexcept nogil
-    void c_exit "_exit"(int status) noexcept nogil
     void *mmap(void *address, size_t length, int protection, int flags, int fd, long offset) noexcept nogil
 
 cdef enum:

@@ -17,6 +17,7 @@ def authenticate(call, user: bytes, password: bytes) -> None:
         session(call.engine, call.session_id).authenticated = True
         return
     note_auth_failure(call.engine)
+    call.server.acl_log.note_failed_login(call, user)
     raise ReplyError(WRONG_PASSWORD)
 
 

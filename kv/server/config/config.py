@@ -209,7 +209,7 @@ class Config:
         for hook in hooks:
             try:
                 hook(self)
-            except ConfigError as error:
+            except (ConfigError, OSError) as error:
                 self.log("warning", f"Failed applying restored failed CONFIG SET command: {error}")
         self.restoring = False
 

@@ -96,6 +96,7 @@ def test_another_user_is_refused(user):
 @pytest.mark.parametrize("text, complaint", [
     ("user default on #ABC ~* &* +@all", BAD_HASH),
     (f"user default on #{HASH.upper()} {ALL}", BAD_HASH),
+    (f"user default on nopass nonsense {ALL}", "Error in user declaration 'default': Syntax error"),
     (f"user default on <secret {ALL}",
      "Error in user declaration 'default': The password you are trying to remove from the user does not exist"),
     (f"user default on nopass {ALL}\nuser default on nopass {ALL}",

@@ -200,6 +200,29 @@ def test_clients_are_served_in_between(setting: Setting, monkeypatch) -> None:
     assert len(setting.served) >= total // 1024 and setting.served[-1] == total
 
 
+def test_slow_commands_are_interrupted_between_any_two(setting: Setting, monkeypatch) -> None:
+    """However short the time: each command runs once, also in a transaction, and what is wrong is found where it is."""
+    monkeypatch.setattr(module, "SLICE_US", 1)
+    whole = commands(*["INCR a"] * 200, "MULTI", *["INCR b"] * 300, "EXEC", *["INCR c"] * 10)
+    setting.file(whole)
+    assert setting.load() == len(whole)
+    assert (setting.get("a"), setting.get("b"), setting.get("c")) == ("200", "300", "10")
+    assert len(setting.served) > 20 and setting.served == sorted(setting.served)
+    for end, text in ((b"!!!\r\n", f"at offset {len(whole)}"), (commands("BLA x"), "unknown command 'BLA'")):
+        setting.engine = setting.loader.engine = Engine(None)
+        setting.manifest = Manifest(STEM)
+        setting.file(whole + end)
+        with pytest.raises(LoadError, match=text):
+            setting.load()
+
+
+def test_a_long_value_is_read_in_parts(setting: Setting, monkeypatch) -> None:
+    monkeypatch.setattr(module, "READ_MOST", 1000)
+    setting.file(request("SET", "long", "x" * 100_000) + commands("SET a 1"))
+    setting.load()
+    assert setting.get("a") == "1" and len(setting.served) > 95
+
+
 def test_loading_can_be_stopped(setting: Setting) -> None:
     def stop() -> None:
         raise LoadStopped
