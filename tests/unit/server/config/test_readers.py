@@ -20,7 +20,7 @@ WAITING = {
     "RDB": """save dbfilename rdbcompression rdbchecksum rdb-version-check stop-writes-on-bgsave-error rdb-save-incremental-fsync
         rdb-del-sync-files sanitize-dump-payload aof-use-rdb-preamble bgsave-cpulist""",
     "scripts": "busy-reply-threshold lua-enable-insecure-api",
-    "ACL": "acllog-max-len acl-pubsub-default",
+    "ACL": "acl-pubsub-default",
     "tracking": "tracking-table-max-keys",
     "replication": """replicaof repl-backlog-size
         primaryuser primaryauth replica-serve-stale-data replica-read-only replica-priority replica-announced
@@ -47,7 +47,8 @@ WAITING = {
 }
 # Of these, whose own feature is not there, other files show what is set, or check it.
 SHOWN_ONLY = {"replicaof": {"source.py"}, "cluster-enabled": {"source.py", "rewrite.py", "title.py"},
-              "repl-backlog-size": {"state.py"}, "tls-port": {"title.py"}}
+              "repl-backlog-size": {"state.py"}, "tls-port": {"title.py"}, "save": {"shutdown.py"},
+              "dbfilename": {"foreign.py"}, "rdbcompression": {"debug.py"}}
 LISTED = {name for names in WAITING.values() for name in names.split()}
 
 
