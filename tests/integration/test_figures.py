@@ -29,7 +29,7 @@ WAITS_FOR = {
         "async_loading", "total_net_repl_input_bytes", "total_net_repl_output_bytes", "instantaneous_input_repl_kbps",
         "instantaneous_output_repl_kbps", "sync_full", "sync_partial_ok", "sync_partial_err", "slave_expires_tracked_keys",
         "unexpected_error_replies", "mem_replication_backlog", "mem_total_replication_buffers", "mem_clients_slaves",
-        "connected_slaves", "replicas_waiting_psync", "master_failover_state", "master_replid2", "master_repl_offset",
+        "connected_slaves", "replicas_waiting_psync", "master_failover_state", "master_replid2",
         "second_repl_offset", "repl_backlog_active", "repl_backlog_size", "repl_backlog_first_byte_offset",
         "repl_backlog_histlen"},
     "RDB": {
