@@ -109,10 +109,8 @@ cdef void session_free(Session *session) noexcept nogil:
     runtime.session_count -= 1
     hashtable_remove(&runtime.sessions_by_id, position_of(runtime, session.id), hash_of(session.id))
     session_end_monitor(session)
-    if session.flags & SESSION_PENDING_INPUT:
-        leave(session.pending_link, session.next_pending, &session.next_pending.pending_link)
-    if session.flags & SESSION_POSTPONED:
-        leave(session.postponed_link, session.next_postponed, &session.next_postponed.postponed_link)
+    leave_pending(session)
+    leave_postponed(session)
     footprint_forget(session)
     transaction_free(session)
     free_blocks(session)
@@ -199,16 +197,25 @@ cdef void session_end_monitor(Session *session) noexcept nogil:
     if not session.flags & SESSION_MONITOR:
         return
     session.flags &= ~<uint64_t> SESSION_MONITOR
-    leave(session.monitor_link, session.next_monitor, &session.next_monitor.monitor_link)
+    session.monitor_link[0] = session.next_monitor
+    if session.next_monitor != NULL:
+        session.next_monitor.monitor_link = session.monitor_link
     if session.runtime.monitors == NULL:
         session.runtime.alerts &= ~<uint32_t> ALERT_MONITORS
 
 
-cdef inline void leave(Session **link, Session *following, Session ***following_link) noexcept nogil:
-    """Take a session out of a list of the runtime: `link` points to it, `following` comes after it."""
-    link[0] = following
-    if following != NULL:
-        following_link[0] = link
+cdef void leave_pending(Session *session) noexcept nogil:
+    if session.flags & SESSION_PENDING_INPUT:
+        session.pending_link[0] = session.next_pending
+        if session.next_pending != NULL:
+            session.next_pending.pending_link = session.pending_link
+
+
+cdef void leave_postponed(Session *session) noexcept nogil:
+    if session.flags & SESSION_POSTPONED:
+        session.postponed_link[0] = session.next_postponed
+        if session.next_postponed != NULL:
+            session.next_postponed.postponed_link = session.postponed_link
 
 
 # -- output that waits --------------------------------------------------------------------------------------------
