@@ -25,6 +25,7 @@ from libc.string cimport memcpy, memset
 
 from kv._core.base.memory cimport memory_alloc, memory_calloc, memory_realloc
 from kv._core.base.slice cimport Slice, slice_is, slice_of
+from kv._core.runtime.keys cimport keys_compile
 from kv._core.runtime.state cimport (
     COMMAND_ADMIN, COMMAND_ALLOW_BUSY, COMMAND_ASKING, COMMAND_BLOCKING, COMMAND_DENYOOM, COMMAND_FAST,
     COMMAND_LOADING, COMMAND_MAY_REPLICATE, COMMAND_MOVABLEKEYS, COMMAND_NO_ASYNC_LOADING, COMMAND_NO_AUTH,
@@ -150,6 +151,7 @@ cdef Command *new_command(object declaration, size_t body, object handler) excep
         command.handler = <void *> handler
     command.arity = declaration.arity
     command.first_key, command.last_key, command.key_step = declaration.key_range
+    command.keys = keys_compile(declaration.name, declaration.key_specs)
     for flag in declaration.flags:
         command.flags |= <uint64_t> FLAGS[flag]
     for category in declaration.categories:
