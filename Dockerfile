@@ -22,13 +22,21 @@ LABEL org.opencontainers.image.vendor="Hanzo AI"
 LABEL org.opencontainers.image.licenses="BSD-3-Clause"
 
 # The user has the numbers of the Valkey image's user, so that its volumes can be taken over as they are.
-# Each kv-program is also found under its valkey- name, for scripts that were written for that image.
+# Each kv-program is also found under its valkey- and its redis- name, for commands and scripts that were written for
+# those images; kv-server is their entry point, too, since it passes over the server's name and runs other programs.
 RUN --mount=type=bind,from=builder,source=/wheels,target=/wheels \
     pip install --no-cache-dir --no-index /wheels/*.whl \
- && for program in /usr/local/bin/kv-*; do ln -s "$program" "/usr/local/bin/valkey-${program##*/kv-}"; done \
+ && for program in /usr/local/bin/kv-*; do \
+        for family in valkey redis; do ln -s "$program" "/usr/local/bin/$family-${program##*/kv-}"; done; \
+    done \
+ && ln -s kv-server /usr/local/bin/docker-entrypoint.sh \
  && groupadd --system --gid 1000 kv \
  && useradd --system --uid 999 --gid kv --home-dir /data --no-create-home --shell /usr/sbin/nologin kv \
  && install -d -o kv -g kv /data
+
+# A container's ports are closed until somebody publishes them, so the images of Valkey and Redis have no protected mode;
+# compose files whose command begins with redis-server or valkey-server count on that. What they state counts more.
+ENV KV_DEFAULT_FLAGS="--protected-mode no"
 
 WORKDIR /data
 USER 999:1000

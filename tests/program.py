@@ -37,13 +37,16 @@ class Program:
     server's; `config` is the text of a configuration file. Without `wait` nobody has seen it serve yet."""
 
     def __init__(self, directory: Path, *options: str, command: Sequence[str] = KV_SERVER, config: str | None = None,
-                 wait: bool = True, file_size_limit: int | None = None) -> None:
+                 wait: bool = True, file_size_limit: int | None = None,
+                 environment: dict[str, str] | None = None, prepare: Callable[[], object] | None = None) -> None:
         self.directory = directory
         self.port = free_port()
         self.options = options
         self.program = command
         self.config = config
         self.file_size_limit = file_size_limit
+        self.environment = environment or {}    # beside this process's own
+        self.prepare = prepare      # runs in the new process, before the program
         self.log = directory / "server.log"
         self.process: subprocess.Popen
         self.start(wait)
@@ -62,8 +65,9 @@ class Program:
     def start(self, wait: bool = True) -> None:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                self.command(), stdout=log, stderr=subprocess.STDOUT, env={**os.environ, "PYTHONPATH": str(ROOT)},
-                preexec_fn=self.limit_files if self.file_size_limit else None)
+                self.command(), stdout=log, stderr=subprocess.STDOUT,
+                env={**os.environ, "PYTHONPATH": str(ROOT), **self.environment},
+                preexec_fn=self.limit_files if self.file_size_limit else self.prepare)
         if wait:
             self.wait_ready()
 

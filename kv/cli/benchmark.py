@@ -21,9 +21,9 @@ from dataclasses import replace
 
 from kv.cli._load import Load
 from kv.cli.benchmark_link import Link, encode, greeting
-from kv.cli.benchmark_options import USAGE, Answer, BadOption, Options, Refusal, parse
+from kv.cli.benchmark_options import USAGE, Answer, BadOption, Options, Refusal, UnknownCommand, parse
 from kv.cli.benchmark_report import CSV_HEADER, Report
-from kv.cli.benchmark_suite import Data, suite
+from kv.cli.benchmark_suite import Data, Test, suite
 
 LIVE_SECONDS = 0.25
 KEEPALIVE_WARNING = (
@@ -53,14 +53,15 @@ class Session:
         return load
 
     def check(self, fine: bool, load: Load) -> None:
-        """End the program where the load has failed."""
+        """End the program where the load has failed. Raises UnknownCommand where the server does not know its command."""
         if fine:
             return
         kind, text = load.failure or ("error", "unknown")
         beginnings = {"connect": f"Could not connect to server at {self.options.address}: ",
                       "write": "Error writing to the server: ", "reply": "Error from server: ",
                       "error": "Error: "}
-        raise Refusal(beginnings[kind] + text)
+        unknown = kind == "reply" and UnknownCommand.is_told_by(text)
+        raise (UnknownCommand if unknown else Refusal)(beginnings[kind] + text)
 
     def benchmark(self, title: str, request: bytes, options: Options | None = None) -> None:
         """Run one and print its result; on Ctrl-C that of the part which was run."""
@@ -100,13 +101,25 @@ class Session:
         while True:
             for test in suite(self.options, data.take(self.options.size)):
                 if self.options.tests is None or self.options.tests & set(test.names.split()):
-                    if test.library is not None:
-                        self.link.ask_or_refuse("FUNCTION", "LOAD", "REPLACE", test.library)
-                    self.benchmark(test.title, test.request)
+                    self.test(test)
             if not self.options.csv:
                 print(flush=True)
             if not self.options.loop:
                 return
+
+
+    def test(self, test: Test) -> None:
+        """Run one. Without -t it is left out where the server does not know its command: older servers, and those that
+        have no functions, are loaded with what they know."""
+        try:
+            if test.library is not None:
+                self.link.ask_or_refuse("FUNCTION", "LOAD", "REPLACE", test.library)
+            self.benchmark(test.title, test.request)
+        except UnknownCommand:
+            if self.options.tests is not None:
+                raise
+            name = "FUNCTION" if test.library is not None else os.fsdecode(test.words[0]).strip().upper()
+            print(f"{test.title}: skipped, the server does not know the command {name}", file=sys.stderr)
 
 
 def drive(load: Load, threads: int, tick: Callable[[Load], None]) -> None:

@@ -10,7 +10,7 @@ import os
 import socket
 from typing import BinaryIO
 
-from kv.cli.benchmark_options import Options, Refusal
+from kv.cli.benchmark_options import Options, Refusal, UnknownCommand
 
 
 def encode(*words: str | bytes) -> bytes:
@@ -49,11 +49,12 @@ class Link:
         return read_reply(self.input)
 
     def ask_or_refuse(self, *words: str) -> object:
-        """The reply; the program ends where that is an error."""
+        """The reply; the program ends where that is an error. Raises UnknownCommand where it is that."""
         try:
             return self.ask(*words)
         except ServerError as error:
-            raise Refusal(f"Node {self.address} replied with error:\n{error}") from None
+            kind = UnknownCommand if UnknownCommand.is_told_by(str(error)) else Refusal
+            raise kind(f"Node {self.address} replied with error:\n{error}") from None
         except OSError:
             raise Refusal(f"ERROR: failed to fetch reply from {self.address}") from None
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
-import kv
+from kv.cli.about import version_line
 
 USAGE = """\
 Usage: kv-benchmark [OPTIONS] [COMMAND ARGS...]
@@ -80,6 +80,14 @@ ERROR_WARNING = "WARNING: -e option has no effect. We now immediately exit on er
 
 class Refusal(Exception):
     """Ends the program with this line on standard error and exit status 1."""
+
+
+class UnknownCommand(Refusal):
+    """The server does not know the command of a benchmark."""
+
+    @staticmethod
+    def is_told_by(reply: str) -> bool:
+        return reply.startswith("ERR unknown command")
 
 
 class Answer(Exception):
@@ -220,7 +228,7 @@ def parse(arguments: Sequence[str]) -> Options:
         elif name in SWITCHES:
             setattr(options, SWITCHES[name], True)
         elif name in ("-v", "--version"):
-            raise Answer(f"kv-benchmark {kv.__version__}\n")
+            raise Answer(version_line("kv-benchmark") + "\n")
         elif name == "--help":
             raise Answer(USAGE)
         elif name == "-e":

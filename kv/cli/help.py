@@ -3,14 +3,14 @@
 import os
 from collections.abc import Sequence
 
-import kv
+from kv.cli.about import version_line
 from kv.cli.docs import Entry, Manual
 from kv.cli.hints import syntax
 from kv.cli.session import Session
 
 BOLD, GREY, YELLOW, PLAIN = "\x1b[1m", "\x1b[90m", "\x1b[33m", "\x1b[0m"
 
-GENERAL = f"""kv-cli {kv.__version__}
+GENERAL = f"""{version_line("kv-cli")}
 To get help about KV commands type:
       "help @<group>" to get a list of commands in <group>
       "help <command>" for help on <command>

@@ -1,6 +1,6 @@
 """--help and --version."""
 
-import kv
+from kv.cli.about import version_line
 
 USAGE = """\
 Usage: kv-cli [OPTIONS] [command [argument ...]]
@@ -102,5 +102,5 @@ def print_usage() -> int:
 
 
 def print_version() -> int:
-    print(f"kv-cli {kv.__version__} (compatible with Valkey {kv.VALKEY_VERSION})")
+    print(version_line("kv-cli"))
     return 0

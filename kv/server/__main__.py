@@ -1,10 +1,15 @@
 """kv-server: reads the configuration, then runs the server until it is told to stop."""
 from __future__ import annotations
 
+import signal
 import sys
 
 
 def main() -> int:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)    # until the server catches it: no traceback of Python's
+    from kv.server.process import fill_standard_descriptors
+
+    fill_standard_descriptors()
     from kv.server.config import Config, FatalConfigError, Request
 
     try:

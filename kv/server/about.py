@@ -1,6 +1,8 @@
 """What kv-server answers to --version, --help and its kin, without a server."""
 from __future__ import annotations
 
+import os
+import signal
 import sys
 
 import kv
@@ -34,27 +36,15 @@ def version_line() -> str:
             f"python={sys.version.split()[0]}")
 
 
-def check_system() -> int:
-    """The system settings that hurt a server: one line each, and the exit status."""
-    status = 0
-    checks = (
-        ("overcommit", "/proc/sys/vm/overcommit_memory", lambda text: text.strip() != "0",
-         "vm.overcommit_memory is 0: a fork may fail when memory is short. Set it to 1."),
-        ("THP", "/sys/kernel/mm/transparent_hugepage/enabled", lambda text: "[always]" not in text,
-         "transparent huge pages are always on: a forked child copies far more. Use madvise."),
-        ("clocksource", "/sys/devices/system/clocksource/clocksource0/current_clocksource",
-         lambda text: text.strip() != "xen", "the clock source is slow."),
-    )
-    for name, path, good, advice in checks:
-        try:
-            with open(path) as file:
-                fine = good(file.read())
-        except OSError:
-            print(f"[{name}]...skipped")
-            continue
-        print(f"[{name}]...{'OK' if fine else 'WARNING: ' + advice}")
-        status |= not fine
-    return status
+def run_program(words: list[str]) -> int:
+    """Become another program; an exit status where that fails."""
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):     # Python ignores them, and a program that it runs would, too
+        signal.signal(number, signal.SIG_DFL)
+    try:
+        os.execvp(words[0], words)
+    except OSError as error:
+        print(f"kv-server: can't run {words[0]}: {error.strerror}", file=sys.stderr)
+        return 126
 
 
 def answer(request: Request) -> int:
@@ -62,7 +52,11 @@ def answer(request: Request) -> int:
     if request.name == "version":
         print(version_line())
         return 0
+    if request.name == "run":
+        return run_program(request.arguments)
     if request.name == "check-system":
+        from .system import check_system
+
         return check_system()
     if request.name == "test-memory":
         print("kv-server: --test-memory is not supported; use memtester")

@@ -10,11 +10,17 @@ import _locale
 import os
 import sys
 
-from . import crash, process
+from kv._core.engine.stopsignals import log_stop_signals
+
+from . import affinity, crash, process
+from .absent import warn_of_snapshots
 from .config import ConfigError
+from .config.option import DEBUG
+from .config.table import OPTIONS
 from .listeners import BindError
 from .log import LEVELS, log
 from .title import expand
+from .trouble import troubles
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,11 +55,12 @@ def bind_hooks(server: Server) -> None:
     on_change(["maxmemory"], lambda config: warn_of_low_maxmemory(server))
     on_change(["maxmemory", "maxmemory-clients"], lambda config: memory_of_clients(server))
     on_change(["min-replicas-to-write", "min-replicas-max-lag"], lambda config: replicas_wanted(server))
-    on_change(["requirepass"], lambda config: password(server))
+    on_change(["requirepass"], lambda config: new_password(server))
     on_change(["client-output-buffer-limit"], lambda config: output_limits(server))
     on_change(["notify-keyspace-events"], lambda config: events(server))
     on_change(["loglevel", "log-format", "log-timestamp-format"], lambda config: logging(config))
-    on_change(["crash-log-enabled", "hide-user-data-from-log", "use-exit-on-panic"], crash.configure)
+    on_change(["crash-log-enabled", "hide-user-data-from-log", "use-exit-on-panic", "crash-memcheck-enabled",
+               *[option.name for option in OPTIONS if option.flags & DEBUG]], crash.configure)
     on_change(["watchdog-period"], lambda config: server.watchdog.change())
     on_change(["dir"], lambda config: directory(config))
     on_change(["oom-score-adj", "oom-score-adj-values"], lambda config: oom_score(config))
@@ -66,6 +73,7 @@ def bind_hooks(server: Server) -> None:
     on_change(["appendonly"], lambda config: server.aof.switch(config.appendonly))
     on_change(["aof-disable-auto-gc"], lambda config: server.aof.delete_history())
     on_change(["appendfsync"], lambda config: server.aof.set_policy())
+    on_change(["save", "appendonly"], warn_of_snapshots)
     on_change(["hz"], lambda config: None)
 
 
@@ -73,6 +81,7 @@ def apply_all(server: Server) -> None:
     """What the configuration says, at the start."""
     for name in CORE_OPTIONS:
         core(server, name)
+    affinity.settle(server.config)
     memory_of_clients(server)
     replicas_wanted(server)
     password(server)
@@ -126,8 +135,17 @@ def title(server: Server) -> None:
         server.title.show(expand(server.config, sys.argv[0]))
 
 
+def new_password(server: Server) -> None:
+    """After CONFIG SET requirepass; where the change is taken back, so is what a line of ACLs had said before it."""
+    if server.config.restoring:
+        server.default_user.undo()
+    else:
+        server.default_user.set_password(server.config.requirepass)
+    password(server)
+
+
 def password(server: Server) -> None:
-    server.engine.configure(requires_password=bool(server.config.requirepass))
+    server.engine.configure(requires_password=not server.default_user.nopass)
 
 
 def output_limits(server: Server) -> None:
@@ -149,6 +167,7 @@ def events(server: Server) -> None:
 
 def logging(config: Config) -> None:
     log.level, log.format, log.timestamps = LEVELS[config.loglevel], config.log_format, config.log_timestamp_format
+    log_stop_signals(log.level <= LEVELS["warning"])
 
 
 def directory(config: Config) -> None:
@@ -203,5 +222,5 @@ def listen_again(server: Server, refusal: str) -> None:
     try:
         server.listeners.reopen_tcp()
     except BindError as error:
-        log("warning", str(error))
+        troubles.report_line(str(error))
         raise ConfigError(refusal) from None

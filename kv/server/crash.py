@@ -17,7 +17,7 @@ from kv._core.engine.crash import observe  # noqa: F401  whose running command r
 from kv._core.engine.rawlog import rawlog_configure, rawlog_refresh
 
 from .log import log, log_bug
-from .process import pidfile_of
+from .process import pidfile
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def install(config: Config) -> None:
         pass  # stderr is closed: reports do without Python's half of the stack trace
     rawlog_configure(log.path.encode("utf-8", "surrogateescape"))
     refresh()
-    crash.install(kv.VALKEY_VERSION, pidfile_of(config).encode("utf-8", "surrogateescape"))
+    crash.install(kv.VALKEY_VERSION, pidfile.path.encode("utf-8", "surrogateescape"))
     configure(config)
     atexit.register(crash.forget_python)
     sys.excepthook = lambda kind, error, stack: log_exception(error)
@@ -47,7 +47,8 @@ def install(config: Config) -> None:
 def configure(config: Config) -> None:
     """The options, at the start and after CONFIG SET."""
     crash.configure(crash_log=config.crash_log_enabled, hide=config.hide_user_data_from_log,
-                    exit_status=config.use_exit_on_panic)
+                    exit_status=config.use_exit_on_panic, test_memory=config.crash_memcheck_enabled,
+                    shown_options="\n".join(config.debug_lines()).encode("utf-8", "surrogateescape"))
 
 
 def refresh() -> None:

@@ -205,6 +205,14 @@ LOADING = ("loading_start_time", "loading_total_bytes", "loading_rdb_used_mem", 
            "loading_loaded_perc", "loading_eta_seconds")
 
 
+class Trouble(Protocol):
+    """What the operating system refused (see trouble.py)."""
+
+    system_errors: int  # since the start
+    last_system_error: str  # its line in the log
+    last_system_error_time: int  # unix time
+
+
 class Stats(Protocol):
     total_connections_received: int
     total_commands_processed: int
@@ -273,6 +281,7 @@ class Stats(Protocol):
     acl_access_denied_cmd: int
     acl_access_denied_key: int
     acl_access_denied_channel: int
+    trouble: Trouble | None  # None until there is any
 
 
 class Transfer(Protocol):
@@ -452,7 +461,11 @@ class Info:
         return lines
 
     def stats(self) -> list[str]:
-        return fields(self.state.stats, attributes(Stats))
+        source = self.state.stats
+        lines = fields(source, [name for name in attributes(Stats) if name != "trouble"])
+        if source.trouble:
+            lines += fields(source.trouble, attributes(Trouble))
+        return lines
 
     def replication(self) -> list[str]:
         source = self.state.replication
@@ -571,6 +584,7 @@ def memory_figures(memory: Memory) -> dict[str, Any]:
         "used_memory_scripts": scripts, "used_memory_scripts_human": human(scripts),
         "maxmemory_human": human(memory.maxmemory),
         "allocator_frag_ratio": 1 + ratio(memory.allocator_frag_bytes, memory.allocator_allocated),
+        "allocator_frag_bytes": memory.allocator_frag_bytes,
         "allocator_rss_ratio": ratio(memory.allocator_resident, memory.allocator_active),
         "allocator_rss_bytes": memory.allocator_resident - memory.allocator_active,
         "rss_overhead_ratio": ratio(rss, memory.allocator_resident),

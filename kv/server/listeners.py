@@ -2,14 +2,20 @@
 
 An address that begins with "-" is optional: a host without IPv6 still starts. Port 0 means no TCP. Binding happens
 before anything else of the start, so that a port in use is one clear line and nothing is touched.
+
+While the server runs it never stays without an address: what CONFIG SET puts in place of the sockets that there are must
+listen first, or, where the old ones are in the way of that, they come back; if even that fails the cron goes on trying. A
+connection that can't be taken (no descriptor is free) waits in the kernel's queue while the listener rests (Server.handle).
 """
 from __future__ import annotations
 
 import errno
 import os
 import socket
+import stat
 
 from .log import log
+from .trouble import reason, troubles
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,8 +53,8 @@ def listen_tcp(addresses: Iterable[str], port: int, backlog: int, mark: int = 0)
                 continue
             for open_socket in found:
                 open_socket.close()
-            reason = error.strerror or str(error)
-            raise BindError(f"Warning: Could not create server TCP listening socket {address}:{port}: bind: {reason}") from None
+            raise BindError(f"Warning: Could not create server TCP listening socket {address}:{port}: bind: "
+                            f"{reason(error)}") from None
     return found
 
 
@@ -70,10 +76,14 @@ def _listen(family: int, host: str, port: int, backlog: int, mark: int) -> socke
 
 
 def listen_unix(path: str, permissions: int, group: str | None, backlog: int) -> socket.socket:
-    """A socket that listens on a path, which is replaced. Raises BindError."""
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
+    """A socket that listens on a path. A socket that is there already is replaced, anything else is in the way. Raises
+    BindError."""
     try:
-        if os.path.exists(path):
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
+    except OSError as error:
+        raise BindError(f"Failed opening Unix socket: socket: {error.strerror}") from None
+    try:
+        if is_socket(path):
             os.unlink(path)
         sock.bind(path)
         if permissions:
@@ -85,8 +95,15 @@ def listen_unix(path: str, permissions: int, group: str | None, backlog: int) ->
         sock.listen(backlog)
     except (OSError, KeyError) as error:
         sock.close()
-        raise BindError(f"Failed opening Unix socket: bind: {getattr(error, 'strerror', None) or error}") from None
+        raise BindError(f"Failed opening Unix socket: bind: {reason(error)}") from None
     return sock
+
+
+def is_socket(path: str) -> bool:
+    try:
+        return stat.S_ISSOCK(os.lstat(path).st_mode)
+    except FileNotFoundError:
+        return False
 
 
 class Listeners:
@@ -96,7 +113,10 @@ class Listeners:
         self.server = server
         self.tcp: list[socket.socket] = []
         self.unix: socket.socket | None = None
+        self.unix_path = ""     # absolute: CONFIG SET dir moves what is relative
         self.unix_inode: tuple[int, int] | None = None
+        self.opened: tuple[object, int] = ((), 0)   # the addresses and the port of those of TCP
+        self.missing = False    # there should be such, and there are none
 
     def open(self) -> None:
         config = self.server.config
@@ -111,8 +131,9 @@ class Listeners:
         if config.unixsocket:
             self.unix = listen_unix(config.unixsocket, config.unixsocketperm, config.unixsocketgroup,
                                     config.tcp_backlog)
-            status = os.stat(config.unixsocket)
-            self.unix_inode = (status.st_dev, status.st_ino)
+            self.unix_path = os.path.abspath(config.unixsocket)
+            self.unix_inode = inode(self.unix_path)
+        self.opened = config.bind, config.port
         if not self.all():
             raise BindError("Configured to not listen anywhere, exiting.")
         self.watch(self.all())
@@ -128,24 +149,47 @@ class Listeners:
                            f"/proc/sys/net/core/somaxconn is set to the lower value of {most}.")
 
     def watch(self, sockets: list[socket.socket]) -> None:
+        """Raises BindError."""
         for sock in sockets:
-            self.server.watch(sock.fileno(), lambda sock=sock: self.accept(sock))
+            try:
+                self.server.watch(sock.fileno(), lambda sock=sock: self.accept(sock), "Accepting client connection: accept")
+            except OSError as error:
+                raise BindError(f"Could not watch a listening socket: {reason(error)}") from None
 
     def all(self) -> list[socket.socket]:
         return self.tcp + ([self.unix] if self.unix else [])
 
     def reopen_tcp(self) -> None:
         """After CONFIG SET of port or bind: the new sockets first, so that a failure leaves the old ones. On the same
-        port the old ones would be in the way of the new."""
+        port the old ones are in the way of the new. Raises BindError."""
         config = self.server.config
-        if self.tcp and self.tcp[0].getsockname()[1] == config.port:
+        if self.opened == (config.bind, config.port) and not self.missing:
+            return      # a change that failed left them alone
+        if self.tcp and self.opened[1] == config.port:
             self.close_tcp()
+        self.missing = bool(config.port) and not self.tcp
         fresh = listen_tcp(config.bind, config.port, config.tcp_backlog, config.socket_mark_id) if config.port else []
         if config.port and config.bind and not fresh:
             raise BindError("Unable to listen on this port")
-        self.close_tcp()
-        self.tcp = fresh
-        self.watch(fresh)
+        before, self.tcp = self.tcp, fresh
+        try:
+            self.watch(fresh)
+        except BindError:
+            self.close_tcp()
+            self.tcp = before
+            raise
+        for sock in before:
+            self.drop(sock)
+        self.opened, self.missing = (config.bind, config.port), False
+
+    def cron(self) -> None:
+        """A change of the addresses failed, and so did putting the old ones back: try again."""
+        if self.missing:
+            try:
+                self.reopen_tcp()
+                log("notice", f"Listening on port {self.server.config.port} again")
+            except BindError as error:
+                troubles.report_line(str(error))
 
     def close_tcp(self) -> None:
         for sock in self.tcp:
@@ -160,28 +204,37 @@ class Listeners:
         self.close_tcp()
         if self.unix is not None:
             self.drop(self.unix)
-            try:
-                status = os.stat(self.server.config.unixsocket)
-                if (status.st_dev, status.st_ino) == self.unix_inode:
-                    log("notice", "Removing the unix socket file.")
-                    os.unlink(self.server.config.unixsocket)
-            except OSError:
-                pass
+            self.remove_unix_file()
         self.unix = None
 
+    def remove_unix_file(self) -> None:
+        """Unless somebody else listens there by now."""
+        path = self.unix_path
+        try:
+            if self.unix_inode is not None and inode(path) == self.unix_inode:
+                log("notice", "Removing the unix socket file.")
+                os.unlink(path)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            troubles.report("Removing the unix socket file", error)
+
     def accept(self, listener: socket.socket) -> None:
-        """Take up to max-new-connections-per-cycle connections."""
+        """Take up to max-new-connections-per-cycle connections. Raises OSError where there is none to be had."""
         for _ in range(self.server.config.max_new_connections_per_cycle):
             try:
                 connection, address = listener.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
+            try:
+                self.admit(connection, address, listener)
             except OSError as error:
-                log("warning", f"Accepting client connection: {error.strerror}")
-                return
-            self.admit(connection, address, listener)
+                troubles.report("Error registering fd event for the new client", error)
+                connection.close()
+                self.server.note_rejected_connection()
 
     def admit(self, connection: socket.socket, address, listener: socket.socket) -> None:
+        """Make a connection a session. Raises OSError."""
         server = self.server
         unix = listener is self.unix
         if server.engine.session_count >= server.config.maxclients:
@@ -193,12 +246,11 @@ class Listeners:
             loopback = True
         else:
             peer, loopback = describe(address)
-            local, _ = describe(connection.getsockname())
-            if server.config.protected_mode and not server.config.requirepass and not loopback:
+            local = own_address(connection)
+            if server.config.protected_mode and server.default_user.nopass and not loopback:
                 self.refuse(connection, PROTECTED_MODE_ERROR)
                 return
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            keep_alive(connection, server.config.tcp_keepalive)
+            set_options(connection, server.config.tcp_keepalive)
         if server.config.loglevel == "debug" or log.level <= 1:
             log("verbose", f"Accepted {peer}")
         server.engine.attach(connection.detach(), peer, local, unix, loopback)
@@ -220,10 +272,33 @@ def describe(address) -> tuple[str, bool]:
     return (f"[{host}]:{port}" if ":" in host else f"{host}:{port}"), loopback
 
 
-def keep_alive(connection: socket.socket, interval: int) -> None:
-    """Probe a silent peer after `interval` seconds, then every third of it, three times."""
-    if interval:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, interval)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, max(1, interval // 3))
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
+def own_address(connection: socket.socket) -> str:
+    """Of this end, as CLIENT LIST prints it."""
+    try:
+        return describe(connection.getsockname())[0]
+    except OSError as error:
+        troubles.report("Asking for the address that a client connected to", error)
+        return "?:0"
+
+
+def inode(path: str) -> tuple[int, int] | None:
+    """What a path leads to, None: nobody can tell."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def set_options(connection: socket.socket, keep_alive: int) -> None:
+    """Send at once, and probe a silent peer after `keep_alive` seconds, then every third of it, three times. A connection
+    without that is better than none."""
+    try:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if keep_alive:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, keep_alive)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, max(1, keep_alive // 3))
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
+    except OSError as error:
+        troubles.report("Setting options of a client's connection", error)

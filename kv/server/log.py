@@ -20,6 +20,7 @@ MARKS = ".-*#"
 NAMES = ("debug", "info", "notice", "warning")
 ROLES = {"X": "sentinel", "C": "RDB/AOF", "S": "replica", "M": "primary"}
 LINE_MAX = 1024
+KEPT_LINES = 100        # that could not be written, in memory
 HIDDEN = "*redacted*"   # stands for what users have sent or chosen, where hide-user-data-from-log is on
 
 
@@ -35,6 +36,8 @@ class Log:
         self.role = "M"  # of this process; a forked child is C
         self.discard = False  # daemonized without a file: nowhere to go
         self.syslog: Any = None  # the module, once enabled
+        self.kept: list[bytes] = []     # lines that could not be written yet
+        self.lost = 0                   # ... and how many more there were than are kept
 
     def __call__(self, level: str, message: str) -> None:
         """Write a line of a level (debug, verbose, notice, warning)."""
@@ -55,19 +58,32 @@ class Log:
             self.syslog.syslog((7, 6, 5, 4)[number], message)
 
     def write(self, line: str) -> None:
+        """Write text as it is. What can't be written (no descriptor is free, no space) is kept, and goes before the next
+        line that can."""
         data = line.encode("utf-8", "surrogateescape")
+        if self.kept:
+            data = b"".join([*self.kept, b"(%d lines are missing here)\n" % self.lost if self.lost else b"", data])
         try:
-            if self.path:
-                fd = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
-                try:
-                    os.write(fd, data)
-                finally:
-                    os.close(fd)
-            elif not self.discard:
-                sys.stdout.flush()
-                os.write(1, data)
+            self.put(data)
         except OSError:
-            pass  # there is nobody left to tell
+            if len(self.kept) < KEPT_LINES:
+                self.kept.append(line.encode("utf-8", "surrogateescape"))
+            else:
+                self.lost += 1
+        else:
+            self.kept, self.lost = [], 0
+
+    def put(self, data: bytes) -> None:
+        if self.path:
+            fd = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            try:
+                os.write(fd, data)
+            finally:
+                os.close(fd)
+        elif not self.discard:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+            os.write(1, data)
 
     def timestamp(self) -> str:
         now = time.time()

@@ -3,9 +3,12 @@ system."""
 from __future__ import annotations
 
 import os
+import signal
 import socket
+import sys
 
 from .log import log
+from .trouble import troubles
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,6 +16,18 @@ if TYPE_CHECKING:
     from .server import Server
 
 DEFAULT_PIDFILE = "/var/run/kv.pid"
+
+
+def fill_standard_descriptors() -> None:
+    """Whoever closed the standard descriptors before us did not mean that what is opened next, a client or the append-only
+    file, gets the log written into it."""
+    for fd in (0, 1, 2):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)      # takes the lowest number that is free
+            os.set_inheritable(fd, True)
+    sys.stdin, sys.stdout, sys.stderr = sys.stdin or open(0), sys.stdout or open(1, "w"), sys.stderr or open(2, "w")
 
 
 def daemonize() -> None:
@@ -28,54 +43,98 @@ def daemonize() -> None:
 
 
 def pidfile_of(config: Config) -> str:
-    return config.pidfile or (DEFAULT_PIDFILE if config.daemonize else "")
+    """Its path, which a later CONFIG SET dir does not move; "" for none."""
+    path = config.pidfile or (DEFAULT_PIDFILE if config.daemonize else "")
+    return os.path.join(config.first_dir, path) if path else ""
 
 
-def write_pidfile(config: Config) -> None:
-    try:
-        with open(pidfile_of(config), "w") as file:
-            file.write(f"{os.getpid()}\n")
-    except OSError as error:
-        log("warning", f"Failed to write PID file: {error.strerror}")
+class PidFile:
+    """The file that tells other programs the number of this process. A file that holds anything else than a number is
+    somebody's, and one that names another process by now is its: neither is touched."""
 
+    MOST_BYTES = 32     # of a file that can be one
 
-def remove_pidfile(config: Config) -> None:
-    if pidfile_of(config):
+    def __init__(self) -> None:
+        self.path = ""      # of the file that is ours, "": there is none
+
+    def write(self, path: str) -> None:
+        """Write it; where that can't be done the server goes on without."""
         try:
-            os.unlink(pidfile_of(config))
-            log("notice", "Removing the pid file.")
-        except OSError:
+            if not self.replaceable(path):
+                log("warning", f"Failed to write PID file: {path} is there and holds something else than a process number")
+                return
+            with open(path, "w") as file:
+                file.write(f"{os.getpid()}\n")
+            self.path = os.path.abspath(path)
+        except OSError as error:
+            troubles.report("Failed to write PID file", error)
+
+    def replaceable(self, path: str) -> bool:
+        """Whether there is nothing at a path, or what another process left there. Raises OSError."""
+        try:
+            if os.stat(path).st_size > self.MOST_BYTES:
+                return False
+            with open(path, "rb") as file:
+                content = file.read().strip()
+        except FileNotFoundError:
+            return True
+        return not content or content.isdigit()
+
+    def remove(self) -> None:
+        path, self.path = self.path, ""
+        if not path:
+            return
+        try:
+            with open(path, "rb") as file:
+                ours = file.read().strip() == b"%d" % os.getpid()
+            if ours:
+                log("notice", "Removing the pid file.")
+                os.unlink(path)
+        except FileNotFoundError:
             pass
+        except OSError as error:
+            troubles.report("Removing the pid file", error)
+
+
+pidfile = PidFile()
+
+
+def supervisor(config: Config) -> str:
+    """Who sees to this process, as `supervised` says and the environment confirms: systemd, upstart or no. Such a process
+    is not to become a daemon of its own. Upstart is told at once, by stopping until it goes on."""
+    wanted = config.supervised
+    if wanted == "auto":
+        wanted = "upstart" if "UPSTART_JOB" in os.environ else "systemd"
+    if wanted == "systemd" and os.environ.get("NOTIFY_SOCKET"):
+        log("notice", "Supervised by systemd. Please make sure you set appropriate values for TimeoutStartSec and "
+                      "TimeoutStopSec in your service unit.")
+        notify_systemd(b"STATUS=Server is loading...\n")
+        return wanted
+    if wanted == "upstart":
+        if "UPSTART_JOB" in os.environ:
+            log("notice", "supervised by upstart, will stop to signal readiness.")
+            del os.environ["UPSTART_JOB"]
+            os.kill(os.getpid(), signal.SIGSTOP)
+            return wanted
+        log("warning", "upstart supervision requested, but UPSTART_JOB not found!")
+    return "no"
 
 
 def notify_ready(server: Server) -> None:
-    """Tell systemd (supervised systemd or auto) that connections are accepted."""
-    address = os.environ.get("NOTIFY_SOCKET", "")
-    if server.config.supervised not in ("systemd", "auto") or not address:
-        return
-    server.supervised = "systemd"
+    """Tell systemd that connections are accepted."""
+    if server.supervised == "systemd":
+        notify_systemd(b"STATUS=Ready to accept connections\nREADY=1\n")
+
+
+def notify_systemd(message: bytes) -> None:
+    address = os.environ["NOTIFY_SOCKET"]
     if address.startswith("@"):
         address = "\0" + address[1:]
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as notify:
-            notify.sendto(b"STATUS=Ready to accept connections\nREADY=1\n", address)
-        log("notice", "Supervised by systemd. Please make sure you set appropriate values for TimeoutStartSec and "
-                      "TimeoutStopSec in your service unit.")
+            notify.sendto(message, address)
     except OSError as error:
         log("warning", f"systemd supervision error: {error.strerror}")
-
-
-def check_environment() -> None:
-    """Warn of what will hurt later."""
-    try:
-        with open("/proc/sys/vm/overcommit_memory") as file:
-            if file.read().strip() == "0":
-                log("warning", "WARNING Memory overcommit must be enabled! Without it, a background save or replication "
-                               "may fail under low memory condition. To fix this issue add 'vm.overcommit_memory = 1' to "
-                               "/etc/sysctl.conf and then reboot or run the command 'sysctl vm.overcommit_memory=1' for "
-                               "this to take effect.")
-    except OSError:
-        pass
 
 
 class OomScore:

@@ -18,7 +18,6 @@ from kv._core.engine.cron import engine_cron
 from kv._core.engine.engine import Engine
 from kv._core.engine.inspect import memory_figures, note_rejected_connection, session
 from kv._core.runtime.call import set_bug_log
-from kv._core.runtime.registry import rename_commands
 
 from . import (
     commands,  # noqa: F401  declares the commands that are written in Python
@@ -26,18 +25,25 @@ from . import (
     process,
 )
 from .absent import refuse_absent, warn_of_absent
+from .acllog import AclLog
 from .aof import AppendOnly, LoadError, LoadStopped
 from .apply import apply_all, bind_hooks, collation
 from .children import Children
 from .commandlog import CommandLog
 from .config import ConfigError
+from .config.source import fatal
 from .latency import LatencyMonitor
 from .listeners import BindError, Listeners
 from .log import HIDDEN, LEVELS, log, log_bug
 from .metrics import Metrics
+from .rename import rename
+from .selfcheck import SelfCheck
 from .shutdown import Shutdown
 from .state import ServerState
+from .system import check_at_start
 from .title import ProcessTitle
+from .trouble import POLLER_LOST, TROUBLE, reason, troubles
+from .user import DefaultUser
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,6 +55,7 @@ if TYPE_CHECKING:
 RUN_ID_BYTES = 20
 SAMPLE_BYTES = 128  # of a faulty request that the log shows
 CRASH_REFRESH_MS = 60_000   # how old what a crash report knows of the time zone may be
+POLLER_PAUSE_S = 0.01       # between two tries to wait for events
 
 
 class StartError(Exception):
@@ -62,14 +69,16 @@ class Server:
         self.config = config
         self.run_id = os.urandom(RUN_ID_BYTES).hex()
         self.started = time.time()
-        self.executable = os.path.abspath(sys.argv[0])
+        self.default_user = DefaultUser(config)
         self.supervised = "no"
-        self.handlers: dict[int, Callable[[], object]] = {}
+        self.handlers: dict[int, tuple[str, Callable[[], object]]] = {}
+        self.resting: set[int] = set()  # descriptors whose handlers failed, until the next cron
         self.engine = Engine(self, databases=config.databases)
         self.engine.on_protocol_error = self.note_protocol_error
         self.engine.on_commandlog = self.note_command
         self.engine.on_closing = self.note_closing
         self.commandlog = CommandLog(config)
+        self.acl_log = AclLog(config)
         self.latency = LatencyMonitor(config)
         self.engine.on_latency = self.latency.note
         self.metrics = Metrics(self.engine)
@@ -78,6 +87,7 @@ class Server:
         self.listeners = Listeners(self)
         self.shutdown = Shutdown(self)
         self.watchdog = crash.Watchdog(config)
+        self.self_check = SelfCheck(self.engine, config)
         self.title = ProcessTitle()
         self.state = ServerState(self)
         self.last_save = int(self.started)
@@ -94,8 +104,9 @@ class Server:
 
     def start(self) -> None:
         """Listen, load the data, accept connections. Raises StartError."""
-        process.check_environment()
-        warn_of_absent(self.config)
+        if not check_at_start(self.config):
+            raise StartError("The kernel is not safe to fork on, exiting.")
+        warn_of_absent(self)
         apply_all(self)
         bind_hooks(self)
         try:
@@ -138,16 +149,45 @@ class Server:
         turns, send = engine.turns, engine.send
         aof = self.aof
         while self.running:
-            for fd in turns(self.wait_ms()):
-                handler = self.handlers.get(fd)
-                if handler is not None:
-                    handler()
+            try:
+                ready = turns(self.wait_ms())
+            except OSError as error:
+                self.poller_failed(error)
+                ready = ()
+            for fd in ready:
+                self.handle(fd)
             if self.now() >= self.next_cron:
                 self.cron()
             if engine.effects_pending:
                 aof.flush()
             send()
         return self.exit_status
+
+    def handle(self, fd: int) -> None:
+        """A descriptor is ready. Where its handler fails it rests until the next cron: it would be ready again at once."""
+        what, handler = self.handlers.get(fd, ("", None))
+        if handler is None:
+            return
+        try:
+            handler()
+        except TROUBLE as error:
+            troubles.report(what, error)
+            if fd in self.handlers:
+                self.engine.poller.unwatch(fd)
+                self.resting.add(fd)
+
+    def end_rests(self) -> None:
+        """Watch again the descriptors whose handlers failed."""
+        for fd in [*self.resting]:
+            self.engine.poller.watch(fd)
+            self.resting.discard(fd)
+
+    def poller_failed(self, error: OSError) -> None:
+        """There are no events to be had just now. Raises the error where there never will be."""
+        if error.errno in POLLER_LOST:
+            raise error
+        troubles.report("Waiting for events", error)
+        time.sleep(POLLER_PAUSE_S)
 
     def now(self) -> float:
         return time.monotonic()
@@ -165,14 +205,31 @@ class Server:
         if self.cron_paused:
             return
         self.cron_runs += 1
-        self.metrics.sample()
-        engine_cron(self.engine, hz)
-        self.children.reap()
-        self.aof.cron()
-        self.shutdown.cron()
+        self.attempt("Watching a descriptor again", self.end_rests)
+        self.attempt("Sampling figures", self.metrics.sample)
+        self.attempt("Expiring and resizing", self.sweep)
+        self.attempt("Looking after a child", self.children.reap)
+        self.attempt("Looking after the append-only file", self.aof.cron)
+        self.attempt("Listening", self.listeners.cron)
+        self.attempt("Shutting down", self.shutdown.cron)
+        self.self_check.cron()
         if self.every_ms(CRASH_REFRESH_MS):
-            crash.refresh()
+            self.attempt("Refreshing what crash reports know", crash.refresh)
         self.metrics.cron_us += (self.now() - started) * 1e6
+
+    def attempt(self, what: str, part: Callable[[], object]) -> None:
+        """Something that comes round again: where the system does not let it be done now, it is done then."""
+        try:
+            part()
+        except TROUBLE as error:
+            troubles.report(what, error)
+
+    def sweep(self) -> None:
+        """The core's share of the cron."""
+        engine_cron(self.engine, self.config.hz)
+        trouble = self.engine.poller.take_error()
+        if trouble:
+            troubles.report("Watching a client for more output, which closes it", OSError(trouble, os.strerror(trouble)))
 
     def every_ms(self, period_ms: int) -> bool:
         """Whether a job that runs each so many ms is due in this run of the cron."""
@@ -180,22 +237,31 @@ class Server:
         return period_ms <= per_run or self.cron_runs % max(1, period_ms // per_run) == 0
 
     def serve_while_loading(self) -> None:
-        """A turn in between while data are read: clients are answered LOADING, INFO and PING."""
-        for fd in self.engine.turn(0):
-            handler = self.handlers.get(fd)
-            if handler is not None:
-                handler()
+        """A turn in between while data are read: clients are answered LOADING, INFO and PING, and whoever wants the server
+        to stop is obeyed."""
+        try:
+            ready = self.engine.turn(0)
+        except OSError as error:
+            self.poller_failed(error)
+            ready = ()
+        for fd in ready:
+            self.handle(fd)
         self.engine.send()
+        if self.resting and self.now() >= self.next_cron:
+            self.next_cron = self.now() + 1 / self.config.hz
+            self.attempt("Watching a descriptor again", self.end_rests)
+        self.shutdown.cron()
 
     # -- descriptors --------------------------------------------------------------------------------------------------
 
-    def watch(self, fd: int, handler: Callable[[], object]) -> None:
-        """Call the handler whenever the descriptor is readable."""
-        self.handlers[fd] = handler
+    def watch(self, fd: int, handler: Callable[[], object], what: str = "Serving a descriptor") -> None:
+        """Call the handler whenever the descriptor is readable; `what` it does, for the log. Raises OSError."""
         self.engine.poller.watch(fd)
+        self.handlers[fd] = what, handler
 
     def unwatch(self, fd: int) -> None:
         self.handlers.pop(fd, None)
+        self.resting.discard(fd)
         self.engine.poller.unwatch(fd)
 
     # -- what parts tell ----------------------------------------------------------------------------------------------
@@ -245,13 +311,16 @@ class Server:
         self.exit_status = status
 
     def restart(self) -> None:
-        """Become a new process of the same command line (DEBUG RESTART)."""
+        """Become a new process of the same command line (DEBUG RESTART). Raises OSError, and goes on then."""
         self.aof.close(force=True)
         self.watchdog.stop()    # its timer would survive, and end the new process
-        self.listeners.close()
-        process.remove_pidfile(self.config)
-        os.closerange(3, 1 << 20)
-        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+        here = os.getcwd()
+        try:
+            os.chdir(self.config.started_in)    # what the command line names may be relative
+            os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])      # which closes all descriptors
+        finally:
+            os.chdir(here)
+            self.watchdog.rewind()
 
     def close(self) -> None:
         self.listeners.close()
@@ -266,12 +335,13 @@ def sample(data: memoryview) -> str:
 
 
 def fail(server: Server, error: BaseException) -> NoReturn:
-    """An exception that nobody caught is a bug: say which, and stop. Nothing is done to the data: what clients were told is with
-    the AOF already, and of what they were not told yet nobody knows whether it is whole."""
+    """An exception that nobody caught, and that is none of the system's errors (see trouble.py), is a bug: say which, and
+    stop. Nothing is done to the data: what clients were told is with the AOF already, and of what they were not told yet
+    nobody knows whether it is whole."""
     try:
         crash.log_exception(error)
         server.close()
-        process.remove_pidfile(server.config)
+        process.pidfile.remove()
     finally:
         os._exit(1)
 
@@ -280,52 +350,61 @@ def run(config: Config) -> int:
     """The whole life of a server; the exit status. Raises FatalConfigError."""
     refuse_absent(config)
     rename(config)
+    enter_directory(config)
     configure_log(config)
-    set_bug_log(log_bug)
-    if config.daemonize:
-        process.daemonize()
+    set_bug_log(log_bug, troubles.report)
+    supervisor = process.supervisor(config)
+    if config.daemonize and supervisor == "no":
+        log.discard = not config.logfile
+        try:
+            process.daemonize()
+        except OSError as error:
+            log("warning", f"Can't daemonize: {reason(error)}")
+            return 1
     log.pid = os.getpid()
     greet(config)
-    try:
-        os.chdir(config.dir)
-    except OSError as error:
-        log("warning", f"Can't chdir to '{config.dir}': {error.strerror}")
-        return 1
     if config.daemonize or config.pidfile:
-        process.write_pidfile(config)
-    crash.install(config)
-    server = Server(config)
-    crash.observe(server.engine)
+        process.pidfile.write(process.pidfile_of(config))
     try:
-        start_collation(config)
-        server.shutdown.catch_signals()
-        server.start()
-        status = server.run()
-    except StartError as error:
-        log("warning", str(error))
-        process.remove_pidfile(config)
+        server = start(config, supervisor)
+    except (StartError, OSError) as error:
+        log("warning", str(error) if isinstance(error, StartError) else f"The server can't start: {reason(error)}")
+        process.pidfile.remove()
         return 1
+    try:
+        status = server.run()
     except BaseException as error:
         fail(server, error)
     server.watchdog.stop()
     server.close()
-    process.remove_pidfile(config)
+    process.pidfile.remove()
     log("warning", "KV is now ready to exit, bye bye...")
     return status
 
 
-def rename(config: Config) -> None:
-    """Apply the rename-command lines, each to what the ones before it left."""
-    renames: dict[str, str] = {}
-    for directive in config.renamed_commands:
-        old, new = directive.arguments[1:3]
-        if old.lower() in renames:
-            raise directive.error("No such command in rename-command")
-        renames[old.lower()] = new
-        try:
-            rename_commands(renames)
-        except ValueError as error:
-            raise directive.error(str(error)) from None
+def enter_directory(config: Config) -> None:
+    """Go to `dir`, before the first line of a log whose path is relative."""
+    try:
+        os.chdir(config.dir)
+    except OSError as error:
+        raise fatal(f"Can't chdir to '{config.dir}': {reason(error)}") from None
+
+
+def start(config: Config, supervisor: str) -> Server:
+    """A server that accepts connections, or that was told to stop while it loaded. Raises StartError, OSError."""
+    crash.install(config)
+    server = Server(config)
+    server.supervised = supervisor
+    try:
+        crash.observe(server.engine)
+        start_collation(config)
+        server.shutdown.catch_signals()
+        server.start()
+    except (StartError, OSError):
+        raise
+    except BaseException as error:
+        fail(server, error)
+    return server
 
 
 def start_collation(config: Config) -> None:
@@ -340,7 +419,6 @@ def start_collation(config: Config) -> None:
 def configure_log(config: Config) -> None:
     log.path, log.level = config.logfile, LEVELS[config.loglevel]
     log.format, log.timestamps = config.log_format, config.log_timestamp_format
-    log.discard = config.daemonize and not config.logfile
     if config.syslog_enabled:
         log.enable_syslog(config.syslog_ident, config.syslog_facility)
     for level, text in config.notices:

@@ -1,15 +1,24 @@
 """Stopping: by signal or by SHUTDOWN, with the data on disk.
 
-SIGTERM and SIGINT only wake the loop, through a pipe; the stop itself happens in the cron that follows. A second
-signal, or SHUTDOWN NOW, stops at once. A stop that would lose data (the last write of the AOF fails) is refused,
-unless it is forced.
+SIGTERM and SIGINT are noted by a compiled handler (kv/_core/engine/stopsignals), which wakes the loop through a pipe; the
+stop itself happens in the cron that follows, so that SHUTDOWN ABORT can come between. A second SIGINT ends the process at
+once. While data are loaded the loader looks here several times a second, and a stop is one without saving: nothing has
+changed that is not on disk.
+
+A stop that would lose data is refused, and the server goes on, unless it is forced: what was acknowledged can't be written
+to the append-only file, a first base is not there yet, or saving was asked for (SHUTDOWN SAVE, `save` in
+shutdown-on-sigterm) and there is no append-only file to save to. Where only save points are set the server says what goes
+with it and stops: whoever stopped it did not ask for more, and its start has warned already.
 """
 from __future__ import annotations
 
 import os
 import signal
 
-from .log import log
+from kv._core.engine.inspect import database_figures
+from kv._core.engine.stopsignals import catch_stop_signals, log_stop_signals, stop_is_over
+
+from .log import LEVELS, log
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,60 +28,74 @@ if TYPE_CHECKING:
 class Shutdown:
     def __init__(self, server: Server) -> None:
         self.server = server
-        self.received: list[int] = []
+        self.received: list[int] = []       # signals that ask for a stop, oldest first
         self.reading, self.writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
 
     def catch_signals(self) -> None:
-        """SIGTERM and SIGINT ask for a stop; SIGHUP and SIGPIPE are ignored; SIGUSR1 too."""
-        signal.set_wakeup_fd(self.writing, warn_on_full_buffer=False)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self.note)
+        """SIGTERM and SIGINT ask for a stop; SIGHUP and SIGPIPE are ignored. SIGCHLD is not, whatever our parent did: a
+        child's status would be gone before it is asked for."""
         for number in (signal.SIGHUP, signal.SIGPIPE):
             signal.signal(number, signal.SIG_IGN)
-        self.server.watch(self.reading, self.drain)
-
-    def note(self, number: int, frame) -> None:
-        name = signal.Signals(number).name
-        if number == signal.SIGINT and self.received:
-            log("warning", "You insist... exiting now.")
-            os._exit(1)
-        self.received.append(number)
-        log("warning", f"Received {name} scheduling shutdown...")
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        self.server.watch(self.reading, self.drain, "Reading which signals came")
+        log_stop_signals(log.level <= LEVELS["warning"])
+        catch_stop_signals(self.server.engine, self.writing)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGINT))
 
     def drain(self) -> None:
+        self.server.next_cron = 0.0
         try:
-            while os.read(self.reading, 4096):
-                pass
+            while numbers := os.read(self.reading, 4096):
+                self.received += numbers
         except BlockingIOError:
             pass
-        self.server.next_cron = 0.0
 
     def by_signal(self, number: int) -> None:
         config = self.server.config
         words = config.shutdown_on_sigint if number == signal.SIGINT else config.shutdown_on_sigterm
         log("notice", "User requested shutdown...")
-        if not self.stop(force="force" in words):
+        if not self.stop(save="save" in words, nosave="nosave" in words, force="force" in words):
             log("warning", f"{signal.Signals(number).name} received but errors trying to shut down the server, check the logs "
                            "for more information")
-            self.received.clear()
+            self.call_off()
 
     def cron(self) -> None:
-        """Do what a signal asked for. It is the cron that does, so that SHUTDOWN ABORT can come between."""
-        if self.received:
+        """Do what a signal asked for."""
+        if self.received and self.server.running:
             self.by_signal(self.received[-1])
+
+    def call_off(self) -> None:
+        self.received.clear()
+        stop_is_over()
 
     def abort(self) -> bool:
         """SHUTDOWN ABORT: forget the signal that the cron has not seen to yet. False where there is none."""
         if not self.received:
             return False
-        self.received.clear()
+        self.call_off()
         log("notice", "Shutdown manually aborted.")
         return True
 
-    def stop(self, force: bool = False) -> bool:
+    def stop(self, save: bool = False, nosave: bool = False, force: bool = False) -> bool:
         """Put everything on disk and end the loop. False where that fails and is not forced."""
         server = self.server
-        if not server.aof.close(force):
+        if not server.engine.loading and not (self.all_is_saved(save, nosave, force) and server.aof.close(force)):
+            log("warning", "Errors trying to shut down the server. Check the logs for more information.")
             return False
         server.stop()
+        return True
+
+    def all_is_saved(self, save: bool, nosave: bool, force: bool) -> bool:
+        """Whether nothing goes with the process that is to be saved. What the append-only file holds is saved."""
+        if self.server.aof.holds_all:
+            return True
+        if save:
+            log("warning", "Error trying to save the DB, " + ("Exit anyway." if force else "can't exit.")
+                + " Snapshots are not part of this release, and there is no append-only file that holds the data: CONFIG SET "
+                  "appendonly yes makes one; SHUTDOWN NOSAVE goes without.")
+            return force
+        keys = sum(keys for keys, _, _ in database_figures(self.server.engine))
+        if self.server.config.save and keys and not nosave:
+            log("warning", f"WARNING Save points are set, but snapshots are not part of this release and appendonly is off: "
+                           f"{keys} keys go with this process.")
         return True

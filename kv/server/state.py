@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import os
 import resource
-import sys
 import time
 from types import SimpleNamespace
 
 from kv._core.engine import inspect
 from kv._core.engine.clientlist import client_peaks
 from kv._core.runtime.latency import calls_of, percentile_us
+
+from .trouble import troubles
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,11 +37,11 @@ class ServerState:
         return SimpleNamespace(
             release_stage="ga", git_sha1="00000000", git_dirty=False, build_id="0", redis_compatible=
             config.extended_redis_compatibility, mode="standalone", os=self.system, arch_bits=ARCH_BITS,
-            monotonic_clock="X86 TSC" if os.uname().machine == "x86_64" else "POSIX clock_gettime",
-            multiplexing_api="epoll", gcc_version=compiler_version(), process_id=os.getpid(),
+            monotonic_clock=inspect.clock_name(server.engine),
+            multiplexing_api="epoll", gcc_version=inspect.compiler_version(), process_id=os.getpid(),
             process_supervised=server.supervised, run_id=server.run_id, tcp_port=config.port,
             server_time_usec=int(now * 1e6), uptime_in_seconds=int(now - server.started), hz=config.hz,
-            clients_hz=config.hz, lru_clock=int(now) & 0xffffff, executable=server.executable,
+            clients_hz=config.hz, lru_clock=int(now) & 0xffffff, executable=config.executable,
             config_file=config.file, io_threads_active=False, availability_zone=config.availability_zone,
             shutdown_in_milliseconds=None, listeners=self.listeners())
 
@@ -75,12 +76,12 @@ class ServerState:
         figures = inspect.memory_figures(server.engine)
         used, resident = figures["used"], figures["resident"]
         overhead = server.startup_memory + figures["tables"] + figures["clients"] + figures["arena"] + figures["effects"]
-        active = max(used, used - figures["slabs"] + figures["slabs"])
         return SimpleNamespace(
             used_memory=used, used_memory_rss=resident, used_memory_peak=figures["peak"],
             used_memory_overhead=min(overhead, used), used_memory_startup=server.startup_memory,
-            allocator_allocated=used, allocator_active=active, allocator_resident=resident, allocator_muzzy=0,
-            allocator_frag_bytes=active - used,
+            allocator_allocated=figures["allocated"], allocator_active=figures["active"],
+            allocator_resident=figures["allocator_resident"], allocator_muzzy=0,
+            allocator_frag_bytes=figures["active"] - figures["allocated"],
             total_system_memory=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), used_memory_vm_eval=0,
             used_memory_scripts_eval=0, number_of_cached_scripts=0, number_of_functions=0, number_of_libraries=0,
             used_memory_vm_functions=0, used_memory_functions=0, maxmemory=server.config.maxmemory,
@@ -96,8 +97,7 @@ class ServerState:
     def persistence(self):
         server = self.server_
         return SimpleNamespace(
-            loading=server.engine.loading, async_loading=False, current_cow_peak=0, current_cow_size=0,
-            current_cow_size_age=0, current_save_keys_processed=0, current_save_keys_total=0,
+            loading=server.engine.loading, async_loading=False, **server.aof.rewriting.progress_figures(),
             rdb_changes_since_last_save=server.engine.dirty, rdb_bgsave_in_progress=False,
             rdb_last_save_time=server.last_save, rdb_last_bgsave_status="ok", rdb_last_bgsave_time_sec=-1,
             rdb_current_bgsave_time_sec=-1, rdb_saves=0, rdb_last_cow_size=0, rdb_last_load_keys_expired=0,
@@ -108,7 +108,6 @@ class ServerState:
         server = self.server_
         figures = inspect.statistics(server.engine)
         metrics = server.metrics
-        over = figures["over_limit_since_us"]
         return SimpleNamespace(
             total_connections_received=figures["connections"], total_commands_processed=figures["commands"],
             instantaneous_ops_per_sec=round(metrics.commands.average), total_net_input_bytes=figures["bytes_in"],
@@ -120,8 +119,8 @@ class ServerState:
             expired_stale_perc=figures["stale_share"] * 100, expired_time_cap_reached_count=figures["expire_cap_reached"],
             expire_cycle_cpu_milliseconds=figures["expire_sweep_us"] // 1000, evicted_keys=figures["evicted"],
             evicted_clients=figures["evicted_clients"], evicted_scripts=0,
-            total_eviction_exceeded_time=figures["eviction_us"] // 1000,
-            current_eviction_exceeded_time=(int(time.monotonic() * 1e6) - over) // 1000 if over else 0,
+            total_eviction_exceeded_time=(figures["over_limit_us"] + figures["over_limit_now_us"]) // 1000,
+            current_eviction_exceeded_time=figures["over_limit_now_us"] // 1000,
             keyspace_hits=figures["hits"], keyspace_misses=figures["misses"], pubsub_channels=figures["channels"],
             pubsub_patterns=figures["patterns"],
             pubsubshard_channels=figures["shard_channels"], latest_fork_usec=server.children.fork_us,
@@ -129,7 +128,8 @@ class ServerState:
             migrate_cached_sockets=0, slave_expires_tracked_keys=0, active_defrag_hits=0, active_defrag_misses=0,
             active_defrag_key_hits=0, active_defrag_key_misses=0, total_active_defrag_time=0,
             current_active_defrag_time=0, tracking_total_keys=0, tracking_total_items=0, tracking_total_prefixes=0,
-            unexpected_error_replies=0, total_error_replies=figures["errors"], dump_payload_sanitizations=0,
+            unexpected_error_replies=server.aof.unexpected_errors, total_error_replies=figures["errors"],
+            dump_payload_sanitizations=0,
             total_reads_processed=figures["reads"], total_writes_processed=figures["writes"],
             io_threaded_reads_processed=0, io_threaded_writes_processed=0, io_threaded_freed_objects=0,
             io_threaded_accept_processed=0, io_threaded_poll_processed=0, io_threaded_total_prefetch_batches=0,
@@ -141,7 +141,8 @@ class ServerState:
             eventloop_duration_cmd_sum=inspect.commands_us(server.engine),
             instantaneous_eventloop_cycles_per_sec=round(metrics.cycles.average),
             instantaneous_eventloop_duration_usec=round(metrics.turn_us.average), acl_access_denied_auth=figures["auth_failures"],
-            acl_access_denied_cmd=figures["acl_denied_cmd"], acl_access_denied_key=0, acl_access_denied_channel=0)
+            acl_access_denied_cmd=figures["acl_denied_cmd"], acl_access_denied_key=0, acl_access_denied_channel=0,
+            trouble=troubles.figures())
 
     @property
     def replication(self):
@@ -149,8 +150,9 @@ class ServerState:
         return SimpleNamespace(
             primary=None, replicas=[], connected_slaves=0, min_slaves_good_slaves=0 if config.min_replicas_to_write and
             config.min_replicas_max_lag else None, replicas_waiting_psync=0, master_failover_state="no-failover",
-            master_replid=self.server_.replication_id, master_replid2="0" * 40, master_repl_offset=0,
-            second_repl_offset=-1, repl_backlog_active=False, repl_backlog_size=config.repl_backlog_size,
+            master_replid=self.server_.replication_id, master_replid2="0" * 40,
+            master_repl_offset=self.server_.engine.position, second_repl_offset=-1,
+            repl_backlog_active=False, repl_backlog_size=config.repl_backlog_size,
             repl_backlog_first_byte_offset=0, repl_backlog_histlen=0)
 
     @property
@@ -193,9 +195,3 @@ class ServerState:
         return SimpleNamespace(
             eventloop_duration_aof_sum=figures["aof_us"], eventloop_duration_cron_sum=int(self.server_.metrics.cron_us),
             eventloop_duration_max=figures["loop_us_most"], eventloop_cmd_per_cycle_max=figures["turn_commands_most"])
-
-
-def compiler_version() -> str:
-    """The compiler that Python itself, and so most likely the core, was built with: "12.2.0"."""
-    found = sys.version.partition("[GCC ")[2]
-    return found.split("]")[0].split()[0] if found else "0.0.0"

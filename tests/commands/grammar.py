@@ -186,6 +186,8 @@ class Grammar:
             return self.key()
         if kind == "pattern":
             return self.pattern()
+        if name == "timeout" and self.name in ("wait", "waitaof"):      # in milliseconds
+            return self.any(1, 2, *self.rarely(-1))
         if name in CHOICES:
             return self.of(CHOICES[name])
         draw = self.words_of().get(name)

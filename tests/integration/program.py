@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,12 @@ class Server(Program):
     """`with Server(folder, appendonly="yes") as server: server("SET", "k", "v")`; options with _ for -."""
 
     def __init__(self, folder: Path, file_size_limit: int | None = None, wait: bool = True,
+                 environment: dict[str, str] | None = None, prepare: Callable[[], object] | None = None,
                  **options: Any) -> None:
         options = {"enable_debug_command": "yes", "appendonly": "yes", **options}
         words = [word for name, value in options.items() for word in ("--" + name.replace("_", "-"), str(value))]
-        super().__init__(folder, *words, wait=False, file_size_limit=file_size_limit)
+        super().__init__(folder, *words, wait=False, file_size_limit=file_size_limit,
+                         environment=environment, prepare=prepare)
         self.connection: Client | None = None
         if wait:
             self.wait_loaded()

@@ -73,6 +73,21 @@ def raise_in_cron(call):
     call.server.metrics.sample = lambda: {}["missing"]
     return OK
 
+def fail(kind):
+    raise MemoryError if kind == b"memory" else OSError(int(kind), os.strerror(int(kind)))
+
+@subcommand("trouble", 2)
+def trouble(call, where, kind):
+    reading, writing = os.pipe()
+    os.write(writing, b"x")
+    if where == b"here":
+        fail(kind)
+    elif where == b"handler":
+        call.server.watch(reading, lambda: fail(kind), "Handling")
+    else:
+        call.server.children.reap = lambda: fail(kind)
+    return OK
+
 @subcommand("children-crash", 0)
 def children_crash(call):
     from kv.server.aof import rewrite
@@ -110,6 +125,26 @@ def crash(server: Server, *words: str) -> None:
         server(*words)
 
 
+@pytest.mark.parametrize("kind, why", [("28", "No space left on device"), ("memory", "Cannot allocate memory")])
+@pytest.mark.parametrize("where, what", [("here", "Running debug"), ("handler", "Handling"), ("cron", "Looking after a child")])
+def test_what_the_system_refuses_is_no_bug(serve, where: str, what: str, kind: str, why: str) -> None:
+    """Wherever it happens: one line, however often, and the server goes on."""
+    server = serve(buggy=True)
+    assert server("DEBUG", "TROUBLE", where, kind) == (f"ERR {why}" if where == "here" else "OK")
+    used = cpu_seconds(server)
+    time.sleep(0.5)
+    assert cpu_seconds(server) - used < 0.3     # it does not try without end
+    assert server("PING") == "PONG" and log_of(server).count(f"{what}: {why}") == 1
+    assert "Traceback" not in log_of(server) and START not in log_of(server)
+    figures = server.info("stats")
+    assert figures["last_system_error"] == f"{what}: {why}" and (int(figures["system_errors"]) > 2) == (where != "here")
+
+
+def cpu_seconds(server: Program) -> float:
+    fields = Path(f"/proc/{server.process.pid}/stat").read_text().rpartition(") ")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def check_report(text: str, pid: int, role: str = "M") -> str:
     """There is one report, and it is whole; its text."""
     assert text.count(START) == text.count(END) == 1, text
@@ -136,6 +171,40 @@ def test_a_fault(serve, tmp_path: Path) -> None:
     assert 'argc: 2\nargv[0]: "DEBUG"\nargv[1]: 8 bytes\n' in report[report.index(CLIENT):]
     assert "name=*redacted*" in report
     assert not (tmp_path / "pid").exists()
+
+
+@unsanitized
+def test_memory_is_tested(serve) -> None:
+    server = serve()
+    server("SET", "k", "v" * 1_000_000)
+    crash(server, "DEBUG", "SEGFAULT")
+    assert server.ends() == -signal.SIGSEGV
+    report = check_report(log_of(server), server.process.pid)
+    tested = report[report.index("------ FAST MEMORY TEST ------"):]
+    announced = re.findall(r"^\*\*\* Preparing to test memory region 0x[0-9a-f]+ \((\d+) bytes\)$", tested, re.M)
+    regions = [int(size) for size in announced]
+    assert sum(regions) > 5_000_000 and f"\n{'.O' * len(regions)}\n" in tested
+    assert "Fast memory test PASSED, however your memory can still be broken." in tested
+    assert tested.count("\n------ ") == 0
+
+
+def test_memory_is_not_tested_where_nobody_wants_it(serve) -> None:
+    server = serve()
+    server("CONFIG", "SET", "crash-memcheck-enabled", "no")
+    crash(server, "DEBUG", "SEGFAULT")
+    assert server.ends() == -signal.SIGSEGV
+    assert "MEMORY TEST" not in check_report(log_of(server), server.process.pid)
+
+
+def test_options_are_shown(serve) -> None:
+    server = serve()
+    server("CONFIG", "SET", "debug-context", "test run 7", "list-compress-depth", "3")
+    crash(server, "DEBUG", "SEGFAULT")
+    assert server.ends() == -signal.SIGSEGV
+    report = check_report(log_of(server), server.process.pid)
+    shown = report[report.index("------ CONFIG DEBUG OUTPUT ------"):].split("\n\n")[0].splitlines()
+    assert {'debug-context "test run 7"', "list-compress-depth 3", "replica-read-only yes"} <= set(shown)
+    assert not [line for line in shown if line.startswith("port ")]
 
 
 def test_words_are_shown_where_they_may_be(serve) -> None:

@@ -3,14 +3,17 @@
 The names, probes, limits and settings are a contract with every service that connects to redis-master; here
 they are spelled out once more, so that a change has to be meant.
 """
+import os
 import re
 import shutil
 import subprocess
 import sys
+import time
 import tomllib
 from pathlib import Path
 
 import pytest
+import redis
 
 yaml = pytest.importorskip("yaml")
 ROOT = Path(__file__).resolve().parents[2]
@@ -140,6 +143,46 @@ def test_image_recipe():
     assert labels["org.opencontainers.image.description"] == '"Hanzo KV - High-performance key-value store"'
     assert labels["org.opencontainers.image.vendor"] == '"Hanzo AI"'
     assert {"kv", "kv-server", "kv-cli"} <= set(PROJECT["scripts"])
+    assert instruction("ENV") == 'KV_DEFAULT_FLAGS="--protected-mode no"'
+
+
+def test_programs_have_the_names_of_other_images(tmp_path):
+    """The lines of the recipe that make them, in a directory instead of the image."""
+    for program in ("kv", "kv-server", "kv-cli", "kv-benchmark"):
+        (tmp_path / program).write_text(f"#!/bin/sh\necho {program} \"$@\"\n")
+        (tmp_path / program).chmod(0o755)
+    steps = [step.strip() for step in instruction("RUN").split(" && ")]
+    links = [step for step in steps if "ln -s" in step]
+    assert len(links) == 2
+    for step in links:
+        subprocess.run(["/bin/sh", "-c", step.replace("/usr/local/bin", str(tmp_path))], check=True)
+    for name, program in (("redis-server", "kv-server"), ("valkey-server", "kv-server"), ("redis-cli", "kv-cli"),
+                          ("valkey-benchmark", "kv-benchmark"), ("docker-entrypoint.sh", "kv-server")):
+        assert subprocess.check_output([tmp_path / name, "x"], text=True) == f"{program} x\n"
+    assert not (tmp_path / "redis-").exists()
+
+
+@pytest.mark.parametrize("words, values", [
+    (["redis-server", "--save", "60", "1", "--loglevel", "warning"], {"protected-mode": "no", "loglevel": "warning"}),
+    (["valkey-server", "--protected-mode", "yes"], {"protected-mode": "yes"}),
+    (["--maxmemory", "1gb"], {"protected-mode": "no", "maxmemory": str(1 << 30)})])
+def test_a_command_made_for_other_images_means_what_it_did_there(tmp_path, words, values):
+    """The entry point with the image's environment, and the words of a compose file instead of CMD."""
+    name, _, value = instruction("ENV").partition("=")
+    socket = tmp_path / "kv.sock"
+    process = subprocess.Popen([sys.executable, "-m", "kv.server", *words, "--port", "0", "--unixsocket", str(socket)],
+                               cwd=tmp_path, stdout=subprocess.DEVNULL,
+                               env={**os.environ, "PYTHONPATH": str(ROOT), name: value.strip('"')})
+    try:
+        client = redis.Redis(unix_socket_path=str(socket))
+        for _ in range(1000):
+            if socket.exists():
+                break
+            time.sleep(0.02)
+        assert client.config_get(*values) == values
+    finally:
+        process.kill()
+        process.wait()
 
 
 @pytest.mark.parametrize("environment, said, status", [

@@ -119,14 +119,15 @@ def test_a_rename_that_makes_no_sense_stops_the_start(tmp_path: Path) -> None:
     ("user alice on >secret ~* +@all", "ACL users are not part of this release"),
     ("loadmodule /lib/x.so a", "Modules are not part of this release"),
     ("tls-port 6380", "TLS is not part of this release"),
-    ("aclfile /etc/users.acl", "ACL files are not part of this release"),
+    ("rdma-port 6380", "No RDMA building support."),
+    ("aclfile /no/users.acl", "Error loading ACLs, opening file '/no/users.acl': No such file or directory"),
 ])
 def test_what_this_release_cannot_shut_or_open_stops_the_start(tmp_path: Path, line: str, complaint: str) -> None:
     path = tmp_path / "kv.conf"
     path.write_text(line)
     done = run(str(path), "--port", str(free_port()), "--dir", str(tmp_path))
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.endswith(f"{complaint}\n") and line.split()[0] in done.stderr
+    assert done.stderr.endswith(f"{complaint}\n") and "*** FATAL CONFIG FILE ERROR" in done.stderr
 
 
 def test_sentinel_mode_stops_the_start(tmp_path: Path) -> None:
@@ -263,17 +264,44 @@ def test_title(start_server) -> None:
         server.client().config_set("proc-title-template", "{no}")
 
 
-def test_supervised_systemd_is_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize("words", [("systemd",), ("auto",), ("systemd", "--daemonize", "yes")])
+def test_supervised_systemd_is_told(tmp_path: Path, words: tuple[str, ...]) -> None:
     path, port = tmp_path / "notify", free_port()
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
         notify.bind(str(path))
         notify.settimeout(20)
-        process = subprocess.Popen([*PYTHON, "--port", str(port), "--supervised", "systemd", "--dir", str(tmp_path), "--save",
-                                    ""], stdout=subprocess.DEVNULL,
+        process = subprocess.Popen([*PYTHON, "--port", str(port), "--dir", str(tmp_path), "--save", "", "--pidfile", "kv.pid",
+                                    "--supervised", *words], stdout=subprocess.DEVNULL,
                                    env={**os.environ, "PYTHONPATH": str(ROOT), "NOTIFY_SOCKET": str(path)})
+        assert notify.recv(1000) == b"STATUS=Server is loading...\n"
         assert b"READY=1" in notify.recv(1000)
+        assert redis.Redis(port=port).info("server")["process_supervised"] == "systemd"
+        assert int((tmp_path / "kv.pid").read_text()) == process.pid      # and no daemon of its own
         process.terminate()
         process.wait(10)
+
+
+def test_supervised_upstart_is_told(tmp_path: Path) -> None:
+    port = free_port()
+    process = subprocess.Popen([*PYTHON, "--port", str(port), "--dir", str(tmp_path), "--save", "", "--supervised", "upstart"],
+                               stdout=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": str(ROOT), "UPSTART_JOB": "kv"})
+    _, status = os.waitpid(process.pid, os.WUNTRACED)
+    assert os.WIFSTOPPED(status) and os.WSTOPSIG(status) == signal.SIGSTOP
+    process.send_signal(signal.SIGCONT)
+    for _ in range(500):
+        with contextlib.suppress(redis.ConnectionError):
+            assert redis.Redis(port=port).info("server")["process_supervised"] == "upstart"
+            break
+        time.sleep(0.02)
+    else:
+        raise AssertionError("the server did not start")
+    process.terminate()
+    process.wait(10)
+
+
+def test_supervised_by_nobody(start_server) -> None:
+    assert "upstart supervision requested, but UPSTART_JOB not found!" in start_server("--supervised", "upstart").text()
+    assert start_server("--supervised", "systemd").client().info("server")["process_supervised"] == "no"
 
 
 def test_the_log_tells_whose_connection_was_closed_and_why(start_server) -> None:

@@ -16,16 +16,24 @@ static inline int64_t kv_clock_us(void) { return kv_clock_read_ns(CLOCK_MONOTONI
 static inline int64_t kv_clock_unix_us(void) { return kv_clock_read_ns(CLOCK_REALTIME) / 1000; }
 
 #if defined(__x86_64__)
+#define KV_CLOCK_NAME "X86 TSC"
 #include <x86intrin.h>
 static inline uint64_t kv_clock_ticks(void) { return __rdtsc(); }
 #elif defined(__aarch64__)
+#define KV_CLOCK_NAME "ARM CNTVCT"
 static inline uint64_t kv_clock_ticks(void) {
     uint64_t ticks;
     __asm__ volatile("mrs %0, cntvct_el0" : "=r"(ticks));
     return ticks;
 }
 #else
+#define KV_CLOCK_NAME "POSIX clock_gettime"
+#define KV_CLOCK_HAS_TICKS 0
 static inline uint64_t kv_clock_ticks(void) { return (uint64_t)kv_clock_read_ns(CLOCK_MONOTONIC); }
+#endif
+
+#ifndef KV_CLOCK_HAS_TICKS
+#define KV_CLOCK_HAS_TICKS 1
 #endif
 
 /* Both clocks at one moment: of several readings the one with the fewest ticks around it, since the process may be

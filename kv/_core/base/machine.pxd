@@ -4,7 +4,7 @@ Only inline C, so a cimport of this file costs no call and needs no module at ru
 through memcpy, which every compiler of today turns into one plain move and which, unlike a cast of
 the pointer, is defined for any address.
 """
-from libc.stdint cimport uint8_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 
 cdef extern from *:
@@ -29,6 +29,15 @@ cdef extern from *:
         return word;
     }
 
+    static inline uint32_t load_u32_le(const void *from) {
+        uint32_t word;
+        memcpy(&word, from, 4);
+    #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+        word = __builtin_bswap32(word);
+    #endif
+        return word;
+    }
+
     static inline uint64_t load_u64_be(const void *from) { return __builtin_bswap64(load_u64_le(from)); }
 
     static inline uint64_t double_to_bits(double value) {
@@ -41,4 +50,5 @@ cdef extern from *:
     int leading_zeros_u64(uint64_t value) noexcept nogil                         # value is not zero
     uint64_t load_u64_le(const void *source) noexcept nogil                      # any address
     uint64_t load_u64_be(const void *source) noexcept nogil
+    uint32_t load_u32_le(const void *source) noexcept nogil
     uint64_t double_to_bits(double value) noexcept nogil

@@ -1,5 +1,10 @@
 """Accounted allocation: every byte of the dataset and of the clients comes from here."""
 
+cdef struct MemoryFigures:      # bytes
+    size_t allocated            # of live blocks, by their classes: memory_used
+    size_t active               # ... with the holes between them: of pages, as far as used, and of glibc's heap
+    size_t resident             # ... with what is kept for reuse, and the system has not got back
+
 cdef void *memory_alloc(size_t size) noexcept nogil
 cdef void *memory_calloc(size_t size) noexcept nogil
 cdef void *memory_realloc(void *block, size_t size) noexcept nogil
@@ -11,6 +16,7 @@ cdef void memory_set_limit(size_t limit) noexcept nogil
 cdef bint memory_would_exceed(size_t more) noexcept nogil
 cdef size_t memory_resident() noexcept nogil
 cdef size_t memory_slab_bytes() noexcept nogil
+cdef MemoryFigures memory_figures() noexcept nogil
 cdef size_t memory_purge() noexcept nogil
 cdef bint memory_purge_slice(size_t most, size_t *returned) noexcept nogil
 cdef void memory_enter_thread() noexcept nogil

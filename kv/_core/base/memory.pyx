@@ -18,7 +18,9 @@ block. (The count may lag behind the list, and a new life of the page may begin 
 ahead.)
 
 `memory_used` counts what was really taken: the size class of a small block, glibc's usable size plus its header
-for a large one. A block whose size is a multiple of 64 is aligned to 64.
+for a large one. memory_figures() sets it beside what the system gave for it: the pages that hold blocks, so far as they were
+carved, with the holes in them; glibc's heap, with the holes that a trim did not give back; what is kept for reuse. A block
+whose size is a multiple of 64 is aligned to 64.
 
 Under AddressSanitizer every block is malloc's own, so that it sees each overrun.
 """
@@ -27,11 +29,11 @@ from libc.stdio cimport snprintf
 from libc.stdlib cimport free
 from libc.string cimport memcpy, memset
 
+from kv._core.base.heap cimport Heap, heap_figures, heap_trim
 from kv._core.base.platform cimport ASAN, likely, panic, unlikely
 
 cdef extern from "<malloc.h>" nogil:
     size_t malloc_usable_size(void *block)
-    int malloc_trim(size_t pad)
     void *aligned_alloc(size_t alignment, size_t size)
     void *c_malloc "malloc"(size_t size)
     void *c_realloc "realloc"(void *block, size_t size)
@@ -93,6 +95,11 @@ cdef enum PageState:
     PAGE_PARTIAL                    # has room, waits in its class's list
     PAGE_FULL                       # in no list
 
+cdef enum PageTouch:
+    PAGE_CLEAN = 0                  # the system has its memory: no byte is resident
+    PAGE_BEGUN                      # resident as far as it was carved
+    PAGE_TOUCHED                    # resident to its end
+
 cdef struct Page:
     void *blocks                    # freed blocks, each pointing at the next
     void *remote                    # blocks freed by other threads, not yet taken over
@@ -105,17 +112,19 @@ cdef struct Page:
     Page *previous
     uint16_t size_class             # index of the class
     uint8_t state                   # a PageState
-    uint8_t dirty                   # touched since the system last had it
+    uint8_t touch                   # a PageTouch
 
 cdef char *region = NULL            # the reserved range
 cdef size_t region_size = 0         # its bytes
 cdef size_t region_committed = 0    # bytes of it that are readable and writable
+cdef size_t system_page = <size_t> sysconf(_SC_PAGESIZE)
 cdef size_t region_taken = 0        # bytes of it that were ever made into pages
 cdef Page *pages = NULL             # one a page of the range
 cdef Page *current[CLASSES]
 cdef Page *partial[CLASSES]
 cdef Page *pool = NULL              # empty pages
 cdef size_t pool_pages = 0
+cdef size_t touched_pool_pages = 0  # of them, those that are resident
 cdef size_t live_pages = 0          # pages that hold blocks
 cdef size_t purge_at = 0            # page that the purge looks at next
 cdef size_t purge_kept = 0          # empty pages that it left for reuse so far
@@ -123,6 +132,8 @@ cdef size_t class_sizes[CLASSES]
 cdef size_t soft_limit = 0           # see memory_set_limit
 cdef size_t used_bytes = 0          # the owner's account
 cdef size_t remote_bytes = 0        # what other threads freed; atomic
+cdef size_t large_bytes = 0         # of used_bytes, what is glibc's
+cdef size_t remote_large_bytes = 0  # of remote_bytes, what was; atomic
 
 
 cdef inline int class_of(size_t size) noexcept nogil:
@@ -188,11 +199,12 @@ cdef inline char *page_start(Page *page) noexcept nogil:
 
 cdef Page *page_new(int size_class) noexcept nogil:
     """An empty page for the class, from the pool or the range; NULL where the range is used up."""
-    global pool, pool_pages, live_pages, region_taken, region_committed
+    global pool, pool_pages, touched_pool_pages, live_pages, region_taken, region_committed
     cdef Page *page = pool
     if page != NULL:
         pool = page.next
         pool_pages -= 1
+        touched_pool_pages -= page.touch != PAGE_CLEAN
     else:
         if region_taken == region_committed:
             if region_committed + COMMIT_BYTES > region_size:
@@ -208,7 +220,7 @@ cdef Page *page_new(int size_class) noexcept nogil:
     page.size_class = <uint16_t> size_class
     page.block_size = <uint32_t> class_sizes[size_class]
     page.capacity = PAGE_BYTES // page.block_size
-    page.dirty = 1
+    page.touch = PAGE_BEGUN if page.touch == PAGE_CLEAN else PAGE_TOUCHED
     page.next = page.previous = NULL
     return page
 
@@ -232,11 +244,14 @@ cdef void partial_remove(Page *page) noexcept nogil:
 
 
 cdef void page_release(Page *page) noexcept nogil:
-    global pool, pool_pages, live_pages
+    """Put an empty page that was carved to its end into the pool."""
+    global pool, pool_pages, touched_pool_pages, live_pages
     page.state = PAGE_EMPTY
+    page.touch = PAGE_TOUCHED
     page.next = pool
     pool = page
     pool_pages += 1
+    touched_pool_pages += 1
     live_pages -= 1
 
 
@@ -249,6 +264,8 @@ cdef bint take_remote(Page *page) noexcept nogil:
         kv_remote_take(&page.remote)
         kv_remote_count(&page.remote_count, 0 - page.used)
         page.blocks = NULL
+        if page.carved == page.capacity:
+            page.touch = PAGE_TOUCHED
         page.used = page.carved = 0
         return True
     block = kv_remote_take(&page.remote)
@@ -305,8 +322,14 @@ cdef void out_of_memory(size_t size) noexcept nogil:
     panic(text)
 
 
+cdef inline void count_large(size_t taken, size_t given) noexcept nogil:
+    """The owner's thread took, and gave back, so many bytes of glibc's."""
+    global used_bytes, large_bytes
+    used_bytes += taken - given
+    large_bytes += taken - given
+
+
 cdef void *large_alloc(size_t size) noexcept nogil:
-    global used_bytes
     cdef void *block
     if ASAN and size == 0:
         size = 1
@@ -316,7 +339,7 @@ cdef void *large_alloc(size_t size) noexcept nogil:
         block = c_malloc(size)
     if block == NULL:
         out_of_memory(size)
-    used_bytes += malloc_usable_size(block) + MALLOC_HEADER
+    count_large(malloc_usable_size(block) + MALLOC_HEADER, 0)
     return block
 
 
@@ -356,7 +379,7 @@ cdef void memory_free(void *block) noexcept nogil:
         free_from_guest(block)
         return
     if unlikely(not in_region(block)):
-        used_bytes -= malloc_usable_size(block) + MALLOC_HEADER
+        count_large(0, malloc_usable_size(block) + MALLOC_HEADER)
         free(block)
         return
     page = page_of(block)
@@ -375,6 +398,7 @@ cdef void free_from_guest(void *block) noexcept nogil:
     cdef Page *page
     if not in_region(block):
         kv_atomic_add(&remote_bytes, malloc_usable_size(block) + MALLOC_HEADER)
+        kv_atomic_add(&remote_large_bytes, malloc_usable_size(block) + MALLOC_HEADER)
         free(block)
         return
     page = page_of(block)
@@ -399,7 +423,6 @@ cdef size_t memory_class_size(size_t size) noexcept nogil:
 
 cdef void *memory_realloc(void *block, size_t size) noexcept nogil:
     """As C's realloc; the alignment is that of memory_alloc(size)."""
-    global used_bytes
     cdef size_t held
     cdef void *moved
     if block == NULL:
@@ -414,7 +437,7 @@ cdef void *memory_realloc(void *block, size_t size) noexcept nogil:
             moved = c_realloc(block, size if size else 1)
             if moved == NULL:
                 out_of_memory(size)
-            used_bytes += malloc_usable_size(moved) - held
+            count_large(malloc_usable_size(moved), held)
             return moved
     moved = memory_alloc(size)
     memcpy(moved, block, held if held < size else size)
@@ -442,6 +465,37 @@ cdef bint memory_would_exceed(size_t more) noexcept nogil:
 cdef size_t memory_slab_bytes() noexcept nogil:
     """Bytes of the pages that hold small blocks, free blocks in them included."""
     return live_pages << PAGE_SHIFT
+
+
+cdef void current_pages(size_t *unused, size_t *untouched) noexcept nogil:
+    """Bytes at the ends of the pages that classes allocate from: never carved, and of these not resident either. All
+    other pages were carved to their ends."""
+    cdef Page *page
+    cdef size_t bytes
+    cdef int i
+    unused[0] = untouched[0] = 0
+    for i in range(CLASSES):
+        page = current[i]
+        if page == NULL:
+            continue
+        bytes = <size_t> (page.capacity - page.carved) * page.block_size & ~(system_page - 1)
+        unused[0] += bytes
+        if page.touch == PAGE_BEGUN:
+            untouched[0] += bytes
+
+
+cdef MemoryFigures memory_figures() noexcept nogil:
+    """The owner's thread asks. Of glibc's heap the holes are counted that no trim gave back to the system, as they were when
+    it was last looked at (base/heap)."""
+    cdef MemoryFigures figures
+    cdef Heap heap = heap_figures()
+    cdef size_t unused, untouched
+    current_pages(&unused, &untouched)
+    figures.allocated = memory_used()
+    figures.active = ((live_pages << PAGE_SHIFT) - unused + large_bytes - kv_atomic_load(&remote_large_bytes)
+                      + heap.holes - heap.trimmed)
+    figures.resident = figures.active + unused - untouched + (touched_pool_pages << PAGE_SHIFT) + heap.top
+    return figures
 
 
 cdef size_t memory_resident() noexcept nogil:
@@ -487,26 +541,27 @@ cdef bint memory_purge_slice(size_t most, size_t *returned) noexcept nogil:
     if purge_at < count:
         return True
     purge_at = purge_kept = 0
-    malloc_trim(0)
+    heap_trim(memory_resident)
     return False
 
 
 cdef size_t purge_page(Page *page) noexcept nogil:
     """Take over what other threads freed; the bytes of the page if it was given back."""
-    global purge_kept
+    global purge_kept, touched_pool_pages
     if page.state != PAGE_EMPTY and page.remote != NULL and take_remote(page):
         if page.state == PAGE_FULL:
             partial_push(page)
         if page.used == 0 and page.state == PAGE_PARTIAL:
             partial_remove(page)
             page_release(page)
-    if page.state != PAGE_EMPTY or not page.dirty:
+    if page.state != PAGE_EMPTY or page.touch == PAGE_CLEAN:
         return 0
     purge_kept += 1
     if purge_kept <= POOLED_PAGES:
         return 0
     madvise(page_start(page), PAGE_BYTES, MADV_DONTNEED)
-    page.dirty = 0
+    page.touch = PAGE_CLEAN
+    touched_pool_pages -= 1
     return PAGE_BYTES
 
 

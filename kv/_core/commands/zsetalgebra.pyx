@@ -12,7 +12,7 @@ from kv._core.base.hashing cimport hash_bytes
 from kv._core.base.memory cimport memory_alloc, memory_free
 from kv._core.base.numbers cimport parse_double
 from kv._core.base.slice cimport Slice
-from kv._core.commands.zsets cimport arg_least_or_reply, reply_pair, reply_pairs_header, store_or_delete
+from kv._core.commands.zsets cimport reply_pair, reply_pairs_header, store_or_delete
 from kv._core.containers.skiplist cimport (
     Skiplist, SkiplistNode, skiplist_count, skiplist_delete, skiplist_find, skiplist_first, skiplist_free,
     skiplist_insert, skiplist_member, skiplist_new, skiplist_update)
@@ -21,7 +21,8 @@ from kv._core.objects.entry cimport (
     item_visitor, type_operations)
 from kv._core.objects.zset cimport zset_of_skiplist
 from kv._core.resp.reply cimport reply_i64
-from kv._core.runtime.context cimport arg_i64_or_reply, arg_is, check_type, error, error_about, read_key, syntax_error
+from kv._core.runtime.context cimport (
+    arg_i64_or_reply, arg_is, arg_least_or_reply, check_type, error, error_about, read_key, syntax_error)
 from kv._core.runtime.registry cimport native
 from kv._core.runtime.registry import declare
 from kv._core.runtime.state cimport Context

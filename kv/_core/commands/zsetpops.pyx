@@ -7,13 +7,12 @@ propagated as its kin that does not wait.
 from libc.stdint cimport int64_t, uint64_t
 
 from kv._core.commands.multipop cimport MultiPop, first_of_type, multi_pop_or_reply, wait_or_null
-from kv._core.commands.zsets cimport arg_least_or_reply
 from kv._core.keyspace.keyspace cimport EVENT_ZSET
 from kv._core.objects.entry cimport TYPE_ZSET, Entry
 from kv._core.objects.zset cimport ZsetCursor, ZsetRanks, zset_length, zset_next, zset_previous, zset_remove_ranks, zset_seek
 from kv._core.resp.reply cimport reply_array, reply_bulk, reply_double, reply_null_array
 from kv._core.runtime.blocking cimport arg_timeout_or_reply
-from kv._core.runtime.context cimport check_type, removed, syntax_error, write_key
+from kv._core.runtime.context cimport arg_least_or_reply, check_type, removed, syntax_error, write_key
 from kv._core.runtime.effects cimport effects_begin, effects_number, effects_slice, effects_wanted, effects_word
 from kv._core.runtime.registry cimport native
 from kv._core.runtime.registry import declare

@@ -28,7 +28,6 @@ cdef void scores_take(Addition *addition) noexcept nogil
 cdef void scores_free(Addition *addition) noexcept nogil
 cdef Entry *entry_to_add_to(Context *c, const Addition *addition) noexcept nogil
 cdef void add_scored(Context *c, Entry *entry, const Addition *addition) noexcept nogil
-cdef bint arg_least_or_reply(Context *c, int index, int64_t least, int64_t *value, const char *error) noexcept nogil
 cdef void reply_pairs_header(Reply *reply, uint64_t count, bint with_scores) noexcept nogil
 cdef void reply_pair(Reply *reply, Slice member, double score, bint with_score) noexcept nogil
 cdef void reply_ranks(Reply *reply, const Entry *entry, ZsetRanks ranks, bint reverse, bint with_scores) noexcept nogil

@@ -7,7 +7,7 @@ pairs to RESP3 clients.
 from libc.stdint cimport INT64_MAX, int64_t, uint64_t
 
 from kv._core.base.memory cimport memory_alloc, memory_calloc, memory_free
-from kv._core.base.numbers cimport parse_double, parse_i64
+from kv._core.base.numbers cimport parse_double
 from kv._core.base.platform cimport likely, unlikely
 from kv._core.base.random cimport random_below
 from kv._core.base.slice cimport Slice
@@ -27,15 +27,6 @@ from kv._core.runtime.state cimport Context
 
 
 # -- shared -----------------------------------------------------------------------------------------------------------
-
-cdef bint arg_least_or_reply(Context *c, int index, int64_t least, int64_t *value,
-                             const char *error_text) noexcept nogil:
-    """An integer of at least so much; one error for whatever is none."""
-    if parse_i64(c.argv[index].data, c.argv[index].length, value) and value[0] >= least:
-        return True
-    error(c, error_text)
-    return False
-
 
 cdef bint arg_double_or_reply(Context *c, int index, double *value) noexcept nogil:
     if likely(parse_double(c.argv[index].data, c.argv[index].length, value)):

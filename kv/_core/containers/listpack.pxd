@@ -57,7 +57,9 @@ cdef Listpack *listpack_merge(Listpack *first, Listpack *second) noexcept nogil 
 
 # For an owner who keeps room at both ends of a pack and looks after it himself: nothing is allocated, and a pack that
 # does not stand at its block's start must not be given to the functions above.
+cdef void listpack_init(Listpack *pack) noexcept nogil      # an empty one, in LISTPACK_EMPTY bytes of the owner's
 cdef ListpackElement listpack_encode(Slice value) noexcept nogil
+cdef ListpackElement listpack_encode_number(int64_t number) noexcept nogil
 cdef void listpack_append_within(Listpack *pack, const ListpackElement *element) noexcept nogil
 # size bytes before
 cdef Listpack *listpack_prepend_within(Listpack *pack, const ListpackElement *element) noexcept nogil

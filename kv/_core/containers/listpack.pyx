@@ -176,7 +176,7 @@ cdef int64_t number_at(const uint8_t *at) noexcept nogil:
     return <int64_t> (number << (64 - 8 * length)) >> (64 - 8 * length)
 
 
-cdef ListpackElement encode_number(int64_t number) noexcept nogil:
+cdef ListpackElement listpack_encode_number(int64_t number) noexcept nogil:
     cdef ListpackElement element
     cdef int length, i
     element.text.data, element.text.length = NULL, 0
@@ -210,7 +210,7 @@ cdef ListpackElement listpack_encode(Slice value) noexcept nogil:
     cdef int64_t number
     cdef size_t length = value.length
     if length <= LONGEST_NUMBER and parse_i64(value.data, length, &number):
-        return encode_number(number)
+        return listpack_encode_number(number)
     element.text = value
     if length < 64:
         element.head[0] = TEXT_6 | <uint8_t> length
@@ -244,11 +244,15 @@ cdef size_t listpack_element_size(Slice value) noexcept nogil:
 
 # -- the block --------------------------------------------------------------------------------------------------------
 
-cdef Listpack *listpack_new(size_t capacity) noexcept nogil:
-    cdef Listpack *pack = <Listpack *> memory_alloc(capacity if capacity > LISTPACK_EMPTY else LISTPACK_EMPTY)
+cdef void listpack_init(Listpack *pack) noexcept nogil:
     set_bytes(pack, LISTPACK_EMPTY)
     pack.raw[4] = pack.raw[5] = 0
     pack.raw[6] = END
+
+
+cdef Listpack *listpack_new(size_t capacity) noexcept nogil:
+    cdef Listpack *pack = <Listpack *> memory_alloc(capacity if capacity > LISTPACK_EMPTY else LISTPACK_EMPTY)
+    listpack_init(pack)
     return pack
 
 
@@ -322,7 +326,7 @@ cdef Listpack *listpack_append(Listpack *pack, Slice value) noexcept nogil:
 
 
 cdef Listpack *listpack_append_number(Listpack *pack, int64_t number) noexcept nogil:
-    cdef ListpackElement element = encode_number(number)
+    cdef ListpackElement element = listpack_encode_number(number)
     return insert_at(pack, listpack_bytes(pack) - 1, &element)
 
 
@@ -345,7 +349,7 @@ cdef Listpack *listpack_insert(Listpack *pack, uint8_t **at, Slice value) noexce
 
 
 cdef Listpack *listpack_insert_number(Listpack *pack, uint8_t **at, int64_t number) noexcept nogil:
-    cdef ListpackElement element = encode_number(number)
+    cdef ListpackElement element = listpack_encode_number(number)
     return insert_before(pack, at, &element)
 
 
@@ -368,7 +372,7 @@ cdef Listpack *listpack_replace(Listpack *pack, uint8_t **at, Slice value) noexc
 
 
 cdef Listpack *listpack_replace_number(Listpack *pack, uint8_t **at, int64_t number) noexcept nogil:
-    cdef ListpackElement element = encode_number(number)
+    cdef ListpackElement element = listpack_encode_number(number)
     return replace(pack, at, &element)
 
 

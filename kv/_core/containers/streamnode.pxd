@@ -56,4 +56,6 @@ cdef bint streamnode_previous(StreamEntry *entry) noexcept nogil
 
 cdef void stream_fields(const StreamEntry *entry, StreamFields *fields) noexcept nogil     # before the first
 cdef bint stream_fields_next(StreamFields *fields) noexcept nogil
+cdef void stream_names(StreamNode *node, StreamFields *fields) noexcept nogil              # those that the node keeps
+cdef bint stream_names_next(StreamFields *fields) noexcept nogil                           # sets the name alone
 cdef const char *streamnode_check(StreamNode *node) noexcept nogil

@@ -442,6 +442,19 @@ cdef bint stream_fields_next(StreamFields *fields) noexcept nogil:
     return True
 
 
+cdef void stream_names(StreamNode *node, StreamFields *fields) noexcept nogil:
+    fields.names = node.data
+    fields.left = node.names
+
+
+cdef bint stream_names_next(StreamFields *fields) noexcept nogil:
+    if fields.left == 0:
+        return False
+    fields.names = get_item(fields.names, fields.name_number, &fields.name)
+    fields.left -= 1
+    return True
+
+
 # -- delete -----------------------------------------------------------------------------------------------------------
 
 cdef void streamnode_delete(StreamEntry *entry) noexcept nogil:

@@ -10,11 +10,15 @@ for then.
 
 As with sockets, a window of commands is parsed before the first one runs, and their buckets and entries are fetched
 meanwhile.
+
+Whoever feeds wants to look at clients and signals now and then, however slow commands are and however long a
+transaction is. So feed() ends after a given time, wherever it is in a window, and the next one goes on there.
 """
 from cpython.bytes cimport PyBytes_FromStringAndSize
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport UINT64_MAX, int64_t, uint64_t
 from libc.string cimport memchr, memset
 
+from kv._core.base.clock cimport clock_ticks
 from kv._core.base.hashing cimport hash_bytes
 from kv._core.base.memory cimport memory_free, memory_realloc
 from kv._core.base.platform cimport likely, unlikely
@@ -57,6 +61,10 @@ cdef class AofReplay:
     cdef Request *requests              # the window, longer where a transaction is
     cdef int capacity                   # requests that fit
     cdef int count                      # requests in the window
+    cdef int next                       # ... of which the first that did not run yet
+    cdef int fetched                    # ... and the first whose bucket was not fetched yet
+    cdef uint64_t deadline              # ticks at which feed() is to end
+    cdef readonly bint paused           # the last feed ended although there was more to run
     cdef bint open_transaction          # where the last parse stopped
     cdef size_t wanted                  # where the command that was cut off ends, at least
     cdef readonly uint64_t commands     # that ran
@@ -86,8 +94,9 @@ cdef class AofReplay:
         """Offset (in the bytes of the last feed) up to which more must be there for the next command to be whole."""
         return self.wanted
 
-    def feed(self, const unsigned char[::1] data not None, size_t at=0, uint64_t most=<uint64_t> -1):
-        """Run the whole commands and transactions in data[at:], about `most` of them; the offset behind the last.
+    def feed(self, const unsigned char[::1] data not None, size_t at=0, uint64_t most=UINT64_MAX, int64_t slice_us=0):
+        """Run the whole commands and transactions in data[at:], about `most` of them, for about so many microseconds (0: as
+        long as it takes); the offset behind them. Where `paused` is set then, the same data must be fed again from there.
         Raises AofFault."""
         cdef const char *bytes_ = <const char *> &data[0] if data.shape[0] else NULL
         cdef size_t length = data.shape[0]
@@ -95,13 +104,18 @@ cdef class AofReplay:
         cdef Outcome outcome = PARSED
         cdef size_t fault
         refresh_clock(&self.engine.runtime)
-        while outcome == PARSED and self.commands - before < most:
-            fault = at
-            outcome = self.parse_window(bytes_, length, &at, &fault, most)
-            if outcome == REFUSED:
-                raise AofFault(fault, self.refusal())
+        self.deadline = UINT64_MAX
+        if slice_us:
+            self.deadline = clock_ticks() + <uint64_t> (slice_us * self.engine.runtime.ticks_per_us)
+        self.paused = False
+        while not self.paused and outcome == PARSED:
+            if self.next == self.count:
+                outcome = self.parse_window(bytes_, length, &at, &fault, most)
+                if outcome == REFUSED:
+                    raise AofFault(fault, self.refusal())
             self.run_window()
-        if outcome == MALFORMED:
+            self.paused = self.paused or (outcome == PARSED and self.commands - before >= most)
+        if outcome == MALFORMED and not self.paused:
             raise AofFault(fault)
         return at
 
@@ -113,7 +127,7 @@ cdef class AofReplay:
         cdef Outcome outcome = PARSED
         cdef size_t at = end[0]
         cdef int whole = 0          # commands of the window that may run
-        self.count = 0
+        self.count = self.next = self.fetched = 0
         self.arguments.count = 0
         self.open_transaction = False
         while outcome == PARSED and (self.open_transaction or (<uint64_t> self.count < most and self.count < WINDOW)):
@@ -210,13 +224,14 @@ cdef class AofReplay:
     # -- running -------------------------------------------------------------------------------------------------------
 
     cdef void run_window(self) noexcept nogil:
-        cdef int start = 0, stop
-        while start < self.count:
-            stop = start + WINDOW if self.count - start > WINDOW else self.count
-            self.prefetch(start, stop)
-            while start < stop:
-                self.run(self.requests + start)
-                start += 1
+        """Run what is left of the window, or as much of it as there is time for."""
+        while self.next < self.count and not self.paused:
+            if self.next == self.fetched:
+                self.fetched = self.next + WINDOW if self.count - self.next > WINDOW else self.count
+                self.prefetch(self.next, self.fetched)
+            self.run(self.requests + self.next)
+            self.next += 1
+            self.paused = clock_ticks() >= self.deadline
 
     cdef void prefetch(self, int start, int stop) noexcept nogil:
         cdef Request *request

@@ -10,12 +10,13 @@ from kv._core.base.blob cimport Blob, blob_capacity
 from kv._core.base.buffer cimport Buffer, buffer_append, buffer_free, buffer_reserve
 from kv._core.base.numbers cimport format_i64
 from kv._core.engine.engine cimport Engine
-from kv._core.runtime.footprint cimport footprint
+from kv._core.runtime.footprint cimport footprint, footprint_replies
 from kv._core.runtime.pubsub cimport KIND_CHANNEL, KIND_PATTERN, KIND_SHARD, subscription_count
 from kv._core.runtime.session cimport session_of_id
 from kv._core.runtime.state cimport (
     SESSION_BLOCKED, SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_IMPORT_SOURCE, SESSION_MONITOR, SESSION_MULTI,
-    SESSION_NO_EVICT, SESSION_NO_TOUCH, SESSION_REDIRECT, SESSION_SUBSCRIBED, SESSION_UNIX, Command, Context, Session)
+    SESSION_NO_EVICT, SESSION_NO_TOUCH, SESSION_READONLY, SESSION_REDIRECT, SESSION_SUBSCRIBED, SESSION_UNIX, RECENT_SECONDS,
+    Command, Context, Runtime, Session)
 from kv._core.runtime.transaction cimport Transaction
 
 cdef const char *HIDDEN = b"*redacted*"     # for what users chose, where hide-user-data-from-log is on
@@ -25,7 +26,10 @@ cdef struct Letter:
     uint64_t flag               # SessionFlag
     char letter                 # of CLIENT LIST's flags=
 
-cdef Letter[10] LETTERS
+cdef enum:
+    LETTER_COUNT = 11
+
+cdef Letter[LETTER_COUNT] LETTERS
 LETTERS[0] = Letter(SESSION_MONITOR, c"O")
 LETTERS[1] = Letter(SESSION_SUBSCRIBED, c"P")
 LETTERS[2] = Letter(SESSION_MULTI, c"x")
@@ -33,9 +37,10 @@ LETTERS[3] = Letter(SESSION_BLOCKED, c"b")
 LETTERS[4] = Letter(SESSION_CLOSE_AFTER_REPLY, c"c")
 LETTERS[5] = Letter(SESSION_DOOMED, c"A")
 LETTERS[6] = Letter(SESSION_UNIX, c"U")
-LETTERS[7] = Letter(SESSION_NO_EVICT, c"e")
-LETTERS[8] = Letter(SESSION_NO_TOUCH, c"T")
-LETTERS[9] = Letter(SESSION_IMPORT_SOURCE, c"I")
+LETTERS[7] = Letter(SESSION_READONLY, c"r")
+LETTERS[8] = Letter(SESSION_NO_EVICT, c"e")
+LETTERS[9] = Letter(SESSION_NO_TOUCH, c"T")
+LETTERS[10] = Letter(SESSION_IMPORT_SOURCE, c"I")
 
 
 # -- writing ------------------------------------------------------------------------------------------------------
@@ -70,7 +75,7 @@ cdef void put_flags(Buffer *out, const Session *session) noexcept nogil:
     before = out.length
     if transaction != NULL and transaction.touched:
         put(out, b"d")
-    for i in range(10):
+    for i in range(LETTER_COUNT):
         if session.flags & LETTERS[i].flag:
             buffer_append(out, &LETTERS[i].letter, 1)
     if out.length == before:
@@ -124,7 +129,7 @@ cdef void put_input(Buffer *out, const Session *session) noexcept nogil:
 cdef void put_output(Buffer *out, const Session *session) noexcept nogil:
     put_number(out, b" rbs=", session.reply_room)
     put_number(out, b" rbp=", session.reply_peak)
-    put_number(out, b" obl=", session.arena_length)
+    put_number(out, b" obl=", footprint_replies(session))
     put_number(out, b" oll=", session.output_blocks)
     put_number(out, b" omem=", session.output_bytes)
     put_number(out, b" tot-mem=", footprint(session) + running_bytes(session))
@@ -191,10 +196,16 @@ def client_lines(Engine engine not None, list ids not None, bint hide=False):
 
 
 def client_peaks(Engine engine not None):
-    """(connections, bytes of the largest input buffer, bytes of the largest output) of the sessions that have a socket."""
-    cdef Session *session = engine.runtime.sessions
+    """Connections, and bytes of the largest input buffer and the largest output that one has, or had when the cron looked in
+    the last RECENT_SECONDS."""
+    cdef Runtime *runtime = &engine.runtime
+    cdef Session *session = runtime.sessions
     cdef size_t most_input = 0, most_output = 0, size
     cdef uint64_t count = 0
+    cdef int i
+    for i in range(RECENT_SECONDS):
+        most_input = runtime.recent_input[i] if runtime.recent_input[i] > most_input else most_input
+        most_output = runtime.recent_output[i] if runtime.recent_output[i] > most_output else most_output
     while session != NULL:
         if session.fd >= 0:
             count += 1

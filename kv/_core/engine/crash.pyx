@@ -5,6 +5,8 @@
     ------ STACK TRACE ------                   of the thread in C, of all threads in Python
     ------ STACK TRACE DONE ------
     ------ CURRENT CLIENT INFO ------           and the words of its command
+    ------ CONFIG DEBUG OUTPUT ------           options that crashes may hang on
+    ------ FAST MEMORY TEST ------
     === KV BUG REPORT END. Make sure to include from START to END. ===
 
 The handler runs on a stack of its own, since the other one may have overflowed, and calls only what is safe in the middle
@@ -25,14 +27,16 @@ from kv._core.base.memory cimport memory_alloc
 from kv._core.base.platform cimport assertion_failed, panic
 from kv._core.base.slice cimport slice_of
 from kv._core.engine.engine cimport Engine
+from kv._core.engine.memtest cimport memtest_report
 from kv._core.engine.rawlog cimport (
     rawlog_address, rawlog_close, rawlog_end, rawlog_fd, rawlog_head, rawlog_is_child, rawlog_line, rawlog_number,
     rawlog_open, rawlog_quoted, rawlog_slice, rawlog_text)
+from kv._core.engine.sighandler cimport (
+    SA_RESTART, c_exit, c_raise, kv_set_default, kv_set_errno, kv_set_handler, sigaction_t, siginfo_t)
 from kv._core.runtime.state cimport COMMAND_NO_AUTH, Context, Runtime, Session
 
 cdef extern from *:
     """
-    #include <errno.h>
     #include <execinfo.h>
     #include <fcntl.h>
     #include <signal.h>
@@ -40,24 +44,7 @@ cdef extern from *:
     #include <ucontext.h>
     #include <unistd.h>
 
-    typedef void (*kv_signal_handler)(int, siginfo_t *, void *);
     typedef void (*kv_plain_handler)(int);
-
-    static inline void kv_set_handler(int number, kv_signal_handler handler, int flags, struct sigaction *before) {
-        struct sigaction action;
-        sigemptyset(&action.sa_mask);
-        action.sa_flags = SA_SIGINFO | SA_ONSTACK | flags;
-        action.sa_sigaction = handler;
-        sigaction(number, &action, before);
-    }
-
-    static inline void kv_set_default(int number) {
-        struct sigaction action;
-        sigemptyset(&action.sa_mask);
-        action.sa_flags = 0;
-        action.sa_handler = SIG_DFL;
-        sigaction(number, &action, NULL);
-    }
 
     static inline kv_plain_handler kv_handler_of(int number) {
         struct sigaction action;
@@ -76,29 +63,15 @@ cdef extern from *:
     #endif
     }
 
-    static inline void kv_set_errno(int value) { errno = value; }
-
     static inline int kv_take_turn(int *holder, int thread) { return __sync_val_compare_and_swap(holder, 0, thread); }
     """
-    cdef struct sigaction_t "sigaction":
-        pass
-    cdef union sigval:
-        void *sival_ptr
-    ctypedef struct siginfo_t:
-        int si_code
-        int si_pid
-        unsigned int si_uid
-        void *si_addr
-        sigval si_value
     ctypedef struct stack_t:
         void *ss_sp
         int ss_flags
         size_t ss_size
-    ctypedef void (*kv_signal_handler)(int number, siginfo_t *info, void *context) noexcept nogil
     ctypedef void (*kv_plain_handler)(int number) noexcept nogil
     enum:
         SA_NODEFER
-        SA_RESTART
         SI_QUEUE
         SI_USER
         SIGABRT
@@ -110,15 +83,11 @@ cdef extern from *:
         PROT_READ
         MAP_PRIVATE
         MAP_ANONYMOUS
-    void kv_set_handler(int number, kv_signal_handler handler, int flags, sigaction_t *before) noexcept nogil
-    void kv_set_default(int number) noexcept nogil
     kv_plain_handler kv_handler_of(int number) noexcept nogil
     void *kv_interrupted_at(void *context) noexcept nogil
     int kv_take_turn(int *holder, int thread) noexcept nogil        # who had it before, 0: nobody
-    void kv_set_errno(int value) noexcept nogil
     int sigaction(int number, const sigaction_t *action, sigaction_t *before) noexcept nogil
     int sigaltstack(const stack_t *stack, stack_t *before) noexcept nogil
-    int c_raise "raise"(int number) noexcept nogil
     int backtrace(void **frames, int most) noexcept nogil
     void backtrace_symbols_fd(void **frames, int count, int fd) noexcept nogil
     int getpid() noexcept nogil
@@ -129,7 +98,6 @@ cdef extern from *:
     int c_unlink "unlink"(const char *path) noexcept nogil
     int pause() noexcept nogil
     unsigned int c_alarm "alarm"(unsigned int seconds) noexcept nogil
-    void c_exit "_exit"(int status) noexcept nogil
     void *mmap(void *address, size_t length, int protection, int flags, int fd, long offset) noexcept nogil
 
 cdef enum:
@@ -155,6 +123,9 @@ cdef bint installed = False
 cdef bint enabled = False           # crash-log-enabled
 cdef bint hide_data = True          # hide-user-data-from-log
 cdef bint exit_on_panic = False     # use-exit-on-panic
+cdef bint tests_memory = False      # crash-memcheck-enabled
+cdef bytes options_text = b""       # lines of a configuration that reports show
+cdef const char *options = b""      # the same, for the handler
 cdef char handler_stack[STACK_SIZE]
 cdef char pidfile[PATH_SIZE]        # to be removed, terminated; empty: none
 cdef char version[VERSION_SIZE]
@@ -190,12 +161,15 @@ def install(str server_version not None, bytes pidfile_path not None):
     installed = True
 
 
-def configure(*, bint crash_log, bint hide, bint exit_status):
-    """Whether there are reports, whether they keep users' data to themselves, and whether a panic ends the process with
-    status 1. SIGABRT is caught all the same, for the sake of a panic's text."""
-    global enabled, hide_data, exit_on_panic
+def configure(*, bint crash_log, bint hide, bint exit_status, bint test_memory, bytes shown_options not None):
+    """Whether there are reports, whether they keep users' data to themselves, whether a panic ends the process with
+    status 1, whether memory is tested, and the options that are shown. SIGABRT is caught all the same, for the sake of a
+    panic's text."""
+    global enabled, hide_data, exit_on_panic, tests_memory, options_text, options
     cdef int i
-    enabled, hide_data, exit_on_panic = crash_log, hide, exit_status
+    enabled, hide_data, exit_on_panic, tests_memory = crash_log, hide, exit_status, test_memory
+    options = shown_options
+    options_text = shown_options
     if not installed:
         return
     for i in range(FAULTS):
@@ -265,11 +239,11 @@ cdef void on_fault(int number, siginfo_t *info, void *context) noexcept nogil:
 cdef void report(int number, siginfo_t *info, void *context, const char *told) noexcept nogil:
     """The parts that were not begun yet."""
     global part
-    while part < 5:
+    while part < 7:
         part += 1
         if part == 1:
             what_happened(number, info, context, told)
-        elif part == 5:
+        elif part == 7:
             rawlog_line(END)
         elif not enabled:
             continue
@@ -277,8 +251,14 @@ cdef void report(int number, siginfo_t *info, void *context, const char *told) n
             native_trace(context)
         elif part == 3:
             python_trace()
-        else:
+        elif part == 4:
             command_words()
+        elif part == 5:
+            rawlog_line(b"\n------ CONFIG DEBUG OUTPUT ------")
+            rawlog_slice(slice_of(options, strlen(options)))
+            rawlog_end()
+        elif tests_memory and not rawlog_is_child():
+            memtest_report()
 
 
 cdef const char *told_by_panic(int number, const siginfo_t *info) noexcept nogil:

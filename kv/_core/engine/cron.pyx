@@ -10,14 +10,14 @@ from kv._core.base.buffer cimport buffer_free
 from kv._core.base.clock cimport clock_us
 from kv._core.base.memory cimport memory_purge_slice, memory_realloc, memory_size
 from kv._core.containers.hashtable cimport hashtable_fit, hashtable_rehash
-from kv._core.engine.dispatch cimport evict_until_fits, refresh_clock, tell_spike
+from kv._core.engine.dispatch cimport evict_until_fits, note_limit, refresh_clock, tell_spike
 from kv._core.engine.engine cimport Engine
 from kv._core.keyspace.expire cimport expire_sweep
 from kv._core.keyspace.keyspace cimport Keyspace
 from kv._core.runtime.footprint cimport footprint_note
 from kv._core.runtime.session cimport session_check_soft_limit, session_doom, session_fit_replies
 from kv._core.runtime.state cimport (
-    ALERT_LOADING, ALERT_PAUSED_WRITES, ARENA_KEEP, ARENA_SMALL, CLASS_NORMAL, SESSION_BLOCKED, SESSION_DOOMED,
+    ALERT_LOADING, ALERT_PAUSED_WRITES, ARENA_KEEP, ARENA_SMALL, CLASS_NORMAL, RECENT_SECONDS, SESSION_BLOCKED, SESSION_DOOMED,
     SESSION_LOCAL, SESSION_MONITOR, SESSION_SUBSCRIBED, Runtime, Session)
 
 cdef enum:
@@ -50,6 +50,7 @@ def engine_cron(Engine engine, int hz):
             tell_spike(runtime, b"expire-cycle", clock_us() - start)
         if runtime.evicting:
             evict_until_fits(runtime)
+    note_limit(runtime)
     resize_tables(engine)
     look_after_sessions(engine)
     fit_arena(runtime)
@@ -110,11 +111,35 @@ cdef void shrink_input(Session *session, int64_t now_ms) noexcept nogil:
     session.input_peak = session.input.length
 
 
+cdef size_t input_memory(const Session *session) noexcept nogil:
+    """Bytes that hold what a client sent and what is still to come of it."""
+    return session.input.capacity + (blob_capacity(session.parser.filling) if session.parser.filling != NULL else 0)
+
+
+cdef int recent_slot(Runtime *runtime) noexcept nogil:
+    """Where this second's largest buffers are noted; those of seconds that are no longer recent are forgotten."""
+    cdef int64_t second = runtime.keyspace.now_ms // 1000
+    if second - runtime.recent_second > RECENT_SECONDS or second < runtime.recent_second:
+        runtime.recent_second = second - RECENT_SECONDS
+    while runtime.recent_second < second:
+        runtime.recent_second += 1
+        runtime.recent_input[runtime.recent_second % RECENT_SECONDS] = 0
+        runtime.recent_output[runtime.recent_second % RECENT_SECONDS] = 0
+    return <int> (second % RECENT_SECONDS)
+
+
 cdef void look_after_sessions(Engine engine) noexcept nogil:
-    """Close idle clients; watch those whose output waits."""
+    """Close idle clients; watch those whose output waits; note the largest buffers."""
     cdef Session *session = engine.runtime.sessions
     cdef int64_t oldest = engine.runtime.keyspace.now_ms - engine.idle_timeout_s * 1000
+    cdef int slot = recent_slot(&engine.runtime)
+    cdef size_t *most_input = &engine.runtime.recent_input[slot]
+    cdef size_t *most_output = &engine.runtime.recent_output[slot]
     while session != NULL:
+        if input_memory(session) > most_input[0]:
+            most_input[0] = input_memory(session)
+        if session.output_bytes > most_output[0]:
+            most_output[0] = session.output_bytes
         if session.input.capacity or session.parser.filling != NULL:
             shrink_input(session, engine.runtime.keyspace.now_ms)
         session_fit_replies(session)

@@ -3,7 +3,7 @@
 The digest is Valkey's: the same data, in whatever order they were written, give the same 40 digits there and here,
 so that two servers, or a server before and after a restart, can be compared.
 """
-from libc.stdint cimport int64_t, uint8_t, uint64_t
+from libc.stdint cimport uint8_t, uint64_t
 from libc.string cimport memset
 
 from kv._core.base.buffer cimport Buffer, buffer_free
@@ -29,16 +29,22 @@ from kv._core.objects.entry cimport (
     ENCODING_HASHTABLE, ENCODING_INT, ENCODING_LISTPACK, ENCODING_QUICKLIST, ENCODING_RAW, ENCODING_SKIPLIST,
     TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_STREAM,
     TYPE_STRING, Entry, Item, entry_access, entry_encoding, entry_encoding_name, entry_expiry,
-    entry_key, entry_number, entry_type, entry_word, type_operations)
+    entry_key, entry_type, entry_word, type_operations)
 from kv._core.objects.hash cimport hash_table
 from kv._core.objects.set cimport set_table
 from kv._core.objects.stream cimport stream_of
 from kv._core.objects.string cimport string_new, string_slice
 from kv._core.objects.zset cimport zset_table
+from kv._core.rdb.encode cimport rdb_put_value
+from kv._core.rdb.format cimport RDB_VERSION
+from kv._core.rdb.writer cimport RdbWriter, rdb_writer_free, rdb_writer_init
 
 from hashlib import sha1
 
 DIGEST_BYTES = 20
+cdef enum:
+    MEASURED_AT_ONCE = 1 << 20      # bytes of a value that are held while its length is found
+
 MOST_SHOWN = 40         # bytes of an element that DEBUG LISTPACK and QUICKLIST print
 
 
@@ -105,30 +111,32 @@ cdef bytes bytes_of_string(const Entry *entry):
     return value.data[:value.length]
 
 
-cdef uint64_t saved_length(const Entry *entry) except? 0:
-    """Bytes of the value in an RDB file, uncompressed."""
-    cdef int64_t number
-    cdef uint64_t length
-    if entry_encoding(entry) == ENCODING_INT:
-        number = entry_number(<Entry *> entry)[0]
-        for bits, size in ((7, 2), (15, 3), (31, 5)):
-            if -(1 << <int> bits) <= number < 1 << <int> bits:
-                return size
-    if entry_type(entry) != TYPE_STRING:
-        return max(1, type_operations(entry_type(entry)).memory(entry_word(<Entry *> entry)[0], entry_encoding(entry), 0))
-    length = len(bytes_of_string(entry))
-    return length + (1 if length < 64 else 2 if length < 16384 else 5)
+cdef void count_and_forget(RdbWriter *writer) noexcept nogil:
+    (<uint64_t *> writer.owner)[0] += writer.out.length
+    writer.out.length = 0
 
 
-def object_line(Engine engine not None, int database, bytes name not None, bint fast=False):
-    """The line of DEBUG OBJECT, None where there is no such key."""
+cdef uint64_t saved_length(const Entry *entry, bint compress) noexcept nogil:
+    """Bytes of the value in an RDB file, without type and key; strings compressed where `compress`."""
+    cdef RdbWriter writer
+    cdef uint64_t length = 0
+    rdb_writer_init(&writer, RDB_VERSION, compress)
+    writer.most, writer.drain, writer.owner = MEASURED_AT_ONCE, count_and_forget, &length
+    rdb_put_value(&writer, entry)
+    length += writer.out.length
+    rdb_writer_free(&writer)
+    return length
+
+
+def object_line(Engine engine not None, int database, bytes name not None, bint compress=True, bint fast=False):
+    """The line of DEBUG OBJECT, None where there is no such key; `compress` is the option rdbcompression."""
     cdef Keyspace *keyspace = &engine.runtime.keyspace
     cdef Entry *entry = entry_of(engine, database, name)
     if entry == NULL:
         return None
     line = f"Value at:{<uint64_t> entry:#x} refcount:1 encoding:{entry_encoding_name(entry).decode()}"
     if not fast:
-        line += f" serializedlength:{saved_length(entry)}"
+        line += f" serializedlength:{saved_length(entry, compress)}"
     line += (f" lru:{entry_access(entry)} lru_seconds_idle:{keyspace_idle_seconds(keyspace, entry)} "
              f"lfu_freq:{keyspace_lfu(keyspace, entry)} lfu_access_time_minutes:{entry_access(entry) >> 8}")
     if entry_encoding(entry) == ENCODING_QUICKLIST:

@@ -19,5 +19,6 @@ cdef void refresh_clock(Runtime *runtime) noexcept nogil
 cdef void dispatch_begin() noexcept nogil
 cdef void run_nested(Context *outer, Command *command, Slice *argv, int argc) noexcept nogil
 cdef bint evict_until_fits(Runtime *runtime) noexcept nogil
+cdef void note_limit(Runtime *runtime) noexcept nogil
 cdef void tell_spike(Runtime *runtime, const char *event, int64_t us) noexcept nogil
 cdef void evict_clients(Runtime *runtime) noexcept nogil

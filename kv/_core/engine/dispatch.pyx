@@ -20,15 +20,17 @@ from kv._core.keyspace.evict cimport evict_one
 from kv._core.keyspace.keyspace cimport POLICY_NOEVICTION
 from kv._core.resp.reply cimport reply_error, reply_null_array, reply_status
 from kv._core.runtime.context cimport SHOWN_NAME, error, error_about_subcommand, shown_length
-from kv._core.runtime.effects cimport effects_close_unit, effects_open_unit, propagate_as_came
+from kv._core.runtime.effects cimport effects_close_unit, effects_open_unit, effects_position, propagate_as_came
 from kv._core.runtime.footprint cimport footprint_largest, footprint_note, footprint_over_limit
 from kv._core.runtime.latency cimport latency_record
+from kv._core.runtime.observed cimport Wait
 from kv._core.runtime.registry cimport command_find_child
 from kv._core.runtime.state cimport (
     ALERT_CLIENT_LIMIT, ALERT_FEW_REPLICAS, ALERT_LOADING, ALERT_MAXMEMORY, ALERT_MONITORS, ALERT_PAUSED_ALL,
     ALERT_PAUSED_WRITES, ALERT_WRITE_ERROR, ARENA_SMALL, CLOSING_BROWSER, CLOSING_EVICTED,
     COMMAND_ADMIN, COMMAND_DENYOOM, COMMAND_FAST, COMMAND_LOADING, COMMAND_MAY_REPLICATE, COMMAND_NO_AUTH, COMMAND_NO_MULTI,
     COMMAND_PROTECTED, COMMAND_PUBSUB, COMMAND_SKIP_MONITOR, COMMAND_SUBSCRIBED, COMMAND_UNQUEUED, COMMAND_WRITE, ERROR_KINDS,
+    FIRST_ATTEMPT, FURTHER_ATTEMPT, LAST_ATTEMPT,
     SESSION_BLOCKED, SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_IMPORT_SOURCE, SESSION_LOCAL,
     SESSION_LOOPBACK, SESSION_MULTI,
     SESSION_REPLY_OFF, SESSION_REPLY_SKIP, SESSION_REPLY_SKIP_NEXT, SESSION_SPECIAL,
@@ -98,7 +100,7 @@ cdef inline void fill_context(Context *c, Runtime *runtime, Session *session, Re
     c.raw_length = request.raw_length
     c.propagated = False
     c.block = False
-    c.retried = False
+    c.attempt = FIRST_ATTEMPT
 
 
 # -- commands that wait -------------------------------------------------------------------------------------------
@@ -111,7 +113,7 @@ cdef void fill_again(Context *c, Runtime *runtime, Session *session, Command *co
     fill_context(c, runtime, session, &request)
     c.hashed = 0
     c.reply.out = out
-    c.retried = True
+    c.attempt = FURTHER_ATTEMPT
     dispatch_begin()
 
 
@@ -125,7 +127,7 @@ cdef bint dispatch_again(Runtime *runtime, Session *session, Command *command, S
         call(&c, 0)
     elif c.reply.errors:
         count_error(&c, 0)
-    if session.flags & (SESSION_REPLY_OFF | SESSION_REPLY_SKIP):
+    if session.flags & (SESSION_REPLY_OFF | SESSION_REPLY_SKIP) and not c.block:
         suppress_reply(&c, 0)
     finish(&c)
     return not c.block
@@ -141,6 +143,9 @@ cdef void dispatch_timeout(Runtime *runtime, Session *session, Command *command,
         count_error(&c, 0)
         command.rejected += 1
         c.reply.errors = 0              # rejected, which is not failed
+    elif (<Wait *> session.waiting).by_position:
+        c.attempt = LAST_ATTEMPT
+        command.body(&c)
     else:
         reply_null_array(&c.reply)
     account(&c, clock_ticks(), 0)
@@ -158,6 +163,8 @@ cdef inline void run_body(Context *c) noexcept nogil:
     if c.keyspace.dirty > dirty and not c.propagated:     # less: the dataset was replaced
         propagate_as_came(c)
     effects_close_unit(c.runtime)
+    if c.runtime.unit_count:
+        c.session.write_position = effects_position(c.runtime)
 
 
 cdef inline void call(Context *c, size_t reply_start) noexcept nogil:
@@ -171,7 +178,7 @@ cdef inline void call(Context *c, size_t reply_start) noexcept nogil:
 
 cdef inline void tell_monitors(Context *c) noexcept nogil:
     """A command is shown when it first runs, waits though it may, and not again when it is tried again."""
-    if (unlikely(c.runtime.alerts & ALERT_MONITORS) and not c.retried
+    if (unlikely(c.runtime.alerts & ALERT_MONITORS) and c.attempt == FIRST_ATTEMPT
             and c.command.flags & (COMMAND_SKIP_MONITOR | COMMAND_ADMIN) == 0):
         c.runtime.on_monitor(c)
 
@@ -464,8 +471,11 @@ cdef bint evict_until_fits(Runtime *runtime) noexcept nogil:
     cdef bint evicted = True
     if runtime.maxmemory == 0 or fits(runtime):
         runtime.evicting = False
+        if unlikely(runtime.statistics.over_limit_since_us != 0):
+            note_limit(runtime)
         return True
     if runtime.keyspace.policy == POLICY_NOEVICTION or runtime.keyspace.import_mode:
+        note_limit(runtime)
         return False
     if runtime.alerts & (ALERT_PAUSED_ALL | ALERT_PAUSED_WRITES):
         return True
@@ -479,9 +489,20 @@ cdef bint evict_until_fits(Runtime *runtime) noexcept nogil:
         if rounds & 15 == 0 and clock_us() - start > limit:
             runtime.evicting = True
             break
-    runtime.statistics.eviction_us += clock_us() - start
+    note_limit(runtime)
     tell_spike(runtime, b"eviction-cycle", clock_us() - start)
     return evicted
+
+
+cdef void note_limit(Runtime *runtime) noexcept nogil:
+    """Begin or end the time over maxmemory. It is over where eviction did not help, and within it again as soon as keys
+    are deleted, or the limit is raised or taken away."""
+    cdef bint over = runtime.maxmemory != 0 and not fits(runtime)
+    if over and runtime.statistics.over_limit_since_us == 0:
+        runtime.statistics.over_limit_since_us = clock_us()
+    elif not over and runtime.statistics.over_limit_since_us:
+        runtime.statistics.over_limit_us += clock_us() - runtime.statistics.over_limit_since_us
+        runtime.statistics.over_limit_since_us = 0
 
 
 cdef inline bint evict_and_watch(Runtime *runtime) noexcept nogil:

@@ -28,7 +28,7 @@ from kv._core.base.slice cimport Slice
 from kv._core.engine.dispatch cimport evict_clients, refresh_clock, run_nested
 from kv._core.engine.poller cimport EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, Poller
 from kv._core.engine.serve cimport serve_pending, serve_readable
-from kv._core.engine.waiting cimport end_overdue, end_wait, serve_ready
+from kv._core.engine.waiting cimport end_overdue, end_wait, serve_positions, serve_ready
 from kv._core.keyspace.keyspace cimport (
     EVENT_BESIDE, POLICY_ALLKEYS, POLICY_LFU, POLICY_LRU, POLICY_NOEVICTION, POLICY_RANDOM, POLICY_TTL, REMOVED_EXPIRED,
     Database, Keyspace, keyspace_free, keyspace_init)
@@ -92,6 +92,7 @@ import kv._core.commands.streamread
 import kv._core.commands.streams
 import kv._core.commands.strings
 import kv._core.commands.transactions
+import kv._core.commands.wait
 import kv._core.commands.zsetalgebra
 import kv._core.commands.zsetpops
 import kv._core.commands.zsetranges
@@ -291,7 +292,8 @@ cdef class Engine:
         if unlikely(outcome < 0 or (outcome == 1 and session.flags & SESSION_CLOSE_AFTER_REPLY)):
             session_doom(session)
         elif unlikely(outcome == 0 or session.flags & SESSION_WANTS_WRITE):
-            self.poller.change_session(session, outcome == 0)
+            if self.poller.change_session(session, outcome == 0) != 0:
+                session_doom(session)       # nobody would tell when it can take the rest
         if unlikely(self.runtime.client_limit):
             footprint_note(session)
 
@@ -460,6 +462,13 @@ cdef class Engine:
             self.runtime.write_error[i] = text[i]
         self.set_alert(ALERT_WRITE_ERROR, reason is not None)
 
+    def set_aof_synced(self, bint on, int64_t position):
+        """Whether there is an AOF, and up to which position of the effects it is on disk (-1: nothing of it is). Who waits
+        for that (WAITAOF) is tried again, unless a command runs: then by the next call."""
+        self.runtime.aof_on, self.runtime.aof_synced = on, position
+        if self.runtime.position_waits != NULL and self.runtime.running == NULL:
+            serve_positions(&self.runtime)
+
     def set_uncounted_memory(self, uint64_t size):
         """Bytes (of AOF and replication buffers) that do not count against maxmemory."""
         self.runtime.uncounted_memory = size
@@ -534,6 +543,7 @@ cdef class Engine:
             runtime.blocked_count -= 1
             session_resume(session)
         serve_ready(runtime)
+        serve_positions(runtime)
 
     cdef void serve_resumed(self) noexcept nogil:
         """Run the input of those who no longer wait. The list is this function's own meanwhile, and one that ends on the way
@@ -574,12 +584,17 @@ cdef class Engine:
     # -- sessions -----------------------------------------------------------------------------------------------------
 
     def attach(self, int fd, str peer not None, str local not None, bint unix=False, bint loopback=False):
-        """Take over a connected, non-blocking socket; the id of its session."""
+        """Take over a connected, non-blocking socket; the id of its session. Raises OSError where it can't be watched; it is
+        closed then."""
         cdef Session *session = session_new(&self.runtime, fd)
         session.flags |= (SESSION_UNIX if unix else 0) | (SESSION_LOOPBACK if loopback else 0)
         session.peer = text_blob(peer)
         session.local = text_blob(local)
-        self.poller.watch_session(session, False)
+        try:
+            self.poller.watch_session(session, False)
+        except OSError:
+            self.close_session(session)
+            raise
         self.runtime.statistics.connections += 1
         return session.id
 

@@ -3,7 +3,10 @@ from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memset
 
 from kv._core.base.blob cimport Blob, blob_copy, blob_free
-from kv._core.base.memory cimport memory_purge, memory_resident, memory_slab_bytes, memory_used
+from kv._core.base.clock cimport CLOCK_HAS_TICKS, CLOCK_NAME, clock_us
+from kv._core.base.heap cimport heap_look
+from kv._core.base.memory cimport (
+    MemoryFigures, memory_figures as allocator_figures, memory_purge, memory_resident, memory_used)
 from kv._core.containers.hashtable cimport Bucket, Hashtable, hashtable_overhead, hashtable_rehashing
 from kv._core.engine.engine cimport Engine
 from kv._core.engine.serve cimport serve_memory
@@ -14,11 +17,17 @@ from kv._core.runtime.footprint cimport footprint, footprint_note
 from kv._core.runtime.session cimport session_doom, session_monitor, session_of_id, session_reset
 from kv._core.runtime.state cimport (
     LATENCY_BUCKETS, SESSION_BLOCKED, SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_IMPORT_SOURCE, SESSION_REDIRECT,
-    SESSION_MONITOR, SESSION_NO_EVICT, SESSION_NO_TOUCH, SESSION_REPLY_OFF, SESSION_REPLY_SKIP,
+    SESSION_MONITOR, SESSION_NO_EVICT, SESSION_NO_TOUCH, SESSION_READONLY, SESSION_REPLY_OFF, SESSION_REPLY_SKIP,
     SESSION_REPLY_SKIP_NEXT, Command, Context, Runtime, Session,
     Statistics)
 
 from kv._core.runtime.pubsub cimport KIND_CHANNEL, KIND_PATTERN, KIND_SHARD, unsubscribe_all
+
+cdef extern from *:
+    const int GCC_MAJOR "__GNUC__"
+    const int GCC_MINOR "__GNUC_MINOR__"
+    const int GCC_PATCH "__GNUC_PATCHLEVEL__"
+
 
 # -- sessions -----------------------------------------------------------------------------------------------------
 
@@ -115,9 +124,9 @@ cdef class SessionInfo:
         return self.session().flags & SESSION_BLOCKED != 0
 
     def set_flag(self, str name, bint on):
-        """no-evict, no-touch, reply-off, reply-skip, import-source, redirect."""
+        """no-evict, no-touch, readonly, reply-off, reply-skip, import-source, redirect."""
         cdef uint64_t flag = <uint64_t> {
-            "no-evict": SESSION_NO_EVICT, "no-touch": SESSION_NO_TOUCH,
+            "no-evict": SESSION_NO_EVICT, "no-touch": SESSION_NO_TOUCH, "readonly": SESSION_READONLY,
             "reply-off": SESSION_REPLY_OFF | (0 if on else SESSION_REPLY_SKIP | SESSION_REPLY_SKIP_NEXT),
             "import-source": SESSION_IMPORT_SOURCE, "reply-skip": SESSION_REPLY_SKIP_NEXT, "redirect": SESSION_REDIRECT}[name]
         if on:
@@ -206,6 +215,7 @@ def statistics(Engine engine not None):
         deadlines=runtime.deadline_count,
         loop_us=<uint64_t> (runtime.statistics.loop_ticks / runtime.ticks_per_us),
         loop_us_most=<uint64_t> (runtime.statistics.loop_ticks_most / runtime.ticks_per_us),
+        over_limit_now_us=clock_us() - runtime.statistics.over_limit_since_us if runtime.statistics.over_limit_since_us else 0,
         aof_us=<uint64_t> (runtime.statistics.aof_ticks / runtime.ticks_per_us),
         blocked=runtime.blocked_count, lazyfree_pending=lazyfree_pending_objects(), lazyfreed=lazyfree_freed_objects())
     return figures
@@ -295,23 +305,53 @@ def database_figures(Engine engine not None):
     return figures
 
 
+cdef int64_t next_look_us = 0   # when glibc's heap is looked at again
+
+
+cdef void look_at_heap() noexcept nogil:
+    """Where there are a great many holes a look takes long: for at most a hundredth of the time, then."""
+    global next_look_us
+    cdef int64_t start = clock_us()
+    if start >= next_look_us:
+        heap_look()
+        next_look_us = clock_us() + 100 * (clock_us() - start)
+
+
 def memory_figures(Engine engine not None):
-    """Bytes: used, peak, resident, slab pages, tables, client input and output, and of the engine itself."""
+    """Bytes: used, peak, resident (the process); allocated, active and allocator_resident of the allocator, which are no
+    more than the process has; tables, clients, and the engine's own buffers. Beside them objects of lazy freeing."""
     cdef Runtime *runtime = &engine.runtime
     cdef Session *session = runtime.sessions
+    cdef MemoryFigures allocator
+    cdef size_t resident
     cdef size_t clients = 0, tables = 0
     cdef int i
+    look_at_heap()
+    allocator, resident = allocator_figures(), memory_resident()
     while session != NULL:
         clients += footprint(session)
         session = session.next
     for i in range(runtime.keyspace.count):
         tables += hashtable_overhead(&runtime.keyspace.databases[i].keys)
-    if memory_used() > runtime.peak_memory:
-        runtime.peak_memory = memory_used()
-    return {"used": memory_used(), "peak": runtime.peak_memory, "resident": memory_resident(),
-            "slabs": memory_slab_bytes(), "tables": tables, "clients": clients, "arena": runtime.arena.capacity,
+    if allocator.allocated > runtime.peak_memory:
+        runtime.peak_memory = allocator.allocated
+    return {"used": allocator.allocated, "peak": runtime.peak_memory, "resident": resident,
+            "allocated": allocator.allocated, "active": max(allocator.allocated, min(allocator.active, resident)),
+            "allocator_resident": max(allocator.allocated, min(allocator.resident, resident)),
+            "tables": tables, "clients": clients, "arena": runtime.arena.capacity,
             "effects": runtime.effects.capacity, "reading": serve_memory(),
             "lazyfree_pending": lazyfree_pending_objects(), "lazyfreed": lazyfree_freed_objects()}
+
+
+def clock_name(Engine engine not None):
+    """What durations are measured with: "X86 TSC @ 2100 ticks/us"."""
+    name = CLOCK_NAME.decode()
+    return f"{name} @ {<long> engine.runtime.ticks_per_us} ticks/us" if CLOCK_HAS_TICKS else name
+
+
+def compiler_version():
+    """The compiler that this module was built with: "12.2.0"; of a compiler that is not GCC, the GCC that it stands for."""
+    return f"{GCC_MAJOR}.{GCC_MINOR}.{GCC_PATCH}"
 
 
 def table_bytes(Engine engine not None, int database):

@@ -23,6 +23,7 @@ cdef enum:
 cdef class Poller:
     cdef int epoll_fd
     cdef int ready              # events of the last wait
+    cdef int error              # errno of the last change of a session's events that failed, 0: none
     cdef epoll_event events[POLLER_EVENTS]
 
     cdef int watch_session(self, Session *session, bint writable) except -1

@@ -6,6 +6,8 @@ The events of a wait stay in a C array: a turn of the loop makes no Python objec
 from libc.errno cimport EINTR, errno
 from libc.stdint cimport uint64_t
 
+import os
+
 from kv._core.runtime.state cimport SESSION_WANTS_WRITE, Session
 
 cdef extern from "<sys/epoll.h>" nogil:
@@ -22,13 +24,19 @@ cdef extern from "<unistd.h>" nogil:
     int c_close "close"(int fd)
 
 
+cdef object failed(str call):
+    """The exception for a system call that has just failed."""
+    cdef int number = errno
+    return OSError(number, f"{call}: {os.strerror(number)}")
+
+
 cdef class Poller:
     """epoll for sessions and for descriptors that Python handles."""
 
     def __cinit__(self):
         self.epoll_fd = epoll_create1(EPOLL_CLOEXEC)
         if self.epoll_fd < 0:
-            raise OSError(errno, "epoll_create1")
+            raise failed("epoll_create1")
 
     def __dealloc__(self):
         if self.epoll_fd >= 0:
@@ -39,18 +47,21 @@ cdef class Poller:
         event.events = EPOLLIN | (EPOLLOUT if writable else 0)
         event.data.ptr = session
         if epoll_ctl(self.epoll_fd, EPOLL_CTL_ADD, session.fd, &event) != 0:
-            raise OSError(errno, "epoll_ctl")
+            raise failed("epoll_ctl")
         return 0
 
     cdef int change_session(self, Session *session, bint writable) noexcept nogil:
-        """Whether to be told when the socket can take more output."""
+        """Whether to be told when the socket can take more output; -1 where that can't be had, and `error` says why."""
         cdef epoll_event event
         if (session.flags & SESSION_WANTS_WRITE != 0) == writable:
             return 0
         session.flags ^= SESSION_WANTS_WRITE
         event.events = EPOLLIN | (EPOLLOUT if writable else 0)
         event.data.ptr = session
-        return epoll_ctl(self.epoll_fd, EPOLL_CTL_MOD, session.fd, &event)
+        if epoll_ctl(self.epoll_fd, EPOLL_CTL_MOD, session.fd, &event) != 0:
+            self.error = errno
+            return -1
+        return 0
 
     cdef void forget(self, int fd) noexcept nogil:
         epoll_ctl(self.epoll_fd, EPOLL_CTL_DEL, fd, NULL)
@@ -61,10 +72,17 @@ cdef class Poller:
         event.events = EPOLLOUT if writable else EPOLLIN
         event.data.u64 = (<uint64_t> fd << 1) | 1
         if epoll_ctl(self.epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0:
-            raise OSError(errno, "epoll_ctl")
+            raise failed("epoll_ctl")
 
     def unwatch(self, int fd):
         self.forget(fd)
+
+    def take_error(self):
+        """The errno of the last session that had to be closed because its events could not be changed, 0: none since the
+        last call."""
+        cdef int error = self.error
+        self.error = 0
+        return error
 
     cdef int wait(self, int timeout_ms) except -1:
         """Wait for events, -1 for ever; the number of them. An interrupted wait has none, so that signals are seen
@@ -77,7 +95,7 @@ cdef class Poller:
                 got = epoll_wait(self.epoll_fd, self.events, POLLER_EVENTS, timeout_ms)
         if got < 0:
             if errno != EINTR:
-                raise OSError(errno, "epoll_wait")
+                raise failed("epoll_wait")
             got = 0
         self.ready = got
         return got

@@ -1,4 +1,5 @@
-"""Serving commands that wait for keys (runtime/blocking): when a key changed, when their time is over.
+"""Serving commands that wait (runtime/blocking): when a key changed, when the AOF or a replica got further, when their
+time is over.
 
 A reply to a waiting session is written to a buffer of its own and pushed: the arena's end belongs to the session
 whose command made the key ready.
@@ -76,6 +77,19 @@ cdef void serve_wait(Runtime *runtime, Wait *wait) noexcept nogil:
     if dispatch_again(runtime, session, wait.command, wait.argv, wait.argc, &reply):
         release(session)
     reply.length = 0
+
+
+cdef void serve_positions(Runtime *runtime) noexcept nogil:
+    """Try again who waits for the AOF or replicas; while the server is paused it must wait."""
+    cdef Wait *wait = <Wait *> runtime.position_waits
+    cdef Wait *following
+    if wait == NULL or runtime.alerts & (ALERT_LOADING | ALERT_PAUSED_ALL):
+        return
+    refresh_clock(runtime)
+    while wait != NULL:
+        following = wait.next
+        serve_wait(runtime, wait)
+        wait = following
 
 
 cdef void end_overdue(Runtime *runtime) noexcept nogil:

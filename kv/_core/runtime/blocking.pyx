@@ -1,4 +1,4 @@
-"""Commands that wait for keys: BLPOP, BZPOPMIN, XREAD and their kin.
+"""Commands that wait: for keys (BLPOP, BZPOPMIN, XREAD and their kin), for the AOF and replicas (WAIT, WAITAOF).
 
 A body that finds nothing calls block_on_keys and returns without a reply. Its words are copied into a Wait, which
 stands in the queue of each of its keys (runtime/observed). A change of such a key puts it on the list of ready keys;
@@ -6,6 +6,9 @@ when the running command has ended (EXEC: with all that it runs) the engine runs
 key's queue again, from its beginning, in the order in which they came (engine/waiting). What still finds nothing
 keeps its place. So a waiting client costs nothing until one of its keys changes, a key costs one look-up a change,
 and no command needs a second form for being served late.
+
+A wait for the AOF or for replicas has no key. Such waits are a list, and all of them are tried again when the AOF is
+synced or a replica acknowledges; each knows from its session up to which position of the effects it waits.
 
 Deadlines are a binary heap, the nearest on top: Engine.turn sleeps no longer than that.
 """
@@ -20,14 +23,16 @@ from kv._core.keyspace.keyspace cimport Database
 from kv._core.runtime.context cimport error
 from kv._core.runtime.observed cimport (
     Link, ObservedKey, Wait, observed_each, observed_exists, observed_make, observed_release)
-from kv._core.runtime.state cimport SESSION_BLOCKED, SESSION_LOCAL, Context, Runtime, Session
+from kv._core.runtime.state cimport (
+    FIRST_ATTEMPT, LAST_ATTEMPT, SESSION_BLOCKED, SESSION_LOCAL, Context, Runtime, Session)
 
 
 # -- what bodies use ----------------------------------------------------------------------------------------------
 
 cdef bint context_may_block(const Context *c) noexcept nogil:
     """Whether the command may wait; where not (EXEC runs it, or the AOF's loader) it answers as after its timeout."""
-    return not (c.runtime.in_transaction or c.runtime.replaying or c.session.flags & SESSION_LOCAL)
+    return not (c.runtime.in_transaction or c.runtime.replaying or c.session.flags & SESSION_LOCAL
+                or c.attempt == LAST_ATTEMPT)
 
 
 cdef bint arg_timeout_or_reply(Context *c, int index, bint seconds, int64_t *until_ms) noexcept nogil:
@@ -65,21 +70,34 @@ cdef void block_on_keys(Context *c, int type, int first, int count, int64_t unti
     cdef Wait *wait
     cdef int i
     c.block = True
-    if c.retried:
+    if c.attempt != FIRST_ATTEMPT:
         return
-    wait = wait_new(c, count)
-    wait.type, wait.on_missing, wait.until_ms = type, on_missing, until_ms
+    wait = wait_new(c, count, until_ms)
+    wait.type, wait.on_missing = type, on_missing
     for i in range(count):
         enqueue(c.runtime, wait, wait.links + i, c.database, wait.argv[first + i])
-    if until_ms:
-        add_deadline(c.runtime, wait)
-    c.session.waiting = wait
-    c.session.last_command = c.command
-    c.session.flags |= SESSION_BLOCKED
-    c.runtime.blocked_count += 1
 
 
-cdef Wait *wait_new(Context *c, int keys) noexcept nogil:
+cdef void block_on_position(Context *c, int64_t until_ms) noexcept nogil:
+    """Have the session wait until the AOF is synced further or a replica acknowledges more. The command is run again each
+    time, and once more when its time is over (LAST_ATTEMPT): it then answers what it has."""
+    cdef Runtime *runtime = c.runtime
+    cdef Wait *wait
+    c.block = True
+    if c.attempt != FIRST_ATTEMPT:
+        return
+    wait = wait_new(c, 0, until_ms)
+    wait.by_position = True
+    wait.next, wait.previous = NULL, <Wait *> runtime.position_waits_last
+    if wait.previous != NULL:
+        wait.previous.next = wait
+    else:
+        runtime.position_waits = wait
+    runtime.position_waits_last = wait
+
+
+cdef Wait *wait_new(Context *c, int keys, int64_t until_ms) noexcept nogil:
+    """The wait of the session, which is blocked by it."""
     cdef size_t size = sizeof(Wait) + keys * sizeof(Link) + c.argc * sizeof(Slice)
     cdef Wait *wait
     cdef char *bytes_
@@ -95,6 +113,14 @@ cdef Wait *wait_new(Context *c, int keys) noexcept nogil:
         memcpy(bytes_, c.argv[i].data, c.argv[i].length)
         wait.argv[i] = slice_of(bytes_, c.argv[i].length)
         bytes_ += c.argv[i].length
+    wait.by_position = False
+    wait.until_ms = until_ms
+    if until_ms:
+        add_deadline(c.runtime, wait)
+    c.session.waiting = wait
+    c.session.last_command = c.command
+    c.session.flags |= SESSION_BLOCKED
+    c.runtime.blocked_count += 1
     return wait
 
 
@@ -143,12 +169,25 @@ cdef void wait_end(Session *session) noexcept nogil:
     cdef int i
     for i in range(wait.link_count):
         dequeue(runtime, wait.links + i)
+    if wait.by_position:
+        leave_positions(runtime, wait)
     if wait.until_ms:
         remove_deadline(runtime, wait)
     memory_free(wait)
     session.waiting = NULL
     session.flags &= ~<uint64_t> SESSION_BLOCKED
     runtime.blocked_count -= 1
+
+
+cdef void leave_positions(Runtime *runtime, Wait *wait) noexcept nogil:
+    if wait.previous != NULL:
+        wait.previous.next = wait.next
+    else:
+        runtime.position_waits = wait.next
+    if wait.next != NULL:
+        wait.next.previous = wait.previous
+    else:
+        runtime.position_waits_last = wait.previous
 
 
 # -- keys that changed --------------------------------------------------------------------------------------------

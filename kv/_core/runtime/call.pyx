@@ -264,10 +264,15 @@ def bug_log(str text):
     sys.stderr.write(text)
 
 
-def set_bug_log(log):
-    """Where bugs in commands written in Python are told of: a function of one text."""
-    global bug_log
-    bug_log = log
+def trouble_log(str what, error):
+    bug_log(f"{what}: {error}\n")
+
+
+def set_bug_log(log, trouble=trouble_log):
+    """Where bugs in commands written in Python are told of: a function of one text. `trouble`, a function of what was done
+    and the exception, is told where it is the system that did not let a command do its work."""
+    global bug_log, trouble_log
+    bug_log, trouble_log = log, trouble
 
 
 cdef void run_python(Context *c) noexcept nogil:
@@ -288,6 +293,11 @@ cdef void run_handler(Context *c) noexcept:
     except ReplyError as error:
         c.reply.out.length = start
         text = str(error).encode("utf-8", "surrogateescape")
+        reply_error(&c.reply, text, len(text))
+    except (OSError, MemoryError) as error:
+        trouble_log(f"Running {c.command.name.decode()}", error)
+        c.reply.out.length = start
+        text = f"ERR {getattr(error, 'strerror', None) or 'Cannot allocate memory'}".encode("utf-8", "surrogateescape")
         reply_error(&c.reply, text, len(text))
     except Exception:
         report_bug(c.command.name.decode())

@@ -20,6 +20,7 @@ cdef bint check_type(Context *c, const Entry *entry, int type) noexcept nogil
 cdef bint arg_i64_or_reply(Context *c, int index, int64_t *value) noexcept nogil
 cdef bint arg_range_or_reply(Context *c, int index, int64_t least, int64_t most, int64_t *value,
                              const char *error) noexcept nogil
+cdef bint arg_least_or_reply(Context *c, int index, int64_t least, int64_t *value, const char *error) noexcept nogil
 cdef void error(Context *c, const char *text) noexcept nogil
 cdef void error_about(Context *c, const char *before, Slice word, const char *after) noexcept nogil
 cdef void subcommand_error(Context *c) noexcept nogil

@@ -153,6 +153,15 @@ cdef bint arg_range_or_reply(Context *c, int index, int64_t least, int64_t most,
     return False
 
 
+cdef bint arg_least_or_reply(Context *c, int index, int64_t least, int64_t *value,
+                             const char *error_text) noexcept nogil:
+    """An integer of at least so much; one error for whatever is none."""
+    if parse_i64(c.argv[index].data, c.argv[index].length, value) and value[0] >= least:
+        return True
+    error(c, error_text)
+    return False
+
+
 cdef void changed(Context *c, int index, int event_class, const char *event) noexcept nogil:
     """The key at an argument was changed."""
     keyspace_changed(c.keyspace, c.database, c.argv[index], event_class, event)

@@ -30,14 +30,14 @@ cdef extern from * nogil:
 
 cdef size_t footprint(const Session *session) noexcept nogil:
     """Bytes that the session takes, its buffers included (tot-mem of CLIENT LIST)."""
-    return (memory_size(session) + session.output_bytes + reply_bytes(session) + session.input.capacity
+    return (memory_size(session) + session.output_bytes + footprint_replies(session) + session.input.capacity
             + session.partial.capacity * sizeof(session.partial.items[0]) + argument_bytes(session)
             + (memory_size(session.waiting) if session.waiting != NULL else 0)
             + transaction_bytes(<const Transaction *> session.transaction)
             + subscription_bytes(<const Subscriptions *> session.subscriptions))
 
 
-cdef inline size_t reply_bytes(const Session *session) noexcept nogil:
+cdef size_t footprint_replies(const Session *session) noexcept nogil:
     """Its stretch of the arena, which grows while it runs."""
     if session.runtime.arena_owner == session:
         return session.runtime.arena.length - session.arena_start

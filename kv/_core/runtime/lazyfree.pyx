@@ -57,6 +57,19 @@ cdef extern from *:
     uint64_t kv_counter_load(uint64_t *counter) noexcept nogil
     void kv_counter_set(uint64_t *counter, uint64_t n) noexcept nogil
 
+cdef extern from *:
+    """
+    #include <sched.h>
+
+    static inline void kv_clear(cpu_set_t *processors) { CPU_ZERO(processors); }
+    static inline void kv_allow(cpu_set_t *processors, int number) { CPU_SET(number, processors); }
+    """
+    ctypedef struct cpu_set_t:
+        pass
+    void kv_clear(cpu_set_t *processors) noexcept nogil
+    void kv_allow(cpu_set_t *processors, int number) noexcept nogil
+    int sched_setaffinity(int thread, size_t size, const cpu_set_t *processors) noexcept nogil
+
 cdef struct Job:
     Job *next               # queued behind it
     Entry *entry            # what to free; NULL: the table
@@ -66,6 +79,8 @@ cdef struct Job:
 cdef pthread_mutex_t lock       # guards the queue and the two flags
 cdef pthread_cond_t changed     # a job was queued or done, or the thread is to stop
 cdef pthread_t thread
+cdef cpu_set_t processors       # where the thread runs
+cdef bint placed = False        # ... if anybody has said where
 cdef bint running = False       # the thread is there
 cdef bint stopping = False      # the process is about to end
 cdef Job *first = NULL          # the queue, oldest first
@@ -137,6 +152,8 @@ cdef void *work(void *argument) noexcept nogil:
     global first, unfinished
     cdef Job *job
     memory_enter_thread()
+    if placed:
+        sched_setaffinity(0, sizeof(processors), &processors)
     pthread_mutex_lock(&lock)
     while not stopping:
         job = first
@@ -221,6 +238,15 @@ cdef void after_fork_in_child() noexcept nogil:
 cdef void make_lock() noexcept nogil:
     pthread_mutex_init(&lock, NULL)
     pthread_cond_init(&changed, NULL)
+
+
+def lazyfree_run_on(set numbers not None):
+    """Which processors the thread is to run on, by number, below 1024. Before it has anything to do."""
+    global placed
+    kv_clear(&processors)
+    for number in numbers:
+        kv_allow(&processors, number)
+    placed = True
 
 
 def stop_at_exit():

@@ -20,7 +20,7 @@ cdef struct Link:               # a wait's place in the queue of one key
     Link *next                  # who came later
     Link *previous
 
-cdef struct Wait:               # a command that waits for its keys; its links, words and their bytes follow in the block
+cdef struct Wait:               # a command that waits; its links, words and their bytes follow in the block
     Session *session
     Command *command
     Slice *argv
@@ -29,6 +29,9 @@ cdef struct Wait:               # a command that waits for its keys; its links, 
     bint on_missing             # another try also where a key is gone or of another type
     int link_count
     Link *links
+    bint by_position            # it waits for the AOF or replicas, not for keys
+    Wait *next                  # others that do, the later ones behind
+    Wait *previous
     int64_t until_ms            # unix time at which it ends, 0: never
     size_t place                # index among the deadlines
 

@@ -24,8 +24,8 @@ from kv._core.runtime.footprint cimport footprint_forget, footprint_note
 from kv._core.runtime.state cimport (
     ALERT_MONITORS, ARENA_SHARE, CLASS_NORMAL, CLOSING_OUTPUT, OUTPUT_BLOCK, OUTPUT_BLOCK_LEAST, SESSION_BLOCKED,
     SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_IN_DOOMED, SESSION_MONITOR, SESSION_NO_EVICT, SESSION_NO_TOUCH,
-    SESSION_PENDING_INPUT, SESSION_POSTPONED, SESSION_READY, SESSION_REPLY_OFF, SESSION_REPLY_SKIP, SESSION_REPLY_SKIP_NEXT,
-    UNAUTHENTICATED_OUTPUT, OutputBlock, OutputLimit, Runtime, Session)
+    SESSION_PENDING_INPUT, SESSION_POSTPONED, SESSION_READONLY, SESSION_READY, SESSION_REPLY_OFF, SESSION_REPLY_SKIP,
+    SESSION_REPLY_SKIP_NEXT, UNAUTHENTICATED_OUTPUT, OutputBlock, OutputLimit, Runtime, Session)
 from kv._core.runtime.transaction cimport transaction_end, transaction_free
 
 cdef extern from "<sys/socket.h>" nogil:
@@ -280,8 +280,8 @@ cdef void session_spill(Session *session) noexcept nogil:
 
 
 cdef void session_push(Session *session, const char *data, size_t length) noexcept nogil:
-    """Queue bytes for a session, whether or not it is the one whose command runs."""
-    if session.flags & (SESSION_DOOMED | SESSION_CLOSE_AFTER_REPLY) or session.fd < 0:
+    """Queue bytes for a session, whether or not it is the one whose command runs; none where its replies are turned off."""
+    if length == 0 or session.flags & (SESSION_DOOMED | SESSION_CLOSE_AFTER_REPLY) or session.fd < 0:
         return
     session_spill(session)
     keep_output(session, data, length)
@@ -409,7 +409,7 @@ cdef void session_reset(Session *session) noexcept nogil:
     transaction_end(session)
     session_end_monitor(session)
     session.flags &= ~(SESSION_REPLY_OFF | SESSION_REPLY_SKIP | SESSION_REPLY_SKIP_NEXT | SESSION_NO_TOUCH
-                       | SESSION_NO_EVICT)
+                       | SESSION_NO_EVICT | SESSION_READONLY)
     session.resp = 2
     session.database = session.runtime.keyspace.databases
     session.authenticated = not session.runtime.requires_password

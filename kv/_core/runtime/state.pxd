@@ -61,9 +61,15 @@ cdef enum SessionFlag:
     SESSION_LOOPBACK = 1 << 18          # its peer is this machine
     SESSION_IMPORT_SOURCE = 1 << 19     # CLIENT IMPORT-SOURCE: sees keys whose time has come
     SESSION_REDIRECT = 1 << 20          # CLIENT CAPA REDIRECT
+    SESSION_READONLY = 1 << 21          # READONLY: would read from a replica
     # what the dispatcher's short way does not know
     SESSION_SPECIAL = SESSION_IMPORT_SOURCE | SESSION_REPLY_OFF | SESSION_REPLY_SKIP | SESSION_REPLY_SKIP_NEXT \
         | SESSION_MULTI | SESSION_SUBSCRIBED | SESSION_NO_TOUCH | SESSION_LOCAL
+
+cdef enum Attempt:              # which run of a command's body this is
+    FIRST_ATTEMPT = 0
+    FURTHER_ATTEMPT             # its session waits, and what it waits for has changed
+    LAST_ATTEMPT                # ... its time is over, or CLIENT UNBLOCK ended the wait: it must answer
 
 cdef enum Closing:              # why a session is closed that did not ask for it
     CLOSING_EVICTED             # maxmemory-clients
@@ -162,6 +168,7 @@ cdef struct Session:
     void *transaction           # MULTI's queue
     void *subscriptions
     void *waiting               # the Wait of a command that is blocked
+    uint64_t write_position     # in the log of effects, behind the last ones that it caused
     void *tracking
 
 ctypedef void (*command_body)(Context *c) noexcept nogil
@@ -215,7 +222,7 @@ cdef struct Context:            # what a body works with
     Parser *parser              # of the session, for arguments in blocks of their own; NULL: none
     bint propagated             # the body said itself what goes to the AOF and replicas
     bint block                  # the body made the session wait: no reply, no statistics yet
-    bint retried                # the session waited, and a key that it waits for has changed
+    Attempt attempt             # not the first one: its session waits
 
 cdef struct ErrorKind:
     char code[32]               # its first word, terminated
@@ -242,8 +249,8 @@ cdef struct Statistics:         # of INFO; reset by CONFIG RESETSTAT
     uint64_t reply_expands      # ... larger
     uint64_t auth_failures
     uint64_t acl_denied_cmd
-    uint64_t eviction_us        # time spent over the memory limit
-    int64_t over_limit_since_us  # monotonic, 0: not over it
+    uint64_t over_limit_us      # time that used memory was over maxmemory, up to when it last was within it
+    int64_t over_limit_since_us  # since when it is over it, by clock_us; 0: it is not
     uint64_t errors_disabled
     uint64_t timed_out          # CONFIG timeout
     uint64_t turns              # of the loop
@@ -251,6 +258,9 @@ cdef struct Statistics:         # of INFO; reset by CONFIG RESETSTAT
     uint64_t loop_ticks_most    # ... of the longest
     uint64_t turn_commands_most  # commands in one turn
     uint64_t aof_ticks          # time that effects took to be written
+
+cdef enum:
+    RECENT_SECONDS = 8          # for which the largest buffers of clients are remembered
 
 cdef struct Runtime:
     Keyspace keyspace
@@ -307,6 +317,9 @@ cdef struct Runtime:
     uint8_t module_allowed      # enable-module-command
     int64_t now_us              # unix time; refreshed once a batch
     uint64_t peak_memory
+    size_t recent_input[RECENT_SECONDS]     # largest input buffer of a client, by the second in which the cron saw it
+    size_t recent_output[RECENT_SECONDS]    # ... output waiting for one
+    int64_t recent_second       # unix time of the newest
     Statistics statistics
     ErrorKind error_kinds[ERROR_KINDS]
     int error_kind_count
@@ -321,6 +334,10 @@ cdef struct Runtime:
     void *ready_keys            # ObservedKeys that changed and are waited for, in order of their changes
     void *ready_keys_last
     void (*on_ready)(Runtime *runtime) noexcept nogil     # called after the command that changed them
+    void *position_waits        # Waits for the AOF or replicas to get further, the oldest first
+    void *position_waits_last
+    bint aof_on                 # an AOF is kept
+    int64_t aof_synced          # effects up to this position are on disk; -1: nothing is yet
     void **deadlines            # Waits with a timeout, a heap: the nearest first
     size_t deadline_count
     size_t deadline_capacity

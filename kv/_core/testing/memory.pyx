@@ -3,10 +3,10 @@ address."""
 from libc.stdint cimport uintptr_t
 from libc.string cimport memset
 
+from kv._core.base.heap cimport heap_look
 from kv._core.base.memory cimport (
-    memory_alloc, memory_calloc, memory_class_size, memory_enter_thread, memory_free, memory_purge,
-    memory_realloc,
-    memory_size, memory_slab_bytes, memory_used)
+    MemoryFigures, memory_alloc, memory_calloc, memory_class_size, memory_enter_thread, memory_figures, memory_free,
+    memory_purge, memory_realloc, memory_resident, memory_size, memory_slab_bytes, memory_used)
 from kv._core.base.platform cimport ASAN
 
 SANITIZED = bool(ASAN)      # every block is malloc's own
@@ -42,6 +42,14 @@ def used():
 
 def slab_bytes():
     return memory_slab_bytes()
+
+
+def figures():
+    """(allocated, active, resident) of the allocator, and the resident set of the process."""
+    cdef MemoryFigures found
+    heap_look()
+    found = memory_figures()
+    return found.allocated, found.active, found.resident, memory_resident()
 
 
 def purge():

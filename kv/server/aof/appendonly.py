@@ -5,7 +5,8 @@ files on disk don't hold the dataset, so nothing there counts until a first base
 go to a temporary increment, which takes its place in the manifest together with that base. If the rewrite
 fails they are dropped, and the next one begins anew.
 
-manifest.py says which files there are, loader.py reads them, writer.py appends, rewrite.py makes a new base.
+manifest.py says which files there are, loader.py reads them, writer.py appends, rewrite.py makes a new base,
+foreign.py knows what is not ours.
 """
 from __future__ import annotations
 
@@ -17,10 +18,12 @@ from kv._core.engine.aofreplay import empty_dataset
 
 from ..config import ConfigError
 from ..log import log
+from ..trouble import reason, troubles
+from . import foreign
 from .loader import Loader, LoadError, LoadStopped
 from .manifest import BASE, File, Folder, Manifest, ManifestError
 from .rewrite import Rewrite, write_dataset
-from .writer import Worker, Writer, unlink_in_background
+from .writer import Worker, Writer, close_file, unlink_in_background
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,9 +46,12 @@ class AppendOnly:
         self.writer = Writer(self.engine.set_write_error, config.appendfsync, server.latency.note)
         self.removals = Worker("kv-aof-remove")
         self.loader: Loader | None = None   # while the files are read
+        self.unexpected_errors = 0          # commands of the files that answered with an error
         self.rewriting = Rewrite(self)
         self.base_size = 0      # bytes of all files after the last rewrite
         self.other_size = 0     # bytes of all files but the one that is written
+        self.known = False      # the manifest was read or written by this run, with its files
+        self.gathering = False  # this run made the temporary increment
         self.stamped = 0        # unix time of the last annotation
 
     @property
@@ -58,12 +64,21 @@ class AppendOnly:
         """Bytes that could not be written yet."""
         return len(self.writer.buffer)
 
+    @property
+    def holds_all(self) -> bool:
+        """Whether the whole dataset is in the files, but for what waits in the buffer."""
+        return self.state == ON
+
     # -- at the start ----------------------------------------------------------------------------------------
 
     def load_at_start(self) -> None:
         """Read the dataset and open the file that is appended to. Raises LoadError, LoadStopped."""
         self.writer.policy = self.server.config.appendfsync
         self.read_manifest()
+        try:
+            self.look_for_foreign_data()
+        except OSError as error:
+            raise LoadError(f"Can't look into the folder {os.getcwd()}: {reason(error)}") from None
         if self.server.config.appendonly:
             started = time.monotonic()
             remove_leftovers()
@@ -72,11 +87,37 @@ class AppendOnly:
                 self.load_files(self.serve)
                 log("notice", f"DB loaded from append only file: {time.monotonic() - started:.3f} seconds")
             self.open_at_start()
-        self.delete_history()
+            self.delete_history()
+
+    def look_for_foreign_data(self) -> None:
+        """Raises LoadError where data would be left unread that are meant to be read; OSError."""
+        config, folder, single = self.server.config, self.folder, self.folder.stem
+        names = [] if self.manifest.render() else foreign.strays(folder)
+        if names and config.appendonly:
+            raise LoadError(foreign.refuse_strays(folder, names))
+        held = foreign.live_bytes(folder, self.manifest) or names or (os.path.isfile(single) and os.path.getsize(single))
+        snapshot = foreign.unread_snapshot(config)
+        if snapshot and not (config.appendonly and held):
+            raise LoadError(foreign.refuse_snapshot(config, snapshot))
+        if snapshot:
+            log("notice", f"The snapshot {snapshot} is left alone: the append-only file holds the data.")
+        if held and not config.appendonly:
+            log("warning", f"WARNING There is an append-only file in {os.path.abspath(folder.name)}, and appendonly is no: it is "
+                           "not read, and not touched. Set appendonly to yes to have its data.")
+        others = foreign.others(folder)
+        if others and config.appendonly and not self.manifest.render():
+            log("warning", f"WARNING The folder {os.path.abspath(folder.name)} holds {others[0]}, which is of another "
+                           "appendfilename: those data are not read, and not touched. Set appendfilename to "
+                           f"{others[0].removesuffix('.manifest')} to have them.")
 
     def read_manifest(self) -> None:
+        """Raises LoadError."""
+        self.manifest = self.folder_manifest()
+
+    def folder_manifest(self) -> Manifest:
+        """What the manifest says now. Raises LoadError."""
         try:
-            self.manifest = self.folder.read()
+            return self.folder.read()
         except ManifestError as error:
             log("warning", "\n*** FATAL AOF MANIFEST FILE ERROR ***\n")
             if error.line:
@@ -86,7 +127,7 @@ class AppendOnly:
         except OSError as error:
             raise LoadError("Fatal error: can't open the AOF manifest file "
                             f"{self.folder.path(self.folder.manifest_name)} for reading: "
-                            f"{error.strerror}") from None
+                            f"{reason(error)}") from None
 
     def upgrade(self) -> None:
         """A single file of an older server, beside the folder, becomes the first base. Raises LoadError."""
@@ -120,6 +161,7 @@ class AppendOnly:
         try:
             total = self.loader.load(self.manifest)
         finally:
+            self.unexpected_errors += self.loader.unexpected_errors
             self.loader = None
         self.writer.note_size()
         base = self.manifest.base
@@ -136,28 +178,35 @@ class AppendOnly:
         LoadError."""
         self.make_folder()
         before, manifest = self.manifest, self.manifest.copy()
-        if not manifest.live():
-            base = manifest.new_base()
-            log("notice", f"Creating AOF base file {base.name} on server start")
-            try:
-                write_dataset(self.engine, self.folder.path(base.name), self.server.config)
-            except OSError as error:
-                raise LoadError(f"Can't write the AOF base file {base.name}: {error.strerror}") from None
-        known = bool(manifest.increments)  # else a file of that name is of no manifest: what a crash left
-        file = manifest.increments[-1] if known else manifest.new_increment()
+        known = bool(manifest.increments)
+        step = f"Can't use the append-only dir {self.folder.name}"
         try:
-            fd = open_to_append(self.folder.path(file.name), truncate=not known)
+            if not manifest.live():
+                self.write_first_base(manifest)
+            file = manifest.increments[-1] if known else manifest.new_increment(self.folder.taken)
+            step = f"Can't open the append-only file {file.name}"
+            fd = open_to_append(self.folder.path(file.name))
+            size = os.fstat(fd).st_size
         except OSError as error:
-            raise LoadError(f"Can't open the append-only file {file.name}: {error.strerror}") from None
+            raise LoadError(f"{step}: {reason(error)}") from None
         if manifest != before and not self.folder.write(manifest):
             raise LoadError("The AOF manifest file can't be written")
-        self.manifest = manifest
-        size = os.fstat(fd).st_size
-        self.writer.append_to(fd, size)
+        self.manifest, self.known = manifest, True
+        self.writer.append_to(fd, size, self.engine.position)
         self.other_size = max(0, self.other_size - size)
         log("notice", f"{'Opening' if known else 'Creating'} AOF incr file {file.name} on server start")
         self.state = ON
         self.engine.propagating = True
+        self.tell_synced()
+
+    def write_first_base(self, manifest: Manifest) -> None:
+        """A folder without files: the dataset as it is at the start. Raises LoadError, OSError."""
+        base = manifest.new_base(self.folder.taken)
+        log("notice", f"Creating AOF base file {base.name} on server start")
+        try:
+            write_dataset(self.engine, self.folder.path(base.name), self.server.config)
+        except OSError as error:
+            raise LoadError(f"Can't write the AOF base file {base.name}: {reason(error)}") from None
 
     # -- on and off ------------------------------------------------------------------------------------------
 
@@ -171,6 +220,8 @@ class AppendOnly:
             self.turn_off()
 
     def turn_on(self) -> None:
+        if not self.may_begin():
+            raise ConfigError("Unable to turn on AOF. Check server logs.")
         self.state = WAITING
         if self.rewriting.running:
             log("notice", "AOF was enabled but there is already an AOF rewriting in background. Stopping "
@@ -191,6 +242,22 @@ class AppendOnly:
                            "operation. Check the above logs for more info about the error.")
             raise ConfigError("Unable to turn on AOF. Check server logs.")
         self.writer.forget_trouble()
+        self.tell_synced()
+
+    def may_begin(self) -> bool:
+        """Whether what the folder holds is this run's, so that other files may take its place. False, and logged, where it
+        is not."""
+        try:
+            what = foreign.data_in(self.folder, self.manifest.render() if self.known else "")
+            if what:
+                log("warning", foreign.refuse_replacement(self.folder, what))
+                return False
+            if not self.known:
+                self.manifest = self.folder.read()
+        except OSError as error:
+            troubles.report(f"Can't open or create append-only dir {self.folder.name}", error)
+            return False
+        return True
 
     def turn_off(self) -> None:
         self.flush(force=True)
@@ -202,6 +269,7 @@ class AppendOnly:
             log("notice", "AOF was disabled but there is a scheduled AOF background, cancel it.")
         self.rewriting.kill()
         self.engine.set_uncounted_memory(0)
+        self.tell_synced()
 
     def set_policy(self) -> None:
         """CONFIG SET appendfsync."""
@@ -218,10 +286,11 @@ class AppendOnly:
             data = engine.effects()
             if self.server.config.aof_timestamp_enabled:
                 data = self.annotation() + bytes(data)
-            writer.write(data, force)
+            writer.write(data, force, engine.position)
         elif waited:
             writer.flush(force)
         engine.effects_taken()
+        self.tell_synced()
         if waited or writer.buffer:
             engine.set_uncounted_memory(len(writer.buffer))
 
@@ -242,8 +311,17 @@ class AppendOnly:
                 self.flush()
             else:
                 writer.sync_if_due()
-            writer.note_sync_outcome()
+            if writer.note_sync_outcome():
+                log("notice", "The AOF file can be synced again. A rewrite is scheduled: what the system could not write before, "
+                              "it may have dropped.")
+                self.rewriting.scheduled = True
         self.rewriting.cron(automatic=self.state == ON)
+        self.tell_synced()
+
+    def tell_synced(self) -> None:
+        """Have the engine know how far the AOF is on disk, for those who wait for that (WAITAOF). As long as it has no
+        base nothing is."""
+        self.engine.set_aof_synced(self.state != OFF, self.writer.synced_position if self.state == ON else -1)
 
     def note_child(self) -> None:
         """no-appendfsync-on-rewrite: a child lives, or does so no longer."""
@@ -262,29 +340,33 @@ class AppendOnly:
         try:
             self.folder.make()
         except OSError as error:
-            log("warning", f"Can't open or create append-only dir {self.folder.name}: {error.strerror}")
+            troubles.report(f"Can't open or create append-only dir {self.folder.name}", error)
             return False
         if self.state == OFF:
-            return True
+            return self.may_begin()
         self.flush(force=True)
         if self.writer.buffer:
-            log("warning", "Can't rewrite append only file in background: what was changed before can't be "
-                           "written")
+            troubles.report_line("Can't rewrite append only file in background: what was changed before can't be written")
             return False
         manifest = self.manifest.copy()
         waiting = self.state == WAITING
-        name = self.folder.temporary_increment if waiting else manifest.new_increment().name
+        name = self.folder.temporary_increment
         try:
-            fd = open_to_append(self.folder.path(name), truncate=True)
+            if not waiting:
+                name = manifest.new_increment(self.folder.taken).name
+            elif not self.gathering:
+                self.folder.set_aside(name)
+            fd = open_to_append(self.folder.path(name), truncate=waiting)
         except OSError as error:
-            log("warning", f"Can't open the append-only file {name}: {error.strerror}")
+            troubles.report(f"Can't open the append-only file {name}", error)
             return False
         if not waiting and not self.folder.write(manifest):
-            os.close(fd)
+            close_file(fd)
             return False
+        self.gathering = waiting
         log("notice", f"Creating AOF incr file {name} on background rewrite")
         self.other_size += self.writer.size
-        self.writer.append_to(fd, 0)
+        self.writer.append_to(fd, 0, self.engine.position)
         self.manifest = manifest
         self.engine.effects_restart()
         self.engine.propagating = True
@@ -296,31 +378,39 @@ class AppendOnly:
         increment = ""
         if self.state == WAITING:
             temporary = self.folder.temporary_increment
-            increment = manifest.new_increment().name
             try:
+                increment = manifest.new_increment(self.folder.taken).name
                 with self.server.latency.watch("aof-rename"):
                     os.rename(self.folder.path(temporary), self.folder.path(increment))
             except OSError as error:
-                log("warning", "Error trying to rename the temporary AOF incr file "
-                               f"{self.folder.path(temporary)} into {self.folder.path(increment)}: "
-                               f"{error.strerror}")
+                troubles.report("Error trying to rename the temporary AOF incr file "
+                                f"{self.folder.path(temporary)} into {self.folder.path(increment)}", error)
                 return False
+            self.gathering = False
             log("notice", f"Successfully renamed the temporary AOF incr file {temporary} into {increment}")
         manifest.retire_increments(keep_last=self.state != OFF)
         if not self.folder.write(manifest):
             if increment:
                 unlink_in_background(self.folder.path(increment), self.removals)
             return False
-        self.manifest = manifest
+        self.manifest, self.known = manifest, True
         if self.state != OFF:
             assert manifest.base is not None
-            with self.server.latency.watch("aof-fstat"):
-                self.other_size = self.folder.size(manifest.base.name)
+            self.other_size = self.measure(manifest.base.name)
             self.base_size = self.current_size
         self.delete_history()
         if self.state == WAITING:
             self.state = ON
         return True
+
+    def measure(self, name: str) -> int:
+        """Bytes of a file, for the figures; 0 where nobody can tell."""
+        try:
+            with self.server.latency.watch("aof-fstat"):
+                return self.folder.size(name)
+        except OSError as error:
+            troubles.report(f"Unable to obtain the AOF file {name} length. stat", error)
+            return 0
 
     def rewrite_ended(self, killed: bool) -> None:
         """Whether it went well or not. A first rewrite that failed is tried again."""
@@ -335,20 +425,23 @@ class AppendOnly:
         self.engine.effects_taken()
         self.writer.abandon()
         name = self.folder.temporary_increment
-        log("notice", f"Removing the temp incr aof file {name} in the background")
-        unlink_in_background(self.folder.path(name), self.removals)
+        if self.gathering:
+            log("notice", f"Removing the temp incr aof file {name} in the background")
+            unlink_in_background(self.folder.path(name), self.removals)
 
     def delete_history(self) -> None:
-        """Delete what a newer base has replaced. What goes wrong is tried again after the next rewrite."""
-        if self.server.config.aof_disable_auto_gc or not self.manifest.history:
+        """Delete what a newer base has replaced. What can't be deleted stays in the manifest, and is tried again after the
+        next rewrite; so does everything while a crash of the system might bring the manifest before back."""
+        if self.server.config.aof_disable_auto_gc or not self.manifest.history or not self.known or not self.folder.settle():
             return
         manifest = self.manifest.copy()
-        for file in manifest.history:
-            log("notice", f"Removing the history file {file.name} in the background")
-            unlink_in_background(self.folder.path(file.name), self.removals)
         manifest.history.clear()
-        self.folder.write(manifest)
-        self.manifest = manifest
+        for file in self.manifest.history:
+            log("notice", f"Removing the history file {file.name} in the background")
+            if not unlink_in_background(self.folder.path(file.name), self.removals):
+                manifest.history.append(file)
+        if self.folder.write(manifest):
+            self.manifest = manifest
 
     # -- figures ---------------------------------------------------------------------------------------------
 
@@ -368,7 +461,7 @@ class AppendOnly:
 
     def file_figures(self) -> SimpleNamespace:
         return SimpleNamespace(
-            aof_current_size=self.current_size, aof_base_size=self.base_size, aof_pending_rewrite=False,
+            aof_current_size=self.current_size, aof_base_size=self.base_size, aof_pending_rewrite=self.rewriting.scheduled,
             aof_buffer_length=self.buffered, aof_pending_bio_fsync=self.writer.syncs.pending,
             aof_delayed_fsync=self.writer.delayed)
 
@@ -380,19 +473,31 @@ class AppendOnly:
     # -- DEBUG -----------------------------------------------------------------------------------------------
 
     def reload(self) -> None:
-        """DEBUG LOADAOF: replace the dataset by what is in the files. Raises LoadError."""
+        """DEBUG LOADAOF: replace the dataset by what is in the files; where there are none it stays. Raises
+        LoadError."""
+        self.refuse_while_loading()
         if self.state != OFF:
             self.flush(force=True)
+        before, self.manifest = self.manifest, self.folder_manifest()
+        if not self.manifest.live():
+            self.manifest = before
+            raise LoadError(f"There is no append-only file in {os.path.abspath(self.folder.name)}")
+        self.known = self.state != OFF      # files that can't be read to their end are not ours to replace
         empty_dataset(self.engine)
-        self.read_manifest()
-        self.delete_history()
         self.load_files(do_nothing)
+        self.known = True
+        self.delete_history()
         self.engine.dirty = 0
         log("notice", "Append Only File loaded by DEBUG LOADAOF")
+
+    def refuse_while_loading(self) -> None:
+        if self.engine.loading:
+            raise LoadError("The dataset is being loaded already")
 
     def reload_copy(self, empty: bool = True) -> None:
         """DEBUG RELOAD: write the dataset to a file and replace it by what is read back. Raises LoadError,
         OSError."""
+        self.refuse_while_loading()
         name = f"temp-reload-{os.getpid()}.aof"
         write_dataset(self.engine, name, self.server.config)
         try:
@@ -401,7 +506,7 @@ class AppendOnly:
             copy = Manifest(name, File(name, 1, BASE))
             Loader(self.engine, self.server.config, Folder(".", name), do_nothing).load(copy)
         finally:
-            os.unlink(name)
+            unlink_in_background(name, self.removals)
         self.engine.dirty = 0
         log("warning", "DB reloaded by DEBUG RELOAD")
 
@@ -421,6 +526,9 @@ class AppendOnly:
             log("notice", "Calling fsync() on the AOF file.")
             self.flush(force=True)
             self.writer.sync_now()
+            if self.writer.buffer:
+                log("warning", "Error trying to write the AOF file, " + ("Exit anyway." if force else "can't exit."))
+                return force
         return True
 
 
@@ -440,10 +548,13 @@ def open_to_append(path: str, truncate: bool = False) -> int:
 
 def remove_leftovers() -> None:
     """Delete what children of servers that are gone left behind."""
-    for name in os.listdir("."):
-        if not (name.startswith(LEFTOVER) and name.endswith(".aof")):
-            continue
-        pid = name.removeprefix(LEFTOVER).removeprefix("bg-").removesuffix(".aof")
-        if pid.isdecimal() and not os.path.exists(f"/proc/{pid}"):
-            log("notice", f"Removing the unfinished rewrite {name}")
-            os.unlink(name)
+    try:
+        for name in os.listdir("."):
+            if not (name.startswith(LEFTOVER) and name.endswith(".aof")):
+                continue
+            pid = name.removeprefix(LEFTOVER).removeprefix("bg-").removesuffix(".aof")
+            if pid.isdecimal() and not os.path.exists(f"/proc/{pid}"):
+                log("notice", f"Removing the unfinished rewrite {name}")
+                os.unlink(name)
+    except OSError as error:
+        troubles.report("Removing unfinished rewrites", error)

@@ -1,9 +1,10 @@
 """Reading the files back: base, then increments, into an empty dataset.
 
 A file is read in blocks, which are run whole; what a block's end cuts off is moved to the front of the next.
-Between blocks clients are served, so that they are told LOADING and INFO shows how far it is. The last file
+Several times a second clients are served, so that they are told LOADING and INFO shows how far it is, and signals
+are obeyed: between blocks, between commands, and between the parts of a value that is long in coming. The last file
 may end in the middle of a command, since that is what a crash leaves: with aof-load-truncated it is cut there
-and loading goes well. Everything else that is wrong ends the start.
+and loading goes well; what was cut off is kept beside it. Everything else that is wrong ends the start.
 """
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ import time
 from kv._core.engine.aofreplay import AofFault, AofReplay
 
 from ..log import log
-from .manifest import Folder
+from ..trouble import reason, troubles
+from .manifest import Folder, write_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +27,9 @@ if TYPE_CHECKING:
     from .manifest import Manifest
 
 BLOCK_LEAST, BLOCK_MOST = 1 << 20, 16 << 20     # bytes read at once
+READ_MOST = 4 << 20         # ... without a look at clients
 SERVE_SECONDS = 0.1         # time between two looks at clients where key-load-delay slows loading down
+SLICE_US = 50_000           # ... and where commands are slow
 RDB_SIGNATURES = (b"REDIS0", b"VALKEY")
 
 
@@ -61,6 +65,7 @@ class Loader:
         self.serve = serve
         self.progress: Loading | None = None
         self.commands = 0
+        self.unexpected_errors = 0      # commands of the files that answered with an error
 
     def load(self, manifest: Manifest) -> int:
         """Run all files; the bytes they have. Raises LoadError, LoadStopped."""
@@ -83,7 +88,7 @@ class Loader:
         try:
             return self.folder.size(name)
         except OSError as error:
-            raise LoadError(f"Unable to obtain the AOF file {name} length. stat: {error.strerror}") from None
+            raise LoadError(f"Unable to obtain the AOF file {name} length. stat: {reason(error)}") from None
 
     def load_file(self, name: str, kind: str, last: bool) -> int:
         """Run one file; how many bytes were cut off its end."""
@@ -94,7 +99,7 @@ class Loader:
                 trouble = f"Unrecoverable error reading the append only file {name}"
                 lost = FileReplay(self, file, name, last).run()
         except OSError as error:
-            raise LoadError(f"{trouble}: {error.strerror}") from None
+            raise LoadError(f"{trouble}: {reason(error)}") from None
         log("notice", f"DB loaded from {kind} file {name}: {time.monotonic() - started:.3f} seconds")
         return lost
 
@@ -118,16 +123,24 @@ class FileReplay:
 
     def run(self) -> int:
         """Run the whole file; how many bytes were cut off its end. Raises LoadError, LoadStopped, OSError."""
-        while got := self.file.readinto(memoryview(self.block)[self.filled:]):
-            if not self.offset and not self.filled:
-                self.refuse_rdb(self.block[:8])
-            self.filled += got
+        while self.fill_block():
             self.run_block()
             if not self.make_room():
                 break
         self.loader.commands += self.replay.commands
         self.warn_of_errors()
         return self.cut_off() if self.offset < self.size else 0
+
+    def fill_block(self) -> int:
+        """Read until the block is full or the file ends; the bytes read."""
+        before = self.filled
+        while got := self.file.readinto(memoryview(self.block)[self.filled:self.filled + READ_MOST]):
+            if not self.offset and not self.filled:
+                self.refuse_rdb(self.block[:8])
+            self.filled += got
+            if self.filled < len(self.block):
+                self.loader.serve()
+        return self.filled - before
 
     def refuse_rdb(self, beginning: bytearray) -> None:
         if beginning.startswith(RDB_SIGNATURES):
@@ -145,12 +158,11 @@ class FileReplay:
             most = max(1, int(SERVE_SECONDS * 1e6 / delay)) if delay else 1 << 62
             while True:
                 before = self.replay.commands
-                at = self.replay.feed(view, at, most)
-                ran = self.replay.commands - before
+                at = self.replay.feed(view, at, most, SLICE_US)
                 self.show_progress(at)
-                if ran < most:
+                if not self.replay.paused:
                     break
-                time.sleep(ran * delay / 1e6)
+                self.rest((self.replay.commands - before) * delay / 1e6)
         except AofFault as fault:
             self.refuse(fault)
         view.release()
@@ -159,6 +171,13 @@ class FileReplay:
         self.filled = left
         self.offset += at
         self.needed = self.replay.needed - at
+
+    def rest(self, seconds: float) -> None:
+        while seconds > 0:
+            time.sleep(min(seconds, SERVE_SECONDS))
+            seconds -= SERVE_SECONDS
+            if seconds > 0:
+                self.loader.serve()
 
     def delay_us(self) -> float:
         """key-load-delay: microseconds a command, or, negative, commands a microsecond."""
@@ -189,10 +208,15 @@ class FileReplay:
         if fault.refusal:
             raise LoadError(f"Error reading the append only file {self.name}, error: "
                             f"{fault.refusal}") from None
-        raise LoadError(
-            f"Bad file format reading the append only file {self.name} at offset "
-            f"{self.offset + fault.offset}: make a backup of your AOF file, then use ./valkey-check-aof "
-            "--fix <filename.manifest>") from None
+        raise LoadError(f"Bad file format reading the append only file {self.name} at offset "
+                        f"{self.offset + fault.offset}: {self.way_out(self.offset + fault.offset)}") from None
+
+    def way_out(self, offset: int) -> str:
+        """What an operator can do about a file that is whole up to an offset."""
+        path = os.path.abspath(self.loader.folder.path(self.name))
+        return (f"nothing was changed. Everything before that offset is whole, the {self.size - offset} bytes behind it can't be "
+                f"read. Make a backup of your AOF files, then cut the file there (truncate -s {offset} '{path}') and start again; "
+                "what the file holds behind the offset is lost then.")
 
     def warn_of_errors(self) -> None:
         replay = self.replay
@@ -200,6 +224,10 @@ class FileReplay:
             log("warning", "== CRITICAL == This server is sending an error to its AOF-loading-client: "
                            f"'{replay.error.decode('utf-8', 'replace')}' after processing the command "
                            f"'{replay.error_command}' ({replay.errors} such errors in {self.name})")
+            self.loader.unexpected_errors += replay.errors
+            if self.loader.config.propagation_error_behavior == "panic":
+                raise LoadError("This server panicked sending an error to its AOF-loading-client after processing the command "
+                                f"'{replay.error_command}'")
 
     def cut_off(self) -> int:
         """The file ends in the middle of a command or a transaction: cut it, where that is allowed."""
@@ -207,16 +235,32 @@ class FileReplay:
             log("warning", f"Revert incomplete MULTI/EXEC transaction in AOF file {self.name}")
         if not self.loader.config.aof_load_truncated:
             raise LoadError(
-                f"Unexpected end of file reading the append only file {self.name}. You can: 1) Make a backup "
-                "of your AOF file, then use ./valkey-check-aof --fix <filename.manifest>. 2) Alternatively "
-                "you can set the 'aof-load-truncated' configuration option to yes and restart the server.")
+                f"Unexpected end of file reading the append only file {self.name} at offset {self.offset}. You can: 1) Make a "
+                f"backup of your AOF files, then cut the file there (truncate -s {self.offset} "
+                f"'{os.path.abspath(self.loader.folder.path(self.name))}'). 2) Alternatively you can set the "
+                "'aof-load-truncated' configuration option to yes and restart the server.")
         log("warning", f"!!! Warning: short read while loading the AOF file {self.name}!!!")
         if not self.last:
-            raise LoadError("Fatal error: the truncated file is not the last file")
+            raise LoadError(f"Fatal error: the truncated file is not the last file. {self.name} ends in the middle of a command "
+                            f"that begins at offset {self.offset}: {self.way_out(self.offset)}")
         log("warning", f"!!! Truncating the AOF {self.name} at offset {self.offset} !!!")
+        self.keep_end()
         try:
             os.truncate(self.loader.folder.path(self.name), self.offset)
         except OSError as error:
-            raise LoadError(f"Error truncating the AOF file {self.name}: {error.strerror}") from None
+            raise LoadError(f"Error truncating the AOF file {self.name}: {reason(error)}") from None
         log("warning", f"AOF {self.name} loaded anyway because aof-load-truncated is enabled")
         return self.size - self.offset
+
+    def keep_end(self) -> None:
+        """Copy what is about to be cut off to a file of its own."""
+        folder = self.loader.folder
+        try:
+            name = folder.free_name(f"{self.name}.cut-{self.offset}")
+            self.file.seek(self.offset)
+            with open(folder.path(name), "xb", buffering=0) as kept:
+                while part := self.file.read(READ_MOST):
+                    write_all(kept.fileno(), part)
+            log("warning", f"!!! The {self.size - self.offset} bytes cut off are kept in {folder.path(name)} !!!")
+        except OSError as error:
+            troubles.report(f"The {self.size - self.offset} bytes cut off could not be kept", error)

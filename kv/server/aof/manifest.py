@@ -12,6 +12,7 @@ any moment the old state or the new one is there, whole.
 """
 from __future__ import annotations
 
+import errno
 import io
 import os
 from collections import namedtuple
@@ -19,6 +20,11 @@ from collections import namedtuple
 from ..config.option import leading_integer
 from ..config.quoting import Unbalanced, decode, encode, quote_if_needed, split_arguments
 from ..log import log
+from ..trouble import troubles
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 BASE, INCREMENT, HISTORY = "b", "i", "h"
 LINE_MAX = 1024     # bytes of a line with its end
@@ -39,6 +45,11 @@ class File(namedtuple("File", "name sequence kind")):
 
     def line(self) -> str:
         return f"file {quote_if_needed(self.name)} seq {self.sequence} type {self.kind}\n"
+
+
+def never(name: str) -> bool:
+    """No name is taken."""
+    return False
 
 
 class Manifest:
@@ -86,17 +97,21 @@ class Manifest:
         else:
             raise ManifestError("Unknown AOF file type")
 
-    def new_base(self) -> File:
-        """The next base; the one before it becomes history."""
+    def new_base(self, taken: Callable[[str], bool] = never) -> File:
+        """The next base; the one before it becomes history. Names that are `taken` are passed over."""
         if self.base is not None:
             self.history.insert(0, self.base._replace(kind=HISTORY))
         self.last_base += 1
-        self.base = File(f"{self.stem}.{self.last_base}.base.aof", self.last_base, BASE)
+        while taken(name := f"{self.stem}.{self.last_base}.base.aof"):
+            self.last_base += 1
+        self.base = File(name, self.last_base, BASE)
         return self.base
 
-    def new_increment(self) -> File:
+    def new_increment(self, taken: Callable[[str], bool] = never) -> File:
+        """The next increment. Names that are `taken` are passed over."""
         self.last_increment += 1
-        name = f"{self.stem}.{self.last_increment}.incr.aof"
+        while taken(name := f"{self.stem}.{self.last_increment}.incr.aof"):
+            self.last_increment += 1
         self.increments.append(File(name, self.last_increment, INCREMENT))
         return self.increments[-1]
 
@@ -155,6 +170,7 @@ class Folder:
     def __init__(self, name: str, stem: str) -> None:
         self.name = name
         self.stem = stem
+        self.unsynced = False   # the manifest is in its place, but a crash of the system might bring the old one back
 
     def path(self, name: str) -> str:
         return os.path.join(self.name, name)
@@ -174,7 +190,38 @@ class Folder:
             os.mkdir(self.name, 0o755)
         except FileExistsError:
             if not os.path.isdir(self.name):
-                raise NotADirectoryError(20, os.strerror(20)) from None
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)) from None
+        except OSError:
+            if not os.path.isdir(self.name):
+                raise
+
+    def has_content(self, name: str) -> bool:
+        """Whether there is something under a name that is not an empty file. Raises OSError."""
+        try:
+            return os.lstat(self.path(name)).st_size > 0
+        except FileNotFoundError:
+            return False
+
+    def taken(self, name: str) -> bool:
+        """Whether a file must not be made under a name, since there is one that no manifest knows. Raises OSError."""
+        taken = self.has_content(name)
+        if taken:
+            log("notice", f"The file {self.path(name)} is in no manifest: it stays as it is, and the next number is taken")
+        return taken
+
+    def set_aside(self, name: str) -> None:
+        """Give a file that is there, and not empty, another name. Raises OSError."""
+        if self.has_content(name):
+            kept = self.free_name(f"{name}.kept")
+            os.rename(self.path(name), self.path(kept))
+            log("warning", f"The file {self.path(name)} was there before this server: it is kept as {kept}")
+
+    def free_name(self, name: str) -> str:
+        """A name that no file has yet, beginning with this one. Raises OSError."""
+        found, number = name, 1
+        while os.path.lexists(self.path(found)):
+            found, number = f"{name}-{number}", number + 1
+        return found
 
     def size(self, name: str) -> int:
         """Bytes of a file. Raises OSError."""
@@ -190,7 +237,8 @@ class Folder:
             return Manifest(self.stem)
 
     def write(self, manifest: Manifest) -> bool:
-        """Put a manifest on disk in place of the last one; False, and logged, where that fails."""
+        """Put a manifest on disk in place of the last one; False, and logged, where that fails. Once it is in its place
+        it counts; that a crash of the system may still undo it is `unsynced`."""
         temporary = f"temp-{self.manifest_name}"
         step = f"Can't open the AOF manifest file {temporary}"
         try:
@@ -202,12 +250,22 @@ class Folder:
             step = (f"Error trying to rename the temporary AOF manifest file {temporary} into "
                     f"{self.manifest_name}")
             os.rename(self.path(temporary), self.path(self.manifest_name))
-            step = f"Fail to fsync AOF directory {self.name}"
-            self.sync()
         except OSError as error:
-            log("warning", f"{step}: {error.strerror}")
+            troubles.report(step, error)
             return False
+        self.unsynced = True
+        self.settle()
         return True
+
+    def settle(self) -> bool:
+        """Whether no crash of the system can bring an older manifest back; where one could it is tried to make it so."""
+        if self.unsynced:
+            try:
+                self.sync()
+                self.unsynced = False
+            except OSError as error:
+                troubles.report(f"Fail to fsync AOF directory {self.name}", error)
+        return not self.unsynced
 
     def sync(self) -> None:
         """Make names in the folder last. Raises OSError."""

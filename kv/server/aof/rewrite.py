@@ -11,13 +11,17 @@ small increment.
 """
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
 
+from kv._core.engine.inspect import database_figures
 from kv._core.engine.rewrite import DatasetCommands
 
 from ..log import log
+from ..progress import IDLE, Progress, private_bytes
+from ..trouble import troubles
 from .manifest import write_all
 from .writer import unlink_in_background
 
@@ -44,48 +48,46 @@ class RewriteError(Exception):
 
 # -- writing the dataset -------------------------------------------------------------------------------------
 
-def write_dataset(engine: Engine, path: str, config: Config) -> None:
+def write_dataset(engine: Engine, path: str, config: Config, progress: Progress | None = None) -> None:
     """Write the dataset as commands to a new file and sync it. Raises OSError, and leaves no file then."""
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
     try:
         if config.aof_timestamp_enabled:
             write_all(fd, f"#TS:{int(time.time())}\r\n".encode())
-        write_commands(DatasetCommands(engine), fd, config)
+        write_commands(DatasetCommands(engine), fd, config, progress)
         os.fsync(fd)
-        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
-    except OSError as error:
-        log("warning", f"Write error writing append only file on disk: {error.strerror}")
-        os.unlink(path)
+        forget_pages(fd)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.unlink(path)
         raise
     finally:
         os.close(fd)
 
 
-def write_commands(commands: DatasetCommands, fd: int, config: Config) -> None:
+def forget_pages(fd: int) -> None:
+    """A hint: the file is not read soon."""
+    try:
+        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+    except OSError as error:
+        troubles.report("Advising the system about the AOF base file", error)
+
+
+def write_commands(commands: DatasetCommands, fd: int, config: Config, progress: Progress | None) -> None:
     delay = config.rdb_key_save_delay
     delay_us = delay if delay >= 0 else -1 / delay  # negative: so many keys a microsecond
     unsynced = keys = 0
     while (chunk := commands.fill(1 if delay_us >= 1 else CHUNK)) is not None:
         write_all(fd, chunk)
         unsynced += len(chunk)
+        if progress is not None:
+            progress.note(commands.keys)
         if unsynced >= SYNC_BYTES and config.aof_rewrite_incremental_fsync:
             os.fdatasync(fd)
             unsynced = 0
         if delay_us:
             time.sleep((commands.keys - keys) * delay_us / 1e6)
             keys = commands.keys
-
-
-def private_bytes() -> int:
-    """Memory of this process that it shares with nobody: what a child cost by copying pages."""
-    try:
-        with open("/proc/self/smaps_rollup", "rb") as file:
-            for line in file:
-                if line.startswith(b"Private_Dirty:"):
-                    return int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    return 0
 
 
 # -- in the background ---------------------------------------------------------------------------------------
@@ -122,6 +124,7 @@ class Rewrite:
         self.limit = RetryLimit()
         self.scheduled = False
         self.child: Child | None = None     # that was started last
+        self.progress: Progress | None = None   # ... how far it is
         self.killed = False         # the child was ended by ourselves
         self.started = -1.0         # unix time, -1: none is under way
         self.last_seconds = -1
@@ -137,6 +140,10 @@ class Rewrite:
     @property
     def current_seconds(self) -> int:
         return int(time.time() - self.started) if self.running else -1
+
+    def progress_figures(self) -> dict[str, int]:
+        """The current_* fields of INFO persistence."""
+        return self.progress.figures() if self.running and self.progress is not None else IDLE
 
     def request(self) -> str:
         """BGREWRITEAOF: the status line. Raises RewriteError."""
@@ -157,14 +164,15 @@ class Rewrite:
         if self.server.children.child is not None:
             return False
         if not self.aof.begin_increment():
-            self.status = "err"
+            self.note_end(False)
             return False
         self.count += 1
+        self.progress = Progress(sum([keys for keys, _, _ in database_figures(self.server.engine)]))
         try:
             self.server.children.fork("aof", self.work, self.done)
         except OSError as error:
-            self.status = "err"
-            log("warning", f"Can't rewrite append only file in background: fork: {error.strerror}")
+            self.note_end(False)
+            troubles.report("Can't rewrite append only file in background: fork", error)
             return False
         self.child = self.server.children.child
         assert self.child is not None
@@ -174,15 +182,20 @@ class Rewrite:
         self.started = time.time()
         return True
 
-    def work(self, pipe: int) -> None:
-        """The child's."""
+    def work(self, pipe: int) -> int:
+        """The child's; its exit status."""
         path = temporary_name(os.getpid())
-        write_dataset(self.server.engine, path, self.server.config)
+        try:
+            write_dataset(self.server.engine, path, self.server.config, self.progress)
+        except OSError as error:
+            log("warning", f"Write error writing append only file on disk: {error.strerror}")
+            return 1
         log("notice", f"Successfully created the temporary AOF base file {path}")
         size = private_bytes()
         log("notice", f"Fork CoW for AOF rewrite: current {size >> 20} MB, peak {size >> 20} MB, average "
                       f"{size >> 20} MB")
         os.write(pipe, b"%d" % size)
+        return 0
 
     def done(self, status: int) -> None:
         """The child has ended: 0, an exit status, or -signal."""
@@ -215,13 +228,17 @@ class Rewrite:
         """Make the child's file the base. False, and logged, where that fails."""
         aof = self.aof
         manifest = aof.manifest.copy()
-        base = manifest.new_base()
+        try:
+            base = manifest.new_base(aof.folder.taken)
+        except OSError as error:
+            troubles.report("Looking for a name for the AOF base file", error)
+            return False
         try:
             with self.server.latency.watch("aof-rename"):
                 os.rename(path, aof.folder.path(base.name))
         except OSError as error:
-            log("warning", f"Error trying to rename the temporary AOF base file {path} into "
-                           f"{aof.folder.path(base.name)}: {error.strerror}")
+            troubles.report(f"Error trying to rename the temporary AOF base file {path} into {aof.folder.path(base.name)}",
+                            error)
             return False
         log("notice", f"Successfully renamed the temporary AOF base file {path} into {base.name}")
         if not aof.adopt_base(manifest):

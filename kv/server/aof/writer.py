@@ -22,7 +22,9 @@ import queue
 import threading
 import time
 
+from ..affinity import enter_background
 from ..log import log
+from ..trouble import TROUBLE, troubles
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,20 +54,33 @@ class Worker:
 
     def submit(self, job: Callable[..., object], *arguments: object) -> None:
         if self.thread is None:
-            self.thread = threading.Thread(target=self.run, name=self.name, daemon=True)
-            self.thread.start()
+            thread = threading.Thread(target=self.run, name=self.name, daemon=True)
+            try:
+                thread.start()
+            except (RuntimeError, MemoryError) as error:
+                troubles.report("Starting a thread, whose work is done in the loop meanwhile", error)
+                self.perform(job, arguments)
+                return
+            self.thread = thread
         self.submitted += 1
         self.jobs.put((job, arguments))
 
     def run(self) -> None:
+        enter_background()
         while True:
             job, arguments = self.jobs.get()
             try:
-                job(*arguments)
-            except Exception as error:
-                log("warning", f"{self.name}: {error!r}")
+                self.perform(job, arguments)
             finally:
                 self.finished += 1
+
+    def perform(self, job: Callable[..., object], arguments: tuple) -> None:
+        try:
+            job(*arguments)
+        except TROUBLE as error:
+            troubles.report(self.name, error)
+        except Exception as error:
+            log("warning", f"{self.name}: {error!r}")
 
     def drain(self) -> None:
         """Wait until there is nothing left to do."""
@@ -75,15 +90,32 @@ class Worker:
             done.wait()
 
 
-def unlink_in_background(path: str, worker: Worker) -> None:
-    """Take a file's name away now; its blocks are freed when the thread closes it. A file that is not there
-    is no error."""
+def unlink_in_background(path: str, worker: Worker) -> bool:
+    """Take a file's name away now; its blocks are freed when the thread closes it. False, and logged, where that
+    fails; a file that is not there is no error."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
-        return
-    os.unlink(path)
-    worker.submit(os.close, fd)
+        fd = -1             # it is freed in the loop then
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        troubles.report(f"Removing the file {path}", error)
+        return False
+    finally:
+        if fd >= 0:
+            worker.submit(close_file, fd)
+    return True
+
+
+def close_file(fd: int) -> None:
+    """A file of which nothing is wanted any longer."""
+    try:
+        os.close(fd)
+    except OSError as error:
+        troubles.report("Closing the AOF file", error)
 
 
 def ignore(event: str, ms: int) -> None:
@@ -104,6 +136,10 @@ class Writer:
         self.fd = -1
         self.size = 0                   # bytes in the file
         self.synced = 0                 # ... of which a sync was at least begun
+        # positions in the engine's effects: behind what was handed over, behind what is in the file, and behind
+        # what is on disk by a sync of the loop's or by one of the thread's
+        self.position = self.written_position = 0
+        self.loop_synced_position = self.thread_synced_position = 0
         self.buffer = bytearray()       # what could not be written yet
         # bytes of the write that failed last that are in the file all the same
         self.kept = 0
@@ -120,13 +156,16 @@ class Writer:
 
     # -- files -----------------------------------------------------------------------------------------------
 
-    def append_to(self, fd: int, size: int) -> None:
-        """Go on in another file, opened with O_APPEND; the one before it is synced and closed in the
-        thread."""
+    def append_to(self, fd: int, size: int, position: int = 0) -> None:
+        """Go on in another file, opened with O_APPEND, with effects from a position on; the one before it is
+        synced and closed in the thread."""
         if self.fd >= 0:
-            self.syncs.submit(self.sync_and_close, self.fd)
+            self.syncs.submit(self.sync_and_close, self.fd, position)
             self.last_sync = time.monotonic()
+        else:
+            self.loop_synced_position = position
         self.fd, self.size, self.synced = fd, size, size
+        self.position = self.written_position = position
 
     def note_size(self) -> None:
         """The file may have been cut meanwhile (DEBUG LOADAOF)."""
@@ -139,14 +178,16 @@ class Writer:
             return
         self.sync_now()
         self.syncs.drain()
-        os.close(self.fd)
+        close_file(self.fd)
         self.fd, self.size, self.synced = -1, 0, 0
         self.drop()
+        self.error = self.sync_error = self.told_sync_error = 0
+        self.refuse_writes(None)
 
     def abandon(self) -> None:
         """The file and what waits for it are of no use."""
         if self.fd >= 0:
-            self.syncs.submit(os.close, self.fd)
+            self.syncs.submit(close_file, self.fd)
         self.fd, self.size, self.synced = -1, 0, 0
         self.drop()
 
@@ -166,12 +207,15 @@ class Writer:
 
     # -- writing ---------------------------------------------------------------------------------------------
 
-    def write(self, data: bytes | memoryview, force: bool = False) -> None:
-        """Append bytes, behind what still waits. Forced: without waiting for a sync."""
+    def write(self, data: bytes | memoryview, force: bool = False, position: int = 0) -> None:
+        """Append effects, which end at a position, behind what still waits. Forced: without waiting for a
+        sync."""
+        self.position = position
         if self.buffer or (self.policy == EVERYSEC and self.syncing):
             self.buffer += data
             self.flush(force)
         elif self.append(data):
+            self.written_position = position
             self.sync_if_due()
         else:
             self.buffer += data[self.kept:]
@@ -185,6 +229,7 @@ class Writer:
                 del self.buffer[:self.kept]
                 return
             self.drop()
+            self.written_position = self.position
         self.sync_if_due()
 
     def may_write(self) -> bool:
@@ -247,18 +292,17 @@ class Writer:
         """Take back the part of a write that went well; how much of it stays because that fails."""
         if not written:
             if may_log:
-                log("warning", f"Error writing to the AOF file: {os.strerror(trouble)}")
+                troubles.report_line(f"Error writing to the AOF file: {os.strerror(trouble)}")
             return 0
         if may_log:
-            log("warning", f"Short write while writing to the AOF file: (nwritten={written}, "
-                           f"expected={wanted})")
+            troubles.report_line(f"Short write while writing to the AOF file: (nwritten={written}, "
+                                 f"expected={wanted})")
         try:
             os.ftruncate(self.fd, self.size)
         except OSError as error:
             if may_log:
-                log("warning", "Could not remove short write from the append-only file. The server may "
-                               "refuse to load the AOF the next time it starts.  ftruncate: "
-                               f"{error.strerror}")
+                troubles.report("Could not remove short write from the append-only file. The server may "
+                                "refuse to load the AOF the next time it starts.  ftruncate", error)
             return written
         return 0
 
@@ -273,8 +317,13 @@ class Writer:
 
     # -- syncing ---------------------------------------------------------------------------------------------
 
+    @property
+    def synced_position(self) -> int:
+        """Effects up to this position are on disk."""
+        return max(self.loop_synced_position, self.thread_synced_position)
+
     def sync_if_due(self) -> None:
-        if self.synced == self.size or self.sync_paused:
+        if self.sync_paused or (self.synced == self.size and not self.sync_error):
             return
         if self.policy == ALWAYS:
             start = time.monotonic()
@@ -285,12 +334,13 @@ class Writer:
                                f"{error.strerror}. Exiting...")
                 os._exit(1)
             self.synced = self.size
+            self.loop_synced_position = self.written_position
             self.last_sync = time.monotonic()
             self.note_latency("aof-fsync-always", int((self.last_sync - start) * 1000))
         elif self.policy == EVERYSEC and time.monotonic() - self.last_sync >= SYNC_SECONDS:
             if not self.syncing:
                 self.syncing = True
-                self.syncs.submit(self.sync_in_thread, self.fd)
+                self.syncs.submit(self.sync_in_thread, self.fd, self.written_position)
                 self.synced = self.size
             self.last_sync = time.monotonic()
 
@@ -299,38 +349,43 @@ class Writer:
         try:
             os.fdatasync(self.fd)
             self.synced = self.size
+            self.loop_synced_position = self.written_position
             self.last_sync = time.monotonic()
         except OSError as error:
-            log("warning", f"Fail to fsync the AOF file: {error.strerror}")
+            troubles.report("Fail to fsync the AOF file", error)
 
-    def sync_in_thread(self, fd: int) -> None:
+    def sync_in_thread(self, fd: int, position: int) -> None:
         try:
-            self.sync_other(fd)
+            self.sync_other(fd, position)
         finally:
             self.syncing = False
 
-    def sync_other(self, fd: int) -> None:
+    def sync_other(self, fd: int, position: int) -> None:
+        """Sync a file that has all effects up to a position."""
         trouble = 0
         try:
             os.fdatasync(fd)
         except OSError as error:
             if error.errno not in NO_TROUBLE:
                 trouble = error.errno or errno.EIO
-                if not self.sync_error:
-                    log("warning", f"Fail to fsync the AOF file: {error.strerror}")
+                troubles.report("Fail to fsync the AOF file", error)
+        if not trouble:
+            self.thread_synced_position = position
         self.sync_error = trouble
 
-    def note_sync_outcome(self) -> None:
-        """Have the loop know what became of the syncs in the thread."""
-        if self.sync_error != self.told_sync_error:
-            self.told_sync_error = self.sync_error
-            self.tell()
+    def note_sync_outcome(self) -> bool:
+        """Have the loop know what became of the syncs in the thread; whether one went well after one that did not."""
+        if self.sync_error == self.told_sync_error:
+            return False
+        self.told_sync_error = self.sync_error
+        self.tell()
+        return not self.sync_error
 
-    def sync_and_close(self, fd: int) -> None:
+    def sync_and_close(self, fd: int, position: int) -> None:
         try:
-            self.sync_other(fd)
+            self.sync_other(fd, position)
         finally:
-            os.close(fd)
+            close_file(fd)
 
 
 def write_until_error(fd: int, data: bytes | bytearray | memoryview) -> tuple[int, int]:

@@ -313,7 +313,9 @@ def client_capa(call):
 
 declare_help("client", "connection", "5.0.0", "loading stale", [
     "CAPA <option> [<option> ...]", "    What the client is able to do: REDIRECT.",
+    "CACHING (YES|NO)", "    Whether the keys of the next command are tracked.",
     "GETNAME", "    The name of the caller's connection.",
+    "GETREDIR", "    The client that tracking messages are redirected to, -1 for none.",
     "ID", "    The id of the caller's connection.",
     "IMPORT-SOURCE (ON|OFF)", "    Let the caller see keys whose time has come, while keys are imported.",
     "INFO", "    The caller's line of CLIENT LIST.",
@@ -327,6 +329,9 @@ declare_help("client", "connection", "5.0.0", "loading stale", [
     "REPLY (ON|OFF|SKIP)", "    Whether the caller gets replies; SKIP: not the next one.",
     "SETINFO <LIB-NAME|LIB-VER> <value>", "    Say which client library is in use.",
     "SETNAME <name>", "    Name the caller's connection.",
+    "TRACKING (ON|OFF) [REDIRECT <id>] [BCAST] [PREFIX <prefix> [...]] [OPTIN] [OPTOUT] [NOLOOP]",
+    "    Have the server tell the caller of changes to keys that it read.",
+    "TRACKINGINFO", "    How tracking stands on the caller's connection.",
     "UNBLOCK <clientid> [TIMEOUT|ERROR]", "    End the wait of a blocked client.",
     "UNPAUSE", "    End CLIENT PAUSE.",
 ])

@@ -17,7 +17,7 @@ from .help import declare_help
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Any
 
 
@@ -158,11 +158,17 @@ def command_getkeysandflags(call):
     return [[call.args[index], statuses(flags)] for index, flags in keys_of_request(call.args)]
 
 
-def keys_of_request(words: tuple[bytes, ...]) -> list[tuple[int, list[str]]]:
-    """Raises ReplyError."""
+def called_by(words: Sequence[bytes]) -> Any:
+    """The declaration of the command or subcommand that a request calls, None where there is none."""
     called = None if b"|" in words[0] else lookup(words[0])
     if called is not None and called.subcommands and len(words) > 1:
         called = called.subcommands.get(words[1].decode("latin-1").lower())
+    return called
+
+
+def keys_of_request(words: tuple[bytes, ...]) -> list[tuple[int, list[str]]]:
+    """Raises ReplyError."""
+    called = called_by(words)
     if called is None:
         raise ReplyError("ERR Invalid command specified")
     if not has_keys(called):

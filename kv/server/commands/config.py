@@ -43,8 +43,9 @@ def config_set(call):
          tips="request_policy:all_nodes response_policy:all_succeeded",
          summary="Writes the configuration back to its file.")
 def config_rewrite(call):
+    user, config = call.server.default_user, call.server.config
     try:
-        call.server.config.rewrite()
+        config.rewrite(users=[(user.line(), not user.is_as_required(config.requirepass))])
     except ConfigError as error:
         raise ReplyError(str(error)) from None
     return OK

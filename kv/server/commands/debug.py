@@ -96,7 +96,7 @@ def debug_populate(call, count, prefix=b"key", size=b"0"):
 
 @subcommand("object", 1, 2, usage="<key> [fast]")
 def debug_object(call, key, fast=b""):
-    line = core().object_line(call.engine, call.database, key, fast.lower() == b"fast")
+    line = core().object_line(call.engine, call.database, key, call.server.config.rdbcompression, fast.lower() == b"fast")
     if line is None:
         raise ReplyError(NO_KEY)
     return Status(line)

@@ -5,13 +5,30 @@ from kv._core.engine.inspect import database_figures, purge, table_bytes
 from kv._core.runtime.call import OK, Verbatim
 from kv._core.runtime.registry import command
 
+from ..info import memory_figures, ratio
 from .help import declare_help
 
-SMALL = 5 << 20
-
-
-def ratio(a: float, b: float) -> float:
-    return a / b if b else 0.0
+SMALL = 5 << 20         # bytes in use below which there is nothing to advise
+MUCH = 10 << 20         # bytes above which a bad ratio is worth a word
+RATIOS = {              # names of MEMORY STATS -> of INFO
+    "allocator-fragmentation.ratio": "allocator_frag_ratio", "allocator-fragmentation.bytes": "allocator_frag_bytes",
+    "allocator-rss.ratio": "allocator_rss_ratio", "allocator-rss.bytes": "allocator_rss_bytes",
+    "rss-overhead.ratio": "rss_overhead_ratio", "rss-overhead.bytes": "rss_overhead_bytes",
+    "fragmentation": "mem_fragmentation_ratio", "fragmentation.bytes": "mem_fragmentation_bytes"}
+ADVICE = (              # the ratio of INFO, above what it is bad, its bytes, what to say
+    ("mem_fragmentation_ratio", 1.4, "mem_fragmentation_bytes",
+     "High total RSS: the resident set is more than 1.4 times the memory in use, through fragmentation or memory that was "
+     "freed. MEMORY PURGE may help."),
+    ("allocator_frag_ratio", 1.1, "allocator_frag_bytes",
+     "High allocator fragmentation: the allocator's pages are more than 1.1 times what is in use. That is so after many keys "
+     "were deleted, or changed their size; new keys of the same sizes fill the holes."),
+    ("allocator_rss_ratio", 1.1, "allocator_rss_bytes",
+     "High allocator RSS overhead: the allocator keeps more than 1.1 times the pages that are in use, usually after a peak. "
+     "MEMORY PURGE gives them back."),
+    ("rss_overhead_ratio", 1.1, "rss_overhead_bytes",
+     "High process RSS overhead: the process takes more than 1.1 times what the allocator holds. The rest is the program "
+     "itself and its Python objects."),
+)
 
 
 @command("memory|stats", 2, "", group="server", since="4.0.0", complexity="O(1)",
@@ -20,6 +37,7 @@ def ratio(a: float, b: float) -> float:
 def memory_stats(call):
     server = call.server
     memory = server.state.memory
+    derived = memory_figures(memory)
     used, startup = memory.used_memory, memory.used_memory_startup
     keys = sum(keys for keys, _, _ in database_figures(call.engine))
     dataset = used - memory.used_memory_overhead
@@ -39,14 +57,8 @@ def memory_stats(call):
         "dataset.bytes": dataset, "dataset.percentage": 100 * ratio(dataset, max(1, used - startup)),
         "peak.percentage": 100 * ratio(used, memory.used_memory_peak),
         "allocator.allocated": memory.allocator_allocated, "allocator.active": memory.allocator_active,
-        "allocator.resident": memory.allocator_resident, "allocator.muzzy": 0,
-        "allocator-fragmentation.ratio": ratio(memory.allocator_active, memory.allocator_allocated),
-        "allocator-fragmentation.bytes": memory.allocator_active - memory.allocator_allocated,
-        "allocator-rss.ratio": ratio(memory.allocator_resident, memory.allocator_active),
-        "allocator-rss.bytes": memory.allocator_resident - memory.allocator_active,
-        "rss-overhead.ratio": ratio(memory.used_memory_rss, memory.allocator_resident),
-        "rss-overhead.bytes": memory.used_memory_rss - memory.allocator_resident,
-        "fragmentation": ratio(memory.used_memory_rss, used), "fragmentation.bytes": memory.used_memory_rss - used})
+        "allocator.resident": memory.allocator_resident, "allocator.muzzy": memory.allocator_muzzy,
+        **{name: derived[field] for name, field in RATIOS.items()}})
     return stats
 
 
@@ -71,7 +83,7 @@ def memory_malloc_stats(call):
          tips="nondeterministic_output request_policy:all_shards response_policy:special",
          summary="What is wrong with memory.")
 def memory_doctor(call):
-    """The checks are Valkey's: peak, fragmentation, clients' buffers."""
+    """The checks are Valkey's: peak, fragmentation, what is kept for reuse, clients' buffers."""
     memory = call.server.state.memory
     used = memory.used_memory
     if used < SMALL:
@@ -81,9 +93,8 @@ def memory_doctor(call):
     if memory.used_memory_peak > used * 1.5:
         advice.append("Peak memory: in the past this instance used more than 150% of the memory it uses now. The allocator may "
                       "not be able to give all of that back to the system; that is harmless unless the system is short of it.")
-    if ratio(memory.used_memory_rss, used) > 1.4 and memory.used_memory_rss - used > 10 << 20:
-        advice.append("High total RSS: the resident set is more than 1.4 times the memory in use, through fragmentation or memory "
-                      "that was freed. MEMORY PURGE may help.")
+    derived = memory_figures(memory)
+    advice += [text for name, most, size, text in ADVICE if derived[name] > most and derived[size] > MUCH]
     clients = call.engine.session_count
     if clients and memory.mem_clients_normal / clients > 200 << 10:
         advice.append("Big client buffers: the clients' buffers take more than 200 KB each on average. A client that does not read "

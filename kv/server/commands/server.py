@@ -87,6 +87,6 @@ def shutdown(call):
     client = session(call.engine, call.session_id)
     who = describe_briefly(client, call.server.config.hide_user_data_from_log)
     log("notice", f"User requested shutdown... (user request from '{who}')")
-    if not call.server.shutdown.stop(force=b"force" in words):
+    if not call.server.shutdown.stop(b"save" in words, b"nosave" in words, b"force" in words):
         raise ReplyError("ERR Errors trying to SHUTDOWN. Check logs.")
     return NO_REPLY

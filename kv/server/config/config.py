@@ -17,14 +17,14 @@ from __future__ import annotations
 
 from . import glob, rewrite, table
 from .option import DEBUG, DENY_LOADING, HIDDEN, IMMUTABLE, PROTECTED, SENSITIVE, VOLATILE, ConfigError
-from .source import Reader, Request, parse_command_line
+from .source import Reader, Request, absolute_path, parse_command_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from typing import IO, Any
 
-    from .option import Option
+    from .option import Line, Option
     from .source import Directive
 
     Hook = Callable[["Config"], object]
@@ -42,6 +42,9 @@ class Config:
         for option in table.OPTIONS:
             values[option.attribute] = option.initial()
         self.file = ""  # absolute path of the configuration file, "" if there is none
+        self.executable = ""  # absolute path of the program
+        self.started_in = "."  # the working directory of the command line, absolute
+        self.first_dir = ""  # `dir` at the start; relative paths of things made then are below it
         self.words: list[str] = []  # the command line that starts the same server again
         self.sentinel_mode = sentinel
         self.renamed_commands: list[Directive] = []  # rename-command OLD NEW, in order; "" takes it away
@@ -51,6 +54,7 @@ class Config:
         self.sentinel_lines: list[Directive] = []  # sentinel OPTION...
         self.notices: list[tuple[str, str]] = []  # (level, text) logged before there was a log
         self.log: Callable[[str, str], object] = lambda level, text: self.notices.append((level, text))
+        self.restoring = False  # hooks are called because a CONFIG SET failed, with the old values
         self._hooks: list[tuple[frozenset[Option], Hook]] = []
         if sentinel:
             self.force("port", SENTINEL_PORT)
@@ -68,8 +72,13 @@ class Config:
         config = cls(sentinel=line.sentinel)
         config.file = line.path
         config.words = line.words
-        if len(argv) > 1:
-            Reader(config).read_all(line.path, stdin if line.from_stdin else None, line.options)
+        config.executable = absolute_path(argv[0])
+        config.started_in = config.dir
+        reader = Reader(config)
+        reader.read_defaults()
+        if len(line.words) > 1:
+            reader.read_all(line.path, stdin if line.from_stdin else None, line.options)
+        config.first_dir = config.dir
         return config
 
     def __getattr__(self, name: str) -> Any:
@@ -196,18 +205,21 @@ class Config:
         """Put the old values back and have those act on them who acted on the new ones."""
         for option, value in before.items():
             self.__dict__[option.attribute] = value
+        self.restoring = True
         for hook in hooks:
             try:
                 hook(self)
-            except ConfigError as error:
+            except (ConfigError, OSError) as error:
                 self.log("warning", f"Failed applying restored failed CONFIG SET command: {error}")
+        self.restoring = False
 
-    def rewrite(self, *, users: Iterable[str] | None = None, modules: Iterable[str] | None = None,
+    def rewrite(self, *, users: Iterable[Line] | None = None, modules: Iterable[str] | None = None,
                 sentinel: Iterable[str] | None = None, everything: bool = False) -> None:
         """CONFIG REWRITE. Raises ConfigError with the whole error reply.
 
         users, modules, sentinel: the lines of these directives as they are to be now (None: as the file has
-        them). everything: write options at their default as well.
+        them); a user's with whether the file must get it where it has none. everything: write options at their
+        default as well.
         """
         if not self.file:
             raise ConfigError("ERR The server is running without a config file")

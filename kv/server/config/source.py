@@ -18,6 +18,7 @@ import os
 from kv import VALKEY_VERSION
 
 from . import table
+from .entrypoint import DEFAULT_FLAGS, SENTINELS, other_program, server_words
 from .option import ConfigError
 from .quoting import Unbalanced, decode, quote, split_arguments
 
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 REQUESTS = {"-v": "version", "--version": "version", "-h": "help", "--help": "help",
             "--test-memory": "test-memory", "--check-system": "check-system"}
-SENTINEL_PROGRAMS = ("kv-sentinel", "valkey-sentinel", "redis-sentinel")
 INCLUDES_MAX = 64  # files within files; deeper than that is a file that includes itself
 
 
@@ -45,8 +45,8 @@ class Request:
     __slots__ = ("name", "arguments")
 
     def __init__(self, name: str, arguments: list[str]) -> None:
-        self.name = name  # version, help, test-memory or check-system
-        self.arguments = arguments  # the words after it
+        self.name = name  # version, help, test-memory, check-system, or run: another program
+        self.arguments = arguments  # the words after it; of run the whole command line
 
 
 class CommandLine:
@@ -94,14 +94,18 @@ def fatal(message: str) -> FatalConfigError:
 
 def parse_command_line(argv: Sequence[str]) -> CommandLine | Request:
     """argv as the system hands it over, the program's name first."""
-    if len(argv) > 1 and argv[1] in REQUESTS:
-        return Request(REQUESTS[argv[1]], list(argv[2:]))
-    return CommandLine(argv)
+    program = other_program(argv)
+    if program is not None:
+        return Request("run", program)
+    words = server_words(argv, os.environ)
+    if len(words) > 1 and words[1] in REQUESTS:
+        return Request(REQUESTS[words[1]], words[2:])
+    return CommandLine(words)
 
 
 def is_sentinel(argv: Sequence[str]) -> bool:
     program = os.path.basename(argv[0]) if argv else ""
-    return any(name in program for name in SENTINEL_PROGRAMS) or "--sentinel" in argv[1:]
+    return any(name in program for name in SENTINELS) or "--sentinel" in argv[1:]
 
 
 def absolute_path(path: str) -> str:
@@ -144,6 +148,13 @@ class Reader:
         self.config = config
         self.seen: set[str] = set()  # attributes set by a line so far
         self.depth = 0  # of the file being read: how many includes led to it
+
+    def read_defaults(self) -> None:
+        """What the image adds to the defaults: before all else, so that every setting counts more."""
+        flags = os.environ.get(DEFAULT_FLAGS, "")
+        if flags:
+            self.read_text(options_text(flags.split()))
+            self.seen.clear()
 
     def read_all(self, path: str, stdin: IO | None, options: str) -> None:
         """The file if there is one, then standard input if given, then the options."""

@@ -7,6 +7,7 @@ import os
 from .option import (
     INT_MAX,
     LONG_MAX,
+    Bool,
     ConfigError,
     Option,
     format_float,
@@ -127,6 +128,15 @@ class Addresses(Several):
         if len(value) == 1:
             words = quote_if_needed(words)  # one argument is split once more when it is read
         return [(f"{self.name} {words}", True)]
+
+
+class Defragmentation(Bool):
+    """activedefrag: not to be switched on, and yet no reason not to start with a file that does."""
+
+    __slots__ = ()
+
+    def parse_line(self, arguments: Sequence[str], current: bool, first: bool) -> bool:
+        return self.convert(arguments[0])
 
 
 class OutputLimits(Option):

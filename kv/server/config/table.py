@@ -31,7 +31,17 @@ from .option import (
     Optional,
     String,
 )
-from .special import Addresses, Directory, Events, OomScores, OutputLimits, Percentiles, ReplicaOf, Save
+from .special import (
+    Addresses,
+    Defragmentation,
+    Directory,
+    Events,
+    OomScores,
+    OutputLimits,
+    Percentiles,
+    ReplicaOf,
+    Save,
+)
 
 KB, MB, GB = 1 << 10, 1 << 20, 1 << 30
 
@@ -141,7 +151,7 @@ OPTIONS: tuple[Option, ...] = (
     OomScores("oom-score-adj-values", [0, 200, 800]),
     Bool("disable-thp", True, IMMUTABLE),
     Bool("jemalloc-bg-thread", True),
-    Bool("activedefrag", False, DEBUG, check=check.no_defragmentation),
+    Defragmentation("activedefrag", False, DEBUG, check=check.no_defragmentation),
     Memory("active-defrag-ignore-bytes", 100 * MB, 1, LONG_MAX),
     Integer("active-defrag-threshold-lower", 10, 0, 1000),
     Integer("active-defrag-threshold-upper", 100, 0, 1000),

@@ -73,4 +73,4 @@ def test_help_and_version(capsys):
     for name in [*SWITCHES, *SETTERS]:
         assert f" {name} " in usage
     assert benchmark.main(["--version"]) == 0
-    assert capsys.readouterr().out == f"kv-benchmark {kv.__version__}\n"
+    assert capsys.readouterr().out == f"kv-benchmark {kv.VALKEY_VERSION} (build:{kv.__version__})\n"

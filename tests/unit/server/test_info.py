@@ -135,7 +135,7 @@ def state_of(text):
         clients=source(info.Clients, values),
         memory=source(info.Memory, values),
         persistence=source(info.Persistence, values, append_only=source(info.AppendOnly, values), load=None),
-        stats=source(info.Stats, values),
+        stats=source(info.Stats, values, trouble=None),
         replication=replication_source(values),
         cpu=source(info.Cpu, values),
         commands=command_sources(values),
@@ -314,6 +314,11 @@ def test_formats_of_rows(state):
     assert Info(state).latencystats() == ["latency_percentiles_usec_get:p50=1.003,p99.99=2.000"]
     assert Info(state).errorstats() == ["errorstat_ERR:count=1"]
     assert Info(state).keyspace() == ["db0:keys=1,expires=0,avg_ttl=0"]
+
+
+def test_trouble_is_shown_from_the_first_on(state):
+    state.stats.trouble = SimpleNamespace(system_errors=2, last_system_error="Writing: why", last_system_error_time=7)
+    assert Info(state).stats()[-3:] == ["system_errors:2", "last_system_error:Writing: why", "last_system_error_time:7"]
 
 
 def test_an_error_cannot_forge_a_field(state):

@@ -1,5 +1,8 @@
 """The allocator: what it hands out, what it counts, what it gives back."""
+import json
 import random
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -232,4 +235,81 @@ def test_both_threads_at_once():
         for block in blocks:
             memory.free(block)
     assert memory.used() == before
+    memory.purge()
+
+
+# -- figures, in a process of their own: its heap has no history ----------------------------------------------------
+
+FIGURES = """
+import json
+from kv._core.testing import memory
+
+def look():
+    seen.append(memory.figures())
+
+def take(size, count):
+    blocks = [memory.alloc(size) for _ in range(count)]
+    for block in blocks:
+        memory.fill(block, 1, size)
+    return blocks
+
+def free(blocks):
+    for block in blocks:
+        memory.free(block)
+
+seen = []
+warm = [0] * 1_000_000          # so that the lists of addresses take nothing more
+del warm
+memory.purge()
+look()
+"""
+
+
+def looks(text):
+    """[(allocated, active, resident, resident set)] at each look() of a program, beyond what they were at its start."""
+    program = FIGURES + text + "\nprint(json.dumps(seen))"
+    found = json.loads(subprocess.run([sys.executable, "-c", program], check=True, stdout=subprocess.PIPE).stdout)
+    return [[figure - first for figure, first in zip(figures, found[0], strict=True)] for figures in found[1:]]
+
+
+@slabs_only
+@pytest.mark.parametrize("size", [100, 1000, 4096, 6000, 40_000])
+def test_figures_follow_what_is_taken_and_what_the_process_has(size):
+    full, left = looks(f"blocks = take({size}, {(64 << 20) // size}); look(); free(blocks); memory.purge(); look()")
+    assert 64 << 20 <= full[0] + size <= 75 << 20
+    assert all(0.97 * full[0] <= figure <= 1.05 * full[0] + (1 << 20) for figure in full[1:3])
+    assert full[3] > 0.97 * full[0]
+    assert left[0] == 0 and left[1] < 1 << 20 and left[2] < 3 << 20
+
+
+@slabs_only
+@pytest.mark.parametrize("size", [100, 1000])
+def test_holes_are_active_until_their_page_is_empty_and_resident_until_a_purge(size):
+    full, holes, empty, purged = looks(
+        f"blocks = take({size}, {(32 << 20) // size}); look(); free(blocks[::2]); look()\n"
+        "free(blocks[1::2]); look(); memory.purge(); look()")
+    assert abs(holes[1] - full[1]) < 1 << 20
+    assert holes[1] - holes[0] > 15 << 20
+    assert holes[2] >= holes[1]
+    assert empty[1] < 1 << 20 and empty[2] > 31 << 20
+    assert purged[2] < 3 << 20
+
+
+@slabs_only
+def test_holes_between_large_blocks_are_active_until_the_heap_is_trimmed():
+    full, holes, trimmed, filled = looks(
+        "blocks = take(20_000, 2000); look(); free(blocks[::2]); look(); memory.purge(); look()\n"
+        "blocks += take(20_000, 500); look()")
+    assert abs(holes[1] - full[1]) < 1 << 20
+    assert 0.9 * (holes[3] - trimmed[3]) < holes[1] - trimmed[1] < 1.1 * (holes[3] - trimmed[3])
+    assert holes[1] - trimmed[1] > 14 << 20
+    assert 0.9 * (filled[3] - trimmed[3]) < filled[1] - trimmed[1] < 1.1 * (filled[3] - trimmed[3])
+
+
+def test_what_another_thread_freed_is_not_allocated():
+    before = memory.figures()[0]
+    blocks = [memory.alloc(size) for size in (100, 10_000) for _ in range(1000)]
+    free_elsewhere(blocks).join()
+    assert memory.figures()[0] == before
+    assert memory.figures()[1] >= before
     memory.purge()

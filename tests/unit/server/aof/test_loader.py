@@ -1,6 +1,7 @@
 """Reading files back into an engine."""
 from __future__ import annotations
 
+import contextlib
 from types import SimpleNamespace
 
 import pytest
@@ -26,7 +27,7 @@ class Setting:
         self.manifest = Manifest(STEM)
         self.served: list[int] = []
         self.config = SimpleNamespace(aof_load_truncated=True, loading_process_events_interval_bytes=1024,
-                                      key_load_delay=0)
+                                      key_load_delay=0, propagation_error_behavior="ignore")
         self.loader = Loader(self.engine, self.config, Folder(str(folder), STEM), self.serve)
 
     def serve(self) -> None:
@@ -138,6 +139,16 @@ def test_an_error_reply_is_logged(setting: Setting, capfd) -> None:
     setting.load()
     assert setting.get("b") == "1"
     assert "after processing the command 'incr'" in capfd.readouterr().out
+    assert setting.loader.unexpected_errors == 1
+
+
+@pytest.mark.parametrize("behavior, refused", [("panic", True), ("panic-on-replicas", False)])
+def test_an_error_reply_can_stop_the_start(setting: Setting, behavior: str, refused: bool) -> None:
+    setting.config.propagation_error_behavior = behavior
+    setting.file(commands("SET a x", "INCR a", "SET b 1"))
+    with pytest.raises(LoadError, match="panicked sending an error to its AOF-loading-client after processing the command 'incr'") \
+            if refused else contextlib.nullcontext():
+        setting.load()
 
 
 @pytest.mark.parametrize("beginning", [b"REDIS0011\xfa", b"VALKEY080"])
@@ -187,6 +198,29 @@ def test_clients_are_served_in_between(setting: Setting, monkeypatch) -> None:
     setting.file(commands(*[f"SET k{n} {n}" for n in range(1000)]))
     total = setting.load()
     assert len(setting.served) >= total // 1024 and setting.served[-1] == total
+
+
+def test_slow_commands_are_interrupted_between_any_two(setting: Setting, monkeypatch) -> None:
+    """However short the time: each command runs once, also in a transaction, and what is wrong is found where it is."""
+    monkeypatch.setattr(module, "SLICE_US", 1)
+    whole = commands(*["INCR a"] * 200, "MULTI", *["INCR b"] * 300, "EXEC", *["INCR c"] * 10)
+    setting.file(whole)
+    assert setting.load() == len(whole)
+    assert (setting.get("a"), setting.get("b"), setting.get("c")) == ("200", "300", "10")
+    assert len(setting.served) > 20 and setting.served == sorted(setting.served)
+    for end, text in ((b"!!!\r\n", f"at offset {len(whole)}"), (commands("BLA x"), "unknown command 'BLA'")):
+        setting.engine = setting.loader.engine = Engine(None)
+        setting.manifest = Manifest(STEM)
+        setting.file(whole + end)
+        with pytest.raises(LoadError, match=text):
+            setting.load()
+
+
+def test_a_long_value_is_read_in_parts(setting: Setting, monkeypatch) -> None:
+    monkeypatch.setattr(module, "READ_MOST", 1000)
+    setting.file(request("SET", "long", "x" * 100_000) + commands("SET a 1"))
+    setting.load()
+    assert setting.get("a") == "1" and len(setting.served) > 95
 
 
 def test_loading_can_be_stopped(setting: Setting) -> None:

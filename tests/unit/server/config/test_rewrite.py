@@ -123,9 +123,9 @@ def test_replicaof_and_save_where_they_do_not_belong():
 def test_users_and_modules_are_those_of_now():
     old = "user alice on\nuser bob on\nloadmodule x.so\n"
     assert own_lines(new_text(old, Config()))[:3] == old.splitlines()
-    text = new_text(old, Config(), users=["user alice off"], modules=["loadmodule y.so 1"])
+    text = new_text(old, Config(), users=[("user alice off", True)], modules=["loadmodule y.so 1"])
     assert own_lines(text)[:3] == ["user alice off", "", "loadmodule y.so 1"]
-    assert "user" not in new_text(old, read("aclfile users.acl"), users=["user alice off"]).replace(
+    assert "user" not in new_text(old, read("aclfile users.acl"), users=[("user alice off", True)]).replace(
         "users.acl", ""
     )
 

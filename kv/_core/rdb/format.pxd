@@ -1,0 +1,37 @@
+"""Numbers of the RDB format. Source: Valkey 8.1.7, rdb.h, and what a running server writes.
+
+    version   written by              a type that is new in it
+    9         Redis 5.0 to 6.2        streams (15), with the length of strings beyond 32 bits
+    10        Redis 7.0               listpacks for hashes and sorted sets (16, 17), quicklist 2 (18), streams 2 (19)
+    11        Redis 7.2, Valkey 7.2   sets as listpacks (20), streams 3 (21)
+              to 8.1
+"""
+
+cdef enum:
+    RDB_VERSION = 11            # what is written where nobody asks for an older one
+    RDB_VERSION_LEAST = 9       # the oldest that can be written
+
+cdef enum RdbType:              # the byte before a key: how its value is written
+    RDB_STRING = 0
+    RDB_LIST = 1                # elements
+    RDB_SET = 2                 # members
+    RDB_HASH = 4                # names and values
+    RDB_ZSET_2 = 5              # members, each with its score in binary
+    RDB_SET_INTSET = 11
+    RDB_STREAM = 15
+    RDB_HASH_LISTPACK = 16
+    RDB_ZSET_LISTPACK = 17
+    RDB_LIST_QUICKLIST_2 = 18
+    RDB_STREAM_2 = 19           # ... with what was ever added and deleted, and what groups have read
+    RDB_SET_LISTPACK = 20
+    RDB_STREAM_3 = 21           # ... with the time that consumers were last given something
+
+cdef enum RdbLength:            # the first byte of a length, and of a string in another form
+    RDB_LENGTH_6 = 0            # 00llllll
+    RDB_LENGTH_14 = 0x40        # 01llllll llllllll, the highest bits first
+    RDB_LENGTH_32 = 0x80        # and 4 bytes, the highest first
+    RDB_LENGTH_64 = 0x81        # and 8 bytes, the highest first
+    RDB_INT_8 = 0xc0            # a string that is a number: 1, 2 or 4 bytes, the lowest first
+    RDB_INT_16 = 0xc1
+    RDB_INT_32 = 0xc2
+    RDB_LZF = 0xc3              # a compressed string: length of the LZF, length of the text, the LZF

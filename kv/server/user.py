@@ -1,0 +1,185 @@
+"""The default user: who a client is before it says so, and the one user that there is.
+
+requirepass states its password. A `user default` line of the configuration, which every CONFIG REWRITE of Valkey and
+Redis appends, or an ACL file, states the same in the language of ACLs, with a hash in place of the password:
+
+    user default on nopass sanitize-payload ~* &* +@all
+    user default on sanitize-payload #2c26b4...66e7ae ~* &* +@all
+
+Such a line counts, and requirepass does not, where a file has both. Is every line of ACLs accepted? Only what leaves
+the default user all keys, channels and commands: rules that take something away would not be obeyed here, so a file
+with such a rule, or with another user, is refused.
+"""
+from __future__ import annotations
+
+import os
+
+from .config.quoting import decode, encode
+from .config.source import FatalConfigError, fatal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .config import Config
+    from .config.source import Directive
+
+HASH_LENGTH = 64        # of a SHA-256 in hexadecimal
+HEX_DIGITS = frozenset("0123456789abcdef")
+ONE_USER = ("There is the default user alone, with all keys, channels and commands (on ~* &* +@all): ACL users are not part of "
+            "this release")
+BOTH_WAYS = ("Configuring KV with users defined in kv.conf and at the same setting an ACL file path is invalid. This setup "
+             "is very likely to lead to configuration errors and security holes, please define either an ACL file or declare "
+             "users directly in your kv.conf, but not both.")
+# rule -> what it allows, and whether from now on
+ALLOWING = {
+    "on": ("enabled", True), "off": ("enabled", False),
+    "~*": ("keys", True), "allkeys": ("keys", True), "%rw~*": ("keys", True), "%wr~*": ("keys", True), "resetkeys": ("keys", False),
+    "&*": ("channels", True), "allchannels": ("channels", True), "resetchannels": ("channels", False),
+    "+@all": ("commands", True), "allcommands": ("commands", True), "-@all": ("commands", False), "nocommands": ("commands", False),
+    "sanitize-payload": ("sanitized", True), "skip-sanitize-payload": ("sanitized", False),
+}
+
+NARROWING = "+-~%&("     # other rules that begin so are of users with some commands, keys, channels or selectors
+
+
+class RuleError(ValueError):
+    """A rule that no user may have; str() is Valkey's complaint."""
+
+    def __init__(self, complaint: str, rule: str = "") -> None:
+        super().__init__(complaint)
+        self.rule = rule
+
+
+class DefaultUser:
+    """Its passwords, as hashes; none is needed where there are none."""
+
+    def __init__(self, config: Config) -> None:
+        """As the configuration says. Raises FatalConfigError."""
+        self.hashes: list[str] = []         # SHA-256 of each password, hexadecimal
+        self.nopass = True                  # any password will do
+        self.sanitized = True               # sanitize-payload
+        self.before: tuple[bool, list[str]] = (True, [])    # nopass and hashes before requirepass was set last
+        self.stated = False                 # by a line of ACLs instead of requirepass
+        if config.users and config.aclfile:
+            raise FatalConfigError(BOTH_WAYS)
+        if config.aclfile:
+            self.read_file(os.path.join(config.dir, config.aclfile))
+        elif config.users:
+            self.read_directives(config.users)
+        else:
+            self.set_password(config.requirepass)
+
+    def set_password(self, password: str) -> None:
+        """What requirepass means: this password and no other, or none for an empty one."""
+        self.before = self.nopass, self.hashes
+        self.nopass = not password
+        self.hashes = [sha256(encode(password))] if password else []
+
+    def undo(self) -> None:
+        """Take the last set_password back."""
+        self.nopass, self.hashes = self.before
+
+    def accepts(self, password: bytes) -> bool:
+        """Whether this is a password of the user, in a time that tells nothing about which are."""
+        if self.nopass:
+            return True
+        import hmac  # with OpenSSL behind it: only a server with a password pays for it
+
+        given = sha256(password)
+        return any(hmac.compare_digest(given, known) for known in self.hashes)
+
+    def line(self) -> str:
+        """The user as a line of a configuration that Valkey and Redis read, too."""
+        words = ["user default on", "nopass" if self.nopass else "",
+                 "sanitize-payload" if self.sanitized else "skip-sanitize-payload",
+                 *[f"#{known}" for known in self.hashes], "~* &* +@all"]
+        return " ".join([word for word in words if word])
+
+    def is_as_required(self, password: str) -> bool:
+        """Whether requirepass with this password says all about the user."""
+        return self.sanitized and self.hashes == ([sha256(encode(password))] if password else [])
+
+    # -- reading ------------------------------------------------------------------------------------------------------
+
+    def read_directives(self, directives: Sequence[Directive]) -> None:
+        for number, directive in enumerate(directives):
+            name, rules = directive.arguments[1], directive.arguments[2:]
+            if name != "default":
+                raise directive.error(ONE_USER)
+            try:
+                if number:
+                    raise RuleError("Duplicate user found. A user can only be defined once in config files")
+                self.apply(rules)
+            except RuleError as error:
+                raise directive.error(f"Error in user declaration '{name}': {error}") from None
+            except ValueError as error:
+                raise directive.error(str(error)) from None
+
+    def read_file(self, path: str) -> None:
+        """An ACL file; without the default user in it there is no password, whatever requirepass says."""
+        try:
+            with open(path, "rb") as file:
+                lines = decode(file.read()).split("\n")
+        except OSError as error:
+            raise fatal(f"Error loading ACLs, opening file '{path}': {error.strerror}") from None
+        for number, line in enumerate(lines, 1):
+            words = line.strip(" \t\r\n").split(" ")
+            if words == [""]:
+                continue
+            if words[0] != "user" or len(words) < 2:
+                raise fatal(f"{path}:{number} should start with user keyword followed by the username.")
+            try:
+                if words[1] == "default" and self.stated:
+                    raise RuleError(f"WARNING: Duplicate user '{words[1]}' found on line {number}.")
+                if words[1] != "default":
+                    raise ValueError(ONE_USER)
+                self.apply(words[2:])
+            except ValueError as error:
+                raise fatal(f"{path}:{number}: {error}") from None
+
+    def apply(self, rules: Sequence[str]) -> None:
+        """Take over what the rules of a user say, who begins with no rights. RuleError for what is no rule, ValueError
+        for a user whom there can't be."""
+        allowed = {"enabled": False, "keys": False, "channels": False, "commands": False, "sanitized": True}
+        self.stated, self.nopass, self.hashes = True, False, []
+        for rule in rules:
+            if rule.lower() in ALLOWING:
+                what, whether = ALLOWING[rule.lower()]
+                allowed[what] = whether
+            elif rule.lower() == "reset":
+                self.nopass, self.hashes = False, []
+                allowed = dict.fromkeys(allowed, False) | {"sanitized": True}
+            elif rule and rule[0] in NARROWING:
+                raise ValueError(ONE_USER)
+            elif rule and rule.lower() != "clearselectors" and not self.apply_password(rule):
+                raise RuleError("Syntax error", rule)
+        self.sanitized = allowed.pop("sanitized")
+        if not all(allowed.values()) or not (self.nopass or self.hashes):
+            raise ValueError(ONE_USER)
+
+    def apply_password(self, rule: str) -> bool:
+        """A rule about passwords; False where this is none."""
+        if rule.lower() in ("nopass", "resetpass"):
+            self.nopass, self.hashes = rule.lower() == "nopass", []
+            return True
+        if rule[0] not in "><#!":
+            return False
+        known = sha256(encode(rule[1:])) if rule[0] in "><" else rule[1:]
+        if len(known) != HASH_LENGTH or not HEX_DIGITS.issuperset(known):
+            raise RuleError("The password hash must be exactly 64 characters and contain only lowercase hexadecimal characters",
+                            rule)
+        if rule[0] in ">#":
+            self.nopass = False
+            self.hashes += [known] if known not in self.hashes else []
+        elif known in self.hashes:
+            self.hashes.remove(known)
+        else:
+            raise RuleError("The password you are trying to remove from the user does not exist", rule)
+        return True
+
+
+def sha256(password: bytes) -> str:
+    import hashlib  # only a server with a password pays for it
+
+    return hashlib.sha256(password).hexdigest()

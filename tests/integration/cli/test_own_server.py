@@ -1,0 +1,163 @@
+"""The modes of kv-cli and kv-benchmark, and of redis-cli and redis-benchmark, against our own server."""
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import kv
+from kv.cli.resp import encode
+from tests.integration.cli.cli_programs import CLI, WAIT_S, environment, piped_client, run
+from tests.program import Program
+
+BENCHMARK = [sys.executable, "-m", "kv.cli.benchmark"]
+KEYS = ["hash", "list", "set", "stream", "string", "zset"]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
+    program = Program(tmp_path_factory.mktemp("server"))
+    client = program.connect()
+    for words in ("SET string value", "RPUSH list a b", "SADD set a", "HSET hash f v", "ZADD zset 1 m", "XADD stream * f v"):
+        client(*words.split())
+    yield program
+    program.kill()
+
+
+@pytest.fixture(params=["kv-cli", "redis-cli"])
+def client(request: pytest.FixtureRequest) -> list[str]:
+    if request.param == "kv-cli":
+        return CLI
+    if shutil.which(request.param) is None:
+        pytest.skip(f"{request.param} is not installed")
+    return [request.param]
+
+
+def end(*command: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(command, input=stdin, capture_output=True, timeout=6 * WAIT_S, env=environment())
+
+
+def ask(client: list[str], server: Program, *options: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    return end(*client, "-p", str(server.port), *options, stdin=stdin)
+
+
+@pytest.mark.parametrize("mode", ["--bigkeys", "--memkeys"])
+def test_searches_for_big_keys(client: list[str], server: Program, mode: str) -> None:
+    ran = ask(client, server, mode)
+    assert (ran.returncode, ran.stderr) == (0, b"")
+    text = ran.stdout.decode()
+    assert "Sampled 6 keys in the keyspace!\nTotal key length in bytes is 27 (avg len 4.50)\n" in text
+    for key in KEYS:
+        assert f"Biggest {key:>6} found " in text
+    if mode == "--bigkeys":
+        assert "1 lists with 2 items (16.67% of keys, avg size 2.00)\n" in text
+
+
+def test_a_search_for_hot_keys_needs_counters(client: list[str], server: Program) -> None:
+    ran = ask(client, server, "--hotkeys")
+    assert ran.returncode == 1
+    assert b"An LFU maxmemory policy is not selected, access frequency not tracked" in ran.stderr
+    asking = server.connect()
+    asking("CONFIG", "SET", "maxmemory-policy", "allkeys-lfu")
+    for _ in range(50):
+        asking("GET", "string")
+    try:
+        ran = ask(client, server, "--hotkeys")
+        assert (ran.returncode, ran.stderr) == (0, b"")
+        assert b"Sampled 6 keys in the keyspace!\n" in ran.stdout
+        assert re.search(rb'\nhot key found with counter: [1-9]\d*\tkeyname: "string"\n', ran.stdout)
+    finally:
+        asking("CONFIG", "SET", "maxmemory-policy", "noeviction")
+
+
+def test_scan(client: list[str], server: Program) -> None:
+    ran = ask(client, server, "--scan")
+    assert (ran.returncode, sorted(ran.stdout.decode().split()), ran.stderr) == (0, KEYS, b"")
+    assert ask(client, server, "--scan", "--pattern", "s*").stdout.count(b"\n") == 3
+
+
+def test_latency(client: list[str], server: Program) -> None:
+    ran = ask(client, server, "--latency", "-i", "0.1")
+    assert (ran.returncode, ran.stderr) == (0, b"")
+    assert len(ran.stdout.split()) == 4
+    assert ask(client, server, "--intrinsic-latency", "1").returncode == 0
+
+
+def test_pipe(client: list[str], server: Program) -> None:
+    ran = ask(client, server, "--pipe", stdin=encode((b"SET", b"string", b"value")) * 1000)
+    assert (ran.returncode, ran.stderr) == (0, b"")
+    assert ran.stdout.endswith(b"errors: 0, replies: 1000\n")
+
+
+@pytest.mark.parametrize("mode", [["--rdb", "copy.rdb"], ["--functions-rdb", "copy.rdb"], ["--replica"]])
+def test_there_is_no_snapshot_yet(client: list[str], server: Program, mode: list[str], tmp_path: Path) -> None:
+    ran = ask(client, server, *[word.replace("copy", str(tmp_path / "copy")) for word in mode])
+    assert ran.returncode == 1
+    assert b"ERR Replication is not part of this release: this server serves no replicas\n" in ran.stderr
+    assert not (tmp_path / "copy.rdb").exists()
+
+
+def test_stat(server: Program) -> None:
+    with piped_client("-p", str(server.port), "--stat", "-i", "0.01") as dialogue:
+        dialogue.until(b"connections          \n")
+        assert dialogue.until(b"\n").split()[0] == b"6"
+        dialogue.until(b"\n")
+        dialogue.process.send_signal(2)
+        assert dialogue.process.wait(WAIT_S) == -2      # ended by Ctrl-C, as its parent may want to know
+
+
+def test_lru(server: Program) -> None:
+    with piped_client("-p", str(server.port), "-n", "1", "--lru-test", "10") as dialogue:
+        assert b" Gets/sec | Hits: " in dialogue.until(b"%)\n")
+    server.connect()("SELECT", 1)
+
+
+# -- benchmarks ---------------------------------------------------------------------------------------------------
+
+def load(program: list[str], server: Program, *options: str) -> subprocess.CompletedProcess[bytes]:
+    ran = ask(program, server, "-n", "200", "-c", "10", *options)
+    asking = server.connect()
+    for key in asking("KEYS", "*"):
+        if key.decode() not in KEYS:
+            asking("DEL", key)
+    return ran
+
+
+@pytest.mark.parametrize("form", [["-q"], ["--csv"], []])
+def test_all_benchmarks(server: Program, form: list[str]) -> None:
+    """Functions are left out, in a line each, where the server has none."""
+    ran = load(BENCHMARK, server, *form)
+    assert ran.returncode == 0
+    assert ran.stderr.decode().splitlines() == [
+        f"{title}: skipped, the server does not know the command {name}"
+        for title, name in (("FUNCTION LOAD", "FUNCTION"), ("FCALL", "FUNCTION"))]
+    text = ran.stdout.decode()
+    assert "XADD" in text and "FCALL" not in text and "FUNCTION" not in text
+
+
+@pytest.mark.parametrize(("test", "title"), [("fcall", "Node"), ("function_load", "Error from server")])
+def test_a_benchmark_that_was_asked_for_is_not_left_out(server: Program, test: str, title: str) -> None:
+    ran = load(BENCHMARK, server, "-q", "-t", f"get,{test}")
+    assert ran.returncode == 1
+    assert ran.stdout.count(b"requests per second") == 1
+    assert ran.stderr.decode().startswith(title) and "ERR unknown command 'function'" in ran.stderr.decode().lower().replace(
+        "err unknown", "ERR unknown")
+
+
+def test_redis_benchmark(server: Program) -> None:
+    if shutil.which("redis-benchmark") is None:
+        pytest.skip("redis-benchmark is not installed")
+    ran = load(["redis-benchmark"], server, "-q")
+    assert (ran.returncode, ran.stderr) == (0, b"")
+    assert b"MSET (10 keys)" in ran.stdout
+
+
+def test_versions_are_those_that_the_server_reports() -> None:
+    for program, name in ((CLI, "kv-cli"), (BENCHMARK, "kv-benchmark")):
+        ran = end(*program, "--version")
+        assert (ran.returncode, ran.stdout.decode()) == (0, f"{name} {kv.VALKEY_VERSION} (build:{kv.__version__})\n")
+    assert run("help").stdout.startswith(f"kv-cli {kv.VALKEY_VERSION} ".encode())
