@@ -33,6 +33,10 @@ from kv._core.runtime.state cimport (
     COMMAND_READONLY, COMMAND_SKIP_COMMANDLOG, COMMAND_SKIP_MONITOR, COMMAND_STALE, COMMAND_SUBSCRIBED,
     COMMAND_UNQUEUED, COMMAND_WRITE, Command, command_body)
 
+import importlib
+import os
+from importlib.machinery import all_suffixes
+
 from kv._core.runtime.syntax import check_arguments, key_range, parse_arguments, parse_keys
 
 FLAGS = {                       # in the order of COMMAND INFO
@@ -203,6 +207,17 @@ def command(str name not None, int arity, str flags="", **docs):
         declare(python_body, name, arity, flags, handler=function, **docs)
         return function
     return decorate
+
+
+def declare_package(package):
+    """Import every module of a package, so that the commands in them are declared: a new command is a new file, and named
+    nowhere else."""
+    suffixes = all_suffixes()
+    for folder in package.__path__:
+        for file in sorted(os.listdir(folder)):
+            name, dot, suffix = file.partition(".")
+            if dot + suffix in suffixes and name != "__init__":
+                importlib.import_module(f"{package.__name__}.{name}")
 
 
 cdef size_t python_body = 0
