@@ -54,6 +54,49 @@ def test_commands_of_a_transaction_go_to_the_file_as_they_were_typed(tmp_path):
         "MULTI", "SELECT", "0", "set", "k", "1", "Append", "k", "2", "INCR", "k", "EXEC"]
 
 
+def logged(folder) -> list[list[str]]:
+    """The commands of the increments on disk, without SELECT."""
+    found = []
+    for path in sorted((folder / "appendonlydir").glob("*.incr.aof")):
+        lines = path.read_bytes().decode().split("\r\n")
+        while lines[0]:
+            count = int(lines.pop(0)[1:])
+            found.append([lines[2 * number + 1] for number in range(count)])
+            del lines[:2 * count]
+    return [words for words in found if words[0] != "SELECT"]
+
+
+def test_a_transaction_that_turns_the_file_off_is_logged_up_to_there(tmp_path):
+    """Behind another write of the same turn, whose bytes were not taken yet."""
+    with Server(tmp_path) as server:
+        answers = server.pipe([("SET", "x", 1), ("MULTI",), ("SET", "a", 1), ("SET", "b", 2), ("CONFIG", "SET", "appendonly", "no"),
+                               ("SET", "c", 3), ("SET", "d", 4), ("EXEC",), ("SET", "y", 5), ("PING",)])
+        assert answers[-3:] == [["OK"] * 5, "OK", "PONG"]
+        assert logged(tmp_path) == [["SET", "x", "1"], ["MULTI"], ["SET", "a", "1"], ["SET", "b", "2"], ["EXEC"]]
+        assert server("CONFIG", "SET", "appendonly", "yes") == "OK"
+        server.rewritten()
+        assert server("DEBUG", "LOADAOF") == "OK"
+        assert server("MGET", "x", "a", "b", "c", "d", "y") == [b"1", b"1", b"2", b"3", b"4", b"5"]
+
+
+def test_a_transaction_that_reads_the_file_anew_loses_nothing(tmp_path):
+    with Server(tmp_path) as server:
+        answers = server.pipe([("SET", "x", 1), ("MULTI",), ("SET", "a", 1), ("SET", "b", 2), ("DEBUG", "LOADAOF"), ("SET", "c", 3),
+                               ("INCR", "a"), ("EXEC",), ("MGET", "x", "a", "b", "c")])
+        assert answers[-2:] == [["OK"] * 4 + [2], [b"1", b"2", b"2", b"3"]]
+        assert logged(tmp_path) == [
+            ["SET", "x", "1"], ["MULTI"], ["SET", "a", "1"], ["SET", "b", "2"], ["EXEC"],
+            ["MULTI"], ["SET", "c", "3"], ["INCR", "a"], ["EXEC"]]
+    with Server(tmp_path) as server:
+        assert server("MGET", "x", "a", "b", "c") == [b"1", b"2", b"2", b"3"]
+
+
+def test_a_walk_in_a_transaction_does_not_tear_it(tmp_path):
+    with Server(tmp_path, appendfsync="always") as server:
+        transaction(server, ("SET", "a", 1), ("SCAN", 0), ("RANDOMKEY",), ("SET", "b", 2))
+        assert logged(tmp_path) == [["MULTI"], ["SET", "a", "1"], ["SET", "b", "2"], ["EXEC"]]
+
+
 def test_writes_without_enough_replicas_are_refused(server):
     refused = Failure("NOREPLICAS Not enough good replicas to write.")
     assert server("SET", "k", 1) == "OK"
