@@ -250,7 +250,7 @@ cdef int compile_spec(KeySpec *compiled, dict spec) except -1:
     return 0
 
 
-cdef uint32_t flags_of(names):
+cdef uint32_t flags_of(names) except? 0:
     cdef uint32_t flags = 0
     for name in names:
         flags |= <uint32_t> 1 << <int> KEY_FLAGS.index(name)
