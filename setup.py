@@ -50,8 +50,17 @@ class BuildExt(build_ext):
         if not stamp.exists() or stamp.read_text() != BUILD:
             self.force = True
         super().run()
+        if self.inplace:
+            remove_stale(ROOT / "kv")
         stamp.parent.mkdir(parents=True, exist_ok=True)
         stamp.write_text(BUILD)
+
+
+def remove_stale(folder):
+    """A module that was renamed or removed would still be imported: packages of commands are listed."""
+    for built in folder.glob("**/*.so"):
+        if not built.with_name(built.name.partition(".")[0] + ".pyx").exists():
+            built.unlink()
 
 
 def extensions():

@@ -18,12 +18,9 @@ from kv._core.engine.cron import engine_cron
 from kv._core.engine.engine import Engine
 from kv._core.engine.inspect import memory_figures, note_rejected_connection, session
 from kv._core.runtime.call import set_bug_log
+from kv._core.runtime.registry import declare_package
 
-from . import (
-    commands,  # noqa: F401  declares the commands that are written in Python
-    crash,
-    process,
-)
+from . import commands, crash, process
 from .absent import refuse_absent, warn_of_absent
 from .acllog import AclLog
 from .aof import AppendOnly, LoadError, LoadStopped
@@ -52,6 +49,7 @@ if TYPE_CHECKING:
 
     from .config import Config
 
+declare_package(commands)
 RUN_ID_BYTES = 20
 SAMPLE_BYTES = 128  # of a faulty request that the log shows
 CRASH_REFRESH_MS = 60_000   # how old what a crash report knows of the time zone may be

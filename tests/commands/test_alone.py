@@ -11,7 +11,7 @@ import pytest
 import redis
 from kv._core.runtime.registry import declarations
 
-import kv.server.commands  # noqa: F401  declares
+import kv.server.server  # noqa: F401  declares the commands
 from tests.commands.client import Client, Failure, Map
 from tests.program import Program
 

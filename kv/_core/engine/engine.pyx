@@ -59,44 +59,11 @@ from kv._core.runtime.transaction cimport touch_watched
 
 import os
 
-# the commands: importing a module declares what is in it
+import kv._core.commands
 import kv._core.runtime.call
-import kv._core.commands.connection  # noqa: F401
-import kv._core.commands.bitmaps
-import kv._core.commands.counters
-import kv._core.commands.elementscan
-import kv._core.commands.expire
-import kv._core.commands.flush
-import kv._core.commands.generic
-import kv._core.commands.geo
-import kv._core.commands.geosearch
-import kv._core.commands.hashes
-import kv._core.commands.hashdraw
-import kv._core.commands.hlldebug
-import kv._core.commands.hyperloglog
-import kv._core.commands.listmoves
-import kv._core.commands.lists
-import kv._core.commands.memory
-import kv._core.commands.object
-import kv._core.commands.pubsub
-import kv._core.commands.ranges
-import kv._core.commands.scan
-import kv._core.commands.setalgebra
-import kv._core.commands.setdraw
-import kv._core.commands.sets
-import kv._core.commands.sort
-import kv._core.commands.streamclaims
-import kv._core.commands.streamgroups
-import kv._core.commands.streaminfo
-import kv._core.commands.streamread
-import kv._core.commands.streams
-import kv._core.commands.strings
-import kv._core.commands.transactions
-import kv._core.commands.wait
-import kv._core.commands.zsetalgebra
-import kv._core.commands.zsetpops
-import kv._core.commands.zsetranges
-import kv._core.commands.zsets
+from kv._core.runtime.registry import declare_package
+
+declare_package(kv._core.commands)
 
 cdef extern from "<unistd.h>" nogil:
     int c_close "close"(int fd)

@@ -25,12 +25,17 @@ from libc.string cimport memcpy, memset
 
 from kv._core.base.memory cimport memory_alloc, memory_calloc, memory_realloc
 from kv._core.base.slice cimport Slice, slice_is, slice_of
+from kv._core.runtime.keys cimport keys_compile
 from kv._core.runtime.state cimport (
     COMMAND_ADMIN, COMMAND_ALLOW_BUSY, COMMAND_ASKING, COMMAND_BLOCKING, COMMAND_DENYOOM, COMMAND_FAST,
     COMMAND_LOADING, COMMAND_MAY_REPLICATE, COMMAND_MOVABLEKEYS, COMMAND_NO_ASYNC_LOADING, COMMAND_NO_AUTH,
     COMMAND_NO_MANDATORY_KEYS, COMMAND_NO_MULTI, COMMAND_NOSCRIPT, COMMAND_PROTECTED, COMMAND_PUBSUB,
     COMMAND_READONLY, COMMAND_SKIP_COMMANDLOG, COMMAND_SKIP_MONITOR, COMMAND_STALE, COMMAND_SUBSCRIBED,
     COMMAND_UNQUEUED, COMMAND_WRITE, Command, command_body)
+
+import importlib
+import os
+from importlib.machinery import all_suffixes
 
 from kv._core.runtime.syntax import check_arguments, key_range, parse_arguments, parse_keys
 
@@ -150,6 +155,7 @@ cdef Command *new_command(object declaration, size_t body, object handler) excep
         command.handler = <void *> handler
     command.arity = declaration.arity
     command.first_key, command.last_key, command.key_step = declaration.key_range
+    command.keys = keys_compile(declaration.name, declaration.key_specs)
     for flag in declaration.flags:
         command.flags |= <uint64_t> FLAGS[flag]
     for category in declaration.categories:
@@ -201,6 +207,17 @@ def command(str name not None, int arity, str flags="", **docs):
         declare(python_body, name, arity, flags, handler=function, **docs)
         return function
     return decorate
+
+
+def declare_package(package):
+    """Import every module of a package, so that the commands in them are declared: a new command is a new file, and named
+    nowhere else."""
+    suffixes = all_suffixes()
+    for folder in package.__path__:
+        for file in sorted(os.listdir(folder)):
+            name, dot, suffix = file.partition(".")
+            if dot + suffix in suffixes and name != "__init__":
+                importlib.import_module(f"{package.__name__}.{name}")
 
 
 cdef size_t python_body = 0

@@ -12,6 +12,7 @@ from kv._core.keyspace.evict cimport EvictionPool
 from kv._core.keyspace.keyspace cimport Database, Keyspace
 from kv._core.resp.parser cimport Arguments, Parser
 from kv._core.resp.reply cimport Reply
+from kv._core.runtime.keys cimport KeySpecs
 
 cdef enum CommandFlag:          # as COMMAND INFO names them, in lower case
     COMMAND_WRITE = 1 << 0
@@ -182,6 +183,7 @@ cdef struct Command:
     int first_key               # index of the first key, 0: none
     int last_key                # of the last, negative: from the end
     int key_step
+    KeySpecs *keys              # where its keys are
     uint64_t categories         # ACL categories, a bit each
     uint32_t id                 # index in the registry
     Command *parent             # of a subcommand

@@ -6,8 +6,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-
 from kv._core.runtime.keys import find_keys, has_keys
+
 from kv._core.runtime.syntax import parse_keys
 
 DATA = Path(__file__).parents[3] / "data"

@@ -1,15 +1,13 @@
 """Every command that is declared says what Valkey 8.1.7 says of it; a bad declaration stops the start-up."""
 from __future__ import annotations
 
-import importlib
 import json
-import pkgutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from kv._core.runtime.registry import declarations, declare
+from kv._core.runtime.registry import declarations, declare, declare_package
 
 import kv._core.commands
 import kv.server.commands
@@ -22,8 +20,7 @@ HIDDEN = ("key_spec_index", "display_text", "deprecated_since")  # of an argumen
 VARYING = "Depends on subcommand."      # of containers; the facts leave it out
 
 for package in (kv._core.commands, kv.server.commands):
-    for module in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
-        importlib.import_module(module.name)
+    declare_package(package)
 
 DECLARED = sorted(declarations)
 
