@@ -16,7 +16,7 @@ import pytest
 
 from tests.commands.client import Client, request
 from tests.program import Program
-from tests.sanitizer import SANITIZED
+from tests.sanitizer import SANITIZED, unsanitized
 
 OF_THE_PROCESS = {  # true, and the same as long as it runs
     "redis_version", "server_name", "valkey_version", "kv_version", "valkey_release_stage", "redis_git_sha1", "redis_git_dirty",
@@ -383,6 +383,7 @@ STATS_ALWAYS = {
     b"aof.buffer"}                              # a passing moment
 
 
+@unsanitized
 def test_every_figure_of_memory_stats_moves(program: Program, watch: Watch) -> None:
     client = watch.client
     values: dict[bytes, set[Any]] = {}
