@@ -6,6 +6,7 @@
 """
 from __future__ import annotations
 
+import itertools
 import os
 import resource
 import signal
@@ -26,10 +27,24 @@ KV_SERVER = (sys.executable, "-m", "kv.server")
 START_SECONDS = 30
 
 
+FIRST_PORT, PORTS_EACH = 11_000, 1_500      # below the ports that the kernel gives to connections
+_ports = itertools.count(os.getpid() * 7)
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port that nobody listens on, out of a range that this test worker has for itself: a server that starts slowly, or starts
+    again, would else find another worker's in its place."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 12
+    for number in itertools.islice(_ports, PORTS_EACH):
+        port = FIRST_PORT + worker * PORTS_EACH + number % PORTS_EACH
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise RuntimeError("no port is free")
 
 
 class Program:

@@ -290,6 +290,7 @@ def reply_rooms(program: Program, watch: Watch) -> None:
         watch.until("reply_buffer_shrinks", lambda count: count > 0)
 
 
+@unsanitized
 def test_every_figure_of_info_moves(program: Program, watch: Watch) -> None:
     client = watch.client
     watch.look()

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from kv.cli.resp import Connection
+from tests.program import free_port as free_port
 
 ROOT = Path(__file__).resolve().parents[3]
 CLI = [sys.executable, "-m", "kv.cli.client"]
@@ -35,11 +36,6 @@ def run(
     return subprocess.run(
         [*CLI, *arguments], input=stdin, capture_output=True, timeout=WAIT_S, env=environment(**extra)
     )
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 class Server:

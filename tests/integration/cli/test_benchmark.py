@@ -17,6 +17,7 @@ from kv.cli import benchmark
 from kv.cli.benchmark_link import Link
 from kv.cli.benchmark_options import parse
 from kv.cli.benchmark_report import Report
+from tests.program import free_port
 
 
 class Recorder:
@@ -299,9 +300,7 @@ def redis_port(tmp_path_factory):
     program = shutil.which("redis-server") or shutil.which("valkey-server")
     if not program:
         pytest.skip("no redis-server here")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     folder = tmp_path_factory.mktemp("redis")
     process = subprocess.Popen([program, "--port", str(port), "--save", "", "--dir", str(folder)],
                                stdout=subprocess.DEVNULL, env={**os.environ, "LC_ALL": "C"})
