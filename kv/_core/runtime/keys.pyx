@@ -5,7 +5,7 @@ them: where SORT stores depends on a word that may stand anywhere, MIGRATE has t
 BITFIELD read depends on options. For these there is a finder each, asked where the specifications say of
 themselves that they do not suffice (unknown, incomplete, variable_flags) or do not fit the request.
 
-Everything that must know keys before a command runs asks here: COMMAND GETKEYS, and who fetches keys ahead.
+COMMAND GETKEYS asks here; each Command carries its compiled specifications for whoever must know keys before it runs.
 """
 from libc.stdint cimport int64_t, uint32_t
 from libc.string cimport memcpy, strlen
