@@ -25,7 +25,7 @@ HEAD = r"^{pid}:{role} \d\d \w{{3}} \d{{4}} \d\d:\d\d:\d\d\.\d{{3}} # "
 
 # further subcommands of DEBUG, for bugs that a server does not offer
 BUGS = """
-import ctypes, os, sys, threading
+import ctypes, os, sys, threading, time, zlib
 from kv._core.engine import crash
 from kv._core.runtime.call import OK
 from kv.server.__main__ import main
@@ -47,6 +47,17 @@ def overflow(call):
 def fault_in_thread(call):
     threading.Thread(target=crash.crash_by_fault, name="other").start()
     return OK
+
+@subcommand("panic-beside-threads", 0)
+def panic_beside_threads(call):
+    def work():
+        while True:
+            zlib.crc32(data)
+    data = bytes(100_000)
+    for _ in range(8):
+        threading.Thread(target=work, daemon=True).start()
+    time.sleep(0.1)
+    crash.crash_by_panic("beside threads")
 
 @subcommand("raise-in-thread", 0)
 def raise_in_thread(call):
@@ -285,6 +296,17 @@ def test_a_panic_may_end_with_an_exit_status(serve, tmp_path: Path) -> None:
     assert not (tmp_path / "pid").exists()
 
 
+@unsanitized
+def test_memory_is_tested_while_no_other_thread_runs(serve, tmp_path: Path) -> None:
+    """They would find patterns on their stacks, and end the process before the report is whole."""
+    server = serve(buggy=True)
+    crash(server, "DEBUG", "PANIC-BESIDE-THREADS")
+    assert server.ends() == -signal.SIGABRT
+    report = check_report(log_of(server), server.process.pid)
+    assert "Fast memory test PASSED" in report and "Crashed running" not in report
+    assert not (tmp_path / "pid").exists()
+
+
 def test_a_panic_in_the_background(tmp_path: Path) -> None:
     """There stderr leads nowhere."""
     program = Program(tmp_path, "--daemonize", "yes", "--logfile", str(tmp_path / "own.log"), "--pidfile", str(tmp_path / "pid"),
@@ -299,7 +321,8 @@ def test_a_panic_in_the_background(tmp_path: Path) -> None:
         time.sleep(0.02)
     with pytest.raises((ConnectionError, EOFError, OSError)):
         client("DEBUG", "PANIC")
-    program.until(lambda: END in log_of(program) and not (tmp_path / "pid").exists())
+    program.log = tmp_path / "own.log"       # what is shown if it does not come about
+    program.until(lambda: END in log_of(program) and not (tmp_path / "pid").exists(), 30)
     assert "Guru Meditation: DEBUG PANIC" in log_of(program)
 
 

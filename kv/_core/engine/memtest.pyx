@@ -2,9 +2,9 @@
 
 Each page that the process has written to is kept aside, filled with patterns, read back and restored. Between writing and
 reading the words are pushed out of the caches, else it would be these that are tested. What is not tested: what files are
-mapped to, and the region that the stack of the test itself is in. Other threads may trip over their memory meanwhile; they
-run into the report's handler, which has them wait, and the process ends anyway. A forked child is not tested: each page
-that it writes to would be copied.
+mapped to, and the region that the stack of the test itself is in. Other threads would find patterns on their stacks, so they
+are parked for good before: a signal has each wait in the kernel, from where it never returns, since the process ends. A forked
+child is not tested: each page that it writes to would be copied.
 
 All is safe in a signal handler. It takes TEST_SECONDS at most, since a server that is to be started again is waited for.
 """
@@ -17,9 +17,65 @@ from kv._core.engine.rawlog cimport rawlog_address, rawlog_end, rawlog_line, raw
 
 cdef extern from *:
     """
+    #include <dirent.h>
     #include <fcntl.h>
+    #include <signal.h>
+    #include <stdint.h>
+    #include <string.h>
     #include <sys/mman.h>
+    #include <sys/syscall.h>
+    #include <time.h>
     #include <unistd.h>
+
+    #define KV_PARK_SIGNAL SIGUSR2          /* which the process does not use otherwise */
+    #define KV_PARK_TURNS 200               /* of 5 ms */
+
+    struct kv_dirent { uint64_t inode; int64_t offset; unsigned short length; unsigned char kind; char name[]; };
+
+    static volatile int kv_parked;          /* how many threads wait */
+
+    static void kv_park(int number) {
+        (void)number;
+        __sync_fetch_and_add(&kv_parked, 1);
+        for (;;) pause();
+    }
+
+    /* Send the signal to the other threads of the process; how many there are, -1: they can't be listed. */
+    static int kv_signal_threads(void) {
+        char entries[2048] __attribute__((aligned(8)));
+        long got, at;
+        int found = 0, own = (int)syscall(SYS_gettid), fd = open("/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0) return -1;
+        while ((got = syscall(SYS_getdents64, fd, entries, sizeof entries)) > 0)
+            for (at = 0; at < got; at += ((struct kv_dirent *)(entries + at))->length) {
+                const char *name = ((struct kv_dirent *)(entries + at))->name;
+                int thread = 0;
+                for (; *name >= '0' && *name <= '9'; name++) thread = thread * 10 + (*name - '0');
+                if (thread == 0 || thread == own) continue;
+                found++;
+                syscall(SYS_tgkill, getpid(), thread, KV_PARK_SIGNAL);
+            }
+        close(fd);
+        return got < 0 ? -1 : found;
+    }
+
+    /* Have all other threads wait for ever. Whether they do: one that blocks the signal, or that waits for a device, does not. */
+    static int kv_park_threads(void) {
+        struct sigaction action;
+        struct timespec turn = {0, 5000000};
+        int turns, found;
+        memset(&action, 0, sizeof action);
+        action.sa_handler = kv_park;
+        sigfillset(&action.sa_mask);        /* nothing else wakes them */
+        if (sigaction(KV_PARK_SIGNAL, &action, NULL) != 0) return 0;
+        for (turns = 0; turns < KV_PARK_TURNS; turns++) {
+            found = kv_signal_threads();    /* again: who was started meanwhile has not heard of it */
+            if (found < 0) return 0;
+            if (kv_parked >= found) return 1;
+            nanosleep(&turn, NULL);
+        }
+        return 0;
+    }
 
     /* Have a line of the caches written to memory and forgotten. */
     static inline void kv_flush_line(const void *address) {
@@ -45,6 +101,7 @@ cdef extern from *:
     int c_open "open"(const char *path, int flags) noexcept nogil
     int c_close "close"(int fd) noexcept nogil
     ssize_t c_read "read"(int fd, void *data, size_t size) noexcept nogil
+    bint kv_park_threads() noexcept nogil
     int mincore(void *address, size_t length, unsigned char *resident) noexcept nogil
 
 cdef enum:
@@ -193,6 +250,9 @@ cdef void memtest_report() noexcept nogil:
     if ASAN:
         return              # whose own tables are no memory to write to
     rawlog_line(b"\n------ FAST MEMORY TEST ------")
+    if not kv_park_threads():
+        rawlog_line(b"The memory is not tested, since another thread can't be stopped.")
+        return
     count = find_regions(regions, <uintptr_t> &regions[0])
     for i in range(count):
         rawlog_text(b"*** Preparing to test memory region ")
