@@ -253,7 +253,7 @@ class Listeners:
             set_options(connection, server.config.tcp_keepalive)
         if server.config.loglevel == "debug" or log.level <= 1:
             log("verbose", f"Accepted {peer}")
-        server.engine.attach(connection.detach(), peer, local, unix, loopback)
+        server.loop.attach(connection.detach(), peer, local, unix, loopback)
 
     def refuse(self, connection: socket.socket, text: bytes) -> None:
         try:

@@ -1,7 +1,8 @@
 """The server: an engine, its listeners, and the loop around them.
 
-One turn of the loop: the engine waits for sockets and runs what ready clients sent; then the effects go to the AOF;
-then the replies leave. Everything else is a descriptor that Python watches (listeners, the signal pipe, a child's
+One turn of the loop: sockets are waited for, what ready clients sent is run, effects go to the AOF, replies leave. All of that
+is the core's (engine/loop); with appendfsync always the effects are written and synced here, and the core keeps the replies
+until they are. Everything else is a descriptor that Python watches (listeners, the signal pipe, a child's
 pipe) or a timer of the cron. The request path is not here: it is compiled (kv._core). What is here may be read and
 changed without knowing it.
 """
@@ -17,6 +18,7 @@ from kv._core.engine.clientlist import client_lines
 from kv._core.engine.cron import engine_cron
 from kv._core.engine.engine import Engine
 from kv._core.engine.inspect import memory_figures, note_rejected_connection, session
+from kv._core.engine.loop import Loop
 from kv._core.runtime.call import set_bug_log
 from kv._core.runtime.registry import declare_package
 
@@ -72,6 +74,7 @@ class Server:
         self.handlers: dict[int, tuple[str, Callable[[], object]]] = {}
         self.resting: set[int] = set()  # descriptors whose handlers failed, until the next cron
         self.engine = Engine(self, databases=config.databases)
+        self.loop = Loop(self.engine)
         self.engine.on_protocol_error = self.note_protocol_error
         self.engine.on_commandlog = self.note_command
         self.engine.on_closing = self.note_closing
@@ -143,9 +146,8 @@ class Server:
 
     def run(self) -> int:
         """Turn until told to stop; the exit status."""
-        engine = self.engine
-        turns, send = engine.turns, engine.send
-        aof = self.aof
+        turns, send = self.loop.turns, self.loop.send
+        appender, aof = self.engine.appender_of_log(), self.aof
         while self.running:
             try:
                 ready = turns(self.wait_ms())
@@ -156,7 +158,7 @@ class Server:
                 self.handle(fd)
             if self.now() >= self.next_cron:
                 self.cron()
-            if engine.effects_pending:
+            if appender.waits:
                 aof.flush()
             send()
         return self.exit_status
@@ -171,13 +173,13 @@ class Server:
         except TROUBLE as error:
             troubles.report(what, error)
             if fd in self.handlers:
-                self.engine.poller.unwatch(fd)
+                self.loop.poller.unwatch(fd)
                 self.resting.add(fd)
 
     def end_rests(self) -> None:
         """Watch again the descriptors whose handlers failed."""
         for fd in [*self.resting]:
-            self.engine.poller.watch(fd)
+            self.loop.poller.watch(fd)
             self.resting.discard(fd)
 
     def poller_failed(self, error: OSError) -> None:
@@ -225,7 +227,7 @@ class Server:
     def sweep(self) -> None:
         """The core's share of the cron."""
         engine_cron(self.engine, self.config.hz)
-        trouble = self.engine.poller.take_error()
+        trouble = self.loop.poller.take_error()
         if trouble:
             troubles.report("Watching a client for more output, which closes it", OSError(trouble, os.strerror(trouble)))
 
@@ -238,13 +240,13 @@ class Server:
         """A turn in between while data are read: clients are answered LOADING, INFO and PING, and whoever wants the server
         to stop is obeyed."""
         try:
-            ready = self.engine.turn(0)
+            ready = self.loop.turn(0)
         except OSError as error:
             self.poller_failed(error)
             ready = ()
         for fd in ready:
             self.handle(fd)
-        self.engine.send()
+        self.loop.send()
         if self.resting and self.now() >= self.next_cron:
             self.next_cron = self.now() + 1 / self.config.hz
             self.attempt("Watching a descriptor again", self.end_rests)
@@ -254,13 +256,13 @@ class Server:
 
     def watch(self, fd: int, handler: Callable[[], object], what: str = "Serving a descriptor") -> None:
         """Call the handler whenever the descriptor is readable; `what` it does, for the log. Raises OSError."""
-        self.engine.poller.watch(fd)
+        self.loop.poller.watch(fd)
         self.handlers[fd] = what, handler
 
     def unwatch(self, fd: int) -> None:
         self.handlers.pop(fd, None)
         self.resting.discard(fd)
-        self.engine.poller.unwatch(fd)
+        self.loop.poller.unwatch(fd)
 
     # -- what parts tell ----------------------------------------------------------------------------------------------
 

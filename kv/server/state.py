@@ -141,7 +141,7 @@ class ServerState:
             eventloop_duration_cmd_sum=inspect.commands_us(server.engine),
             instantaneous_eventloop_cycles_per_sec=round(metrics.cycles.average),
             instantaneous_eventloop_duration_usec=round(metrics.turn_us.average), acl_access_denied_auth=figures["auth_failures"],
-            acl_access_denied_cmd=figures["acl_denied_cmd"], acl_access_denied_key=0, acl_access_denied_channel=0,
+            acl_access_denied_cmd=0, acl_access_denied_key=0, acl_access_denied_channel=0,
             trouble=troubles.figures())
 
     @property

@@ -8,21 +8,33 @@ from typing import Any
 
 import pytest
 from kv._core.engine.engine import Engine
+from kv._core.engine.feed import Feed
+from kv._core.engine.loop import Loop
 
 from kv._core.engine import inspect
 from tests.commands.client import Client, request
 
 
+loops: dict[int, Loop] = {}      # by the engine's id; a loop keeps its engine
+
+
+def loop_of(engine: Engine) -> Loop:
+    """The loop that serves an engine's sockets."""
+    if id(engine) not in loops:
+        loops[id(engine)] = Loop(engine)
+    return loops[id(engine)]
+
+
 class Stream:
     """The reading side: whoever waits for bytes runs the engine."""
 
-    def __init__(self, ours: socket.socket, engine: Engine):
-        self.ours, self.engine, self.buffer = ours, engine, b""
+    def __init__(self, ours: socket.socket, loop: Loop):
+        self.ours, self.loop, self.buffer = ours, loop, b""
 
     def fill(self) -> None:
         for _ in range(1000):
-            self.engine.turn(0)
-            self.engine.send()
+            self.loop.turn(0)
+            self.loop.send()
             try:
                 data = self.ours.recv(1 << 20)
             except BlockingIOError:
@@ -55,9 +67,10 @@ class Embedded(Client):
         self.socket, theirs = socket.socketpair()
         self.socket.setblocking(False)
         theirs.setblocking(False)
-        self.engine, self.resp = engine, resp
-        self.file: Any = Stream(self.socket, engine)
-        self.id = engine.attach(theirs.detach(), "test:1", "test:2")
+        self.engine, self.resp, self.loop = engine, resp, loop_of(engine)
+        self.feed: Feed | None = None       # of its effects, while they are gathered
+        self.file: Any = Stream(self.socket, self.loop)
+        self.id = self.loop.attach(theirs.detach(), "test:1", "test:2")
         self.session = inspect.session(engine, self.id)
         self.session.resp = resp
 
@@ -67,21 +80,15 @@ class Embedded(Client):
             try:
                 data = data[self.socket.send(data):]
             except BlockingIOError:
-                self.engine.turn(0)
+                self.loop.turn(0)
 
     def effects(self) -> list[list[str]]:
         """What went to the AOF and replicas since the last call, without SELECTs of database 0."""
-        stream = Stream(self.socket, self.engine)
-        stream.buffer = bytes(self.engine.effects())
-        self.engine.effects_taken()
-        self.engine.effects_restart()
-        found = []
-        while stream.buffer:
-            words = [stream.read(int(stream.readline()[1:]) + 2)[:-2].decode("latin-1")
-                     for _ in range(int(stream.readline()[1:]))]
-            if words != ["SELECT", "0"]:
-                found.append(words)
-        return found
+        assert self.feed is not None
+        commands = self.feed.commands()
+        self.feed.restart()
+        found = [[word.decode("latin-1") for word in words] for words in commands]
+        return [words for words in found if words != ["SELECT", "0"]]
 
     def figures(self) -> dict[str, Any]:
         return inspect.statistics(self.engine)
@@ -101,11 +108,9 @@ def kv(embedded_engine: Engine, request: pytest.FixtureRequest) -> Iterator[Embe
     test."""
     client = Embedded(embedded_engine, request.param)
     client("FLUSHALL")
-    client.engine.propagating = True
-    client.effects()
-    yield client
-    client.engine.propagating = False
+    with client.engine.feed(limit=0) as client.feed:
+        yield client
     inspect.check(client.engine)
     client.close()
-    client.engine.turn(0)
-    client.engine.send()
+    client.loop.turn(0)
+    client.loop.send()

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from kv._core.engine.feed import Feed
+
 from tests.commands.embedded import Embedded
 from tests.commands.embedded import embedded_engine as embedded_engine
 from tests.commands.embedded import kv as kv
@@ -80,12 +82,11 @@ def test_a_write_that_finds_its_key_expired_is_one_unit(kv: Embedded, no_sweep: 
 class Taker:
     """The engine's owner, whose DEBUG takes the effects while a unit is open, as one does who turns the AOF off."""
 
-    def __init__(self, engine: Any) -> None:
-        self.engine, self.log = engine, b""
+    def __init__(self, feed: Feed) -> None:
+        self.feed, self.log = feed, b""
 
     def take(self) -> None:
-        self.log += bytes(self.engine.effects())
-        self.engine.effects_taken()
+        self.log += self.feed.read()
 
 
 def take_now(call: Any) -> str:
@@ -102,7 +103,7 @@ def taking_command() -> None:
 
 @pytest.fixture
 def taker(kv: Embedded) -> Any:
-    kv.engine.owner = Taker(kv.engine)
+    kv.engine.owner = Taker(kv.feed)
     yield kv.engine.owner
     kv.engine.owner = None
 

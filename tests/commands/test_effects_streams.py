@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from kv._core.engine.engine import Engine
-from kv._core.engine.replay import LocalSession
+from kv._core.engine.aofreplay import AofReplay
 
 from kv._core.engine import inspect
 from kv._core.engine.rewrite import DatasetCommands
@@ -48,7 +48,7 @@ def rewritten(engine: Engine) -> bytearray:
 @pytest.mark.parametrize("seed", range(6))
 def test_effects_repeat_what_was_done(kv: Embedded, seed: int) -> None:
     twin = Engine(None, seed=2)
-    replay = LocalSession(twin)
+    replay = AofReplay(twin)
     copy = Embedded(twin, 2)
     trace = Trace(seed, True)
     kv("SET", "text", "x")
@@ -58,10 +58,9 @@ def test_effects_repeat_what_was_done(kv: Embedded, seed: int) -> None:
             kv.engine.configure(stream_node_max_entries=words[3])
             continue
         kv(*words)
-        replay.feed(bytearray(kv.engine.effects()))
+        assert kv.feed is not None
+        replay.feed(bytearray(kv.feed.read()))
         assert replay.error is None, (number, words, replay.error)
-        kv.engine.effects_taken()
-        kv.engine.effects_restart()
         if number % 25 == 0:
             for engine in kv.engine, twin:
                 inspect.check(engine)
@@ -80,7 +79,7 @@ def test_the_dataset_as_commands(kv: Embedded, seed: int) -> None:
         if words[0] != "CONFIG":
             kv(*words)
     made = Engine(None, seed=3)
-    replay = LocalSession(made)
+    replay = AofReplay(made)
     replay.feed(rewritten(kv.engine))
     assert replay.error is None
     inspect.check(made)

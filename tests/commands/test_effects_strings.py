@@ -5,14 +5,13 @@ Nothing that depends on their clock, and nothing for a command that changed noth
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from kv._core.engine.engine import Engine
-from kv._core.engine.replay import LocalSession
-
-from tests.commands.client import request
+from kv._core.runtime.call import ReplyError
 
 FUTURE = 4_102_444_800    # the year 2100; the same in every process, since it is part of test names
 
@@ -22,33 +21,19 @@ class Embedded:
 
     def __init__(self) -> None:
         self.engine = Engine(None)
-        self.engine.propagating = True
-        self.session = LocalSession(self.engine, keep_replies=True)
+        self.feed = self.engine.feed()
 
     def run(self, *words: Any) -> list[list[bytes]]:
         """Run a command; its effects."""
-        self.session.feed(bytearray(request(*words)))
-        found = split(bytes(self.engine.effects()))
-        self.engine.effects_taken()
+        with contextlib.suppress(ReplyError):
+            self.engine.execute(*words)
+        found = self.feed.commands()
         return [effect for effect in found if effect[0] != b"SELECT"]
 
     def dirty(self, *words: Any) -> int:
         before = self.engine.dirty
         self.run(*words)
         return self.engine.dirty - before
-
-
-def split(data: bytes) -> list[list[bytes]]:
-    commands = []
-    while data:
-        count, _, data = data[1:].partition(b"\r\n")
-        words = []
-        for _ in range(int(count)):
-            size, _, data = data[1:].partition(b"\r\n")
-            words.append(data[: int(size)])
-            data = data[int(size) + 2 :]
-        commands.append(words)
-    return commands
 
 
 def words(*given: Any) -> list[bytes]:

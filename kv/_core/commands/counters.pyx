@@ -11,7 +11,7 @@ from kv._core.objects.string cimport (
     NUMBER_TEXT, string_assign_number, string_new_number, string_new_text, string_number, string_slice)
 from kv._core.resp.reply cimport reply_bulk, reply_i64
 from kv._core.runtime.context cimport arg_i64_or_reply, changed, check_type, context_key, error, write_key
-from kv._core.runtime.effects cimport effects_begin, effects_slice, effects_wanted, effects_word
+from kv._core.runtime.propagation cimport effects_begin, effects_slice, effects_wanted, effects_word
 from kv._core.runtime.registry cimport native
 from kv._core.runtime.registry import declare
 from kv._core.runtime.state cimport Context

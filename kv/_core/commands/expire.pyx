@@ -13,7 +13,7 @@ from kv._core.objects.entry cimport Entry, entry_expiry
 from kv._core.resp.reply cimport reply_i64
 from kv._core.runtime.context cimport (
     arg_i64_or_reply, arg_is, changed, context_key, error, error_about, write_key)
-from kv._core.runtime.effects cimport (
+from kv._core.runtime.propagation cimport (
     effects_begin, effects_number, effects_slice, effects_wanted, effects_word)
 from kv._core.runtime.expiry cimport delete_passed, expiry_passed
 from kv._core.runtime.registry cimport native

@@ -12,7 +12,7 @@ from kv._core.keyspace.keyspace cimport Database, database_flush
 from kv._core.resp.reply cimport reply_ok
 from kv._core.runtime.blocking cimport mark_database_ready
 from kv._core.runtime.context cimport arg_is, syntax_error
-from kv._core.runtime.effects cimport propagate_as_came
+from kv._core.runtime.propagation cimport propagate_as_came
 from kv._core.runtime.lazyfree cimport lazyfree_table
 from kv._core.runtime.registry cimport native
 from kv._core.runtime.registry import declare

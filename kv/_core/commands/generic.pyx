@@ -20,7 +20,7 @@ from kv._core.resp.reply cimport reply_bulk, reply_i64, reply_null, reply_ok, re
 from kv._core.runtime.blocking cimport mark_database_ready
 from kv._core.runtime.context cimport (
     arg_is, changed, context_key, delete_found, error, read_key, syntax_error, write_key)
-from kv._core.runtime.effects cimport effects_loosen_unit
+from kv._core.runtime.propagation cimport unit_loosen
 from kv._core.runtime.registry cimport native
 from kv._core.runtime.registry import declare
 from kv._core.runtime.state cimport Context
@@ -273,7 +273,7 @@ cdef Entry *random_live(Keyspace *keyspace, Database *database) noexcept nogil:
 
 cdef void cmd_randomkey(Context *c) noexcept nogil:
     cdef Entry *entry = random_live(c.keyspace, c.database)
-    effects_loosen_unit(c.runtime)      # each expired key went on its own account: no MULTI around them
+    unit_loosen(&c.runtime.propagation)      # each expired key went on its own account: no MULTI around them
     if entry == NULL:
         reply_null(&c.reply)
     else:

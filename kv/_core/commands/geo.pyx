@@ -19,7 +19,7 @@ from kv._core.objects.geohash cimport (
 from kv._core.objects.zset cimport ZSET_NX, ZSET_XX, zset_score
 from kv._core.resp.reply cimport Reply, reply_array, reply_bulk, reply_null, reply_null_array
 from kv._core.runtime.context cimport arg_is, check_type, error, read_key, syntax_error
-from kv._core.runtime.effects cimport effects_begin, effects_number, effects_slice, effects_wanted, effects_word
+from kv._core.runtime.propagation cimport effects_begin, effects_number, effects_slice, effects_wanted, effects_word
 from kv._core.runtime.registry cimport native
 from kv._core.runtime.registry import declare
 from kv._core.runtime.state cimport Context

@@ -13,7 +13,7 @@ from kv._core.resp.reply cimport (
     Reply, reply_array, reply_bulk, reply_i64, reply_map, reply_null, reply_ok)
 from kv._core.runtime.context cimport (
     arg_i64_or_reply, changed, check_type, context_key, error, read_key, removed, write_key)
-from kv._core.runtime.effects cimport effects_begin, effects_slice, effects_wanted, effects_word
+from kv._core.runtime.propagation cimport effects_begin, effects_slice, effects_wanted, effects_word
 from kv._core.runtime.registry cimport native
 from kv._core.runtime.registry import declare
 from kv._core.runtime.state cimport Context

@@ -16,7 +16,7 @@ from kv._core.resp.reply cimport reply_array, reply_bulk, reply_null, reply_null
 from kv._core.runtime.blocking cimport arg_timeout_or_reply, block_on_keys, context_may_block
 from kv._core.runtime.context cimport (
     arg_is, changed, check_type, context_key, syntax_error, write_key)
-from kv._core.runtime.effects cimport (
+from kv._core.runtime.propagation cimport (
     effects_begin, effects_number, effects_slice, effects_wanted, effects_word)
 from kv._core.runtime.registry cimport native
 from kv._core.runtime.registry import declare

@@ -22,7 +22,7 @@ from kv._core.objects.entry cimport (
     TYPE_HASH, TYPE_MODULE, TYPE_STREAM, TYPE_ZSET, Entry, entry_key, entry_type, type_name)
 from kv._core.resp.reply cimport reply_array, reply_bulk
 from kv._core.runtime.context cimport arg_i64_or_reply, arg_is, error, error_about, syntax_error
-from kv._core.runtime.effects cimport effects_loosen_unit
+from kv._core.runtime.propagation cimport unit_loosen
 from kv._core.runtime.registry cimport native
 from kv._core.runtime.registry import declare
 from kv._core.runtime.state cimport Context
@@ -198,7 +198,7 @@ cdef void drop_expired(Context *c, const Buffer *expired) noexcept nogil:
         return
     for i in range(scan_kept(expired)):
         keyspace_drop_expired(c.keyspace, c.database, <Entry *> scan_element(expired, i), False)
-    effects_loosen_unit(c.runtime)
+    unit_loosen(&c.runtime.propagation)
 
 
 cdef void reply_keys(Context *c, const Buffer *found) noexcept nogil:

@@ -10,7 +10,7 @@ from kv._core.objects.set cimport (
 from kv._core.resp.reply cimport Reply, reply_array, reply_bulk, reply_null, reply_set
 from kv._core.runtime.context cimport (
     arg_range_or_reply, changed, check_type, error, output_full, read_key, removed, syntax_error, write_key)
-from kv._core.runtime.effects cimport effects_begin, effects_slice, effects_wanted, effects_word
+from kv._core.runtime.propagation cimport effects_begin, effects_slice, effects_wanted, effects_word
 from kv._core.runtime.registry cimport native
 from kv._core.runtime.registry import declare
 from kv._core.runtime.state cimport Context

@@ -21,7 +21,7 @@ from kv._core.objects.streamgroup cimport (
 from kv._core.resp.reply cimport reply_array, reply_bulk, reply_null_array
 from kv._core.runtime.blocking cimport arg_timeout_or_reply, block_on_keys, context_may_block
 from kv._core.runtime.context cimport arg_i64_or_reply, arg_is, check_type, error, error_about, read_key, syntax_error
-from kv._core.runtime.effects cimport effects_begin, effects_slice, effects_wanted, effects_word
+from kv._core.runtime.propagation cimport effects_begin, effects_slice, effects_wanted, effects_word
 from kv._core.runtime.registry cimport native
 from kv._core.runtime.registry import declare
 from kv._core.runtime.state cimport Context

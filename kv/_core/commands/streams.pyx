@@ -20,7 +20,7 @@ from kv._core.objects.stream cimport (
 from kv._core.resp.reply cimport reply_array, reply_i64, reply_null, reply_null_array, reply_ok
 from kv._core.runtime.context cimport (
     arg_i64_or_reply, arg_is, changed, check_type, context_key, error, must_obey, notify, read_key, syntax_error, write_key)
-from kv._core.runtime.effects cimport effects_begin, effects_number, effects_slice, effects_wanted, effects_word
+from kv._core.runtime.propagation cimport effects_begin, effects_number, effects_slice, effects_wanted, effects_word
 from kv._core.runtime.registry cimport native
 from kv._core.runtime.registry import declare
 from kv._core.runtime.state cimport Context

@@ -23,7 +23,7 @@ from kv._core.objects.stream cimport Stream, stream_of
 from kv._core.objects.streamgroup cimport Consumer, Group, PendingEntry, consumer_new, group_find, name_of
 from kv._core.resp.reply cimport Reply, reply_array, reply_bulk, reply_error
 from kv._core.runtime.context cimport changed, error
-from kv._core.runtime.effects cimport effects_begin, effects_number, effects_slice, effects_wanted, effects_word
+from kv._core.runtime.propagation cimport effects_begin, effects_number, effects_slice, effects_wanted, effects_word
 from kv._core.runtime.state cimport Context, Runtime
 
 cdef extern from "<string.h>" nogil:

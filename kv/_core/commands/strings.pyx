@@ -21,7 +21,7 @@ from kv._core.resp.reply cimport reply_array, reply_bulk, reply_i64, reply_null,
 from kv._core.runtime.context cimport (
     KEYS_AHEAD, arg_is, changed, check_type, context_key, error, keys_ahead, notify, read_key, syntax_error,
     take_blob, touch_flag, write_key)
-from kv._core.runtime.effects cimport (
+from kv._core.runtime.propagation cimport (
     effects_begin, effects_number, effects_slice, effects_wanted, effects_word)
 from kv._core.runtime.expiry cimport (
     EXPIRY_EX, EXPIRY_KEEP, EXPIRY_NONE, EXPIRY_PERSIST, EXPIRY_PX, EXPIRY_PXAT, Expiry, delete_passed,

@@ -13,7 +13,7 @@ from kv._core.objects.zset cimport ZsetCursor, ZsetRanks, zset_length, zset_next
 from kv._core.resp.reply cimport reply_array, reply_bulk, reply_double, reply_null_array
 from kv._core.runtime.blocking cimport arg_timeout_or_reply
 from kv._core.runtime.context cimport arg_least_or_reply, check_type, removed, syntax_error, write_key
-from kv._core.runtime.effects cimport effects_begin, effects_number, effects_slice, effects_wanted, effects_word
+from kv._core.runtime.propagation cimport effects_begin, effects_number, effects_slice, effects_wanted, effects_word
 from kv._core.runtime.registry cimport native
 from kv._core.runtime.registry import declare
 from kv._core.runtime.state cimport Context

@@ -19,18 +19,17 @@ from libc.stdint cimport UINT64_MAX, int64_t, uint64_t
 from libc.string cimport memchr, memset
 
 from kv._core.base.clock cimport clock_ticks
-from kv._core.base.hashing cimport hash_bytes
 from kv._core.base.memory cimport memory_free, memory_realloc
-from kv._core.base.platform cimport likely, unlikely
+from kv._core.base.platform cimport unlikely
 from kv._core.base.slice cimport Slice, slice_is
-from kv._core.containers.hashtable cimport hashtable_prefetch_bucket, hashtable_prefetch_element
-from kv._core.engine.dispatch cimport refresh_clock
+from kv._core.containers.hashtable cimport hashtable_prefetch_element
+from kv._core.engine.execute cimport execute_past, prefetch_key, refresh_clock
 from kv._core.engine.engine cimport Engine
 from kv._core.keyspace.keyspace cimport database_flush
 from kv._core.resp.parser cimport Arguments, arguments_add
 from kv._core.runtime.registry cimport command_find, command_find_child
 from kv._core.runtime.session cimport session_free, session_new
-from kv._core.runtime.state cimport SESSION_LOCAL, Command, Context, Request, Runtime, Session
+from kv._core.runtime.state cimport CALLER_FILE, EXEMPT_ALL, Command, Request, Runtime, Session
 
 cdef enum:
     WINDOW = 64             # commands parsed before the first one runs
@@ -74,9 +73,7 @@ cdef class AofReplay:
 
     def __cinit__(self, Engine engine not None):
         self.engine = engine
-        self.session = session_new(&engine.runtime, -1)
-        self.session.flags |= SESSION_LOCAL
-        self.session.authenticated = True
+        self.session = session_new(&engine.runtime, CALLER_FILE, EXEMPT_ALL, NULL, -1)
 
     def __dealloc__(self):
         if self.session != NULL and self.engine is not None:
@@ -235,36 +232,20 @@ cdef class AofReplay:
 
     cdef void prefetch(self, int start, int stop) noexcept nogil:
         cdef Request *request
-        cdef Slice *key
         cdef int i
         for i in range(start, stop):
             request = self.requests + i
             request.argv = self.arguments.items + request.first
-            if likely(request.command.first_key and request.argc > request.command.first_key):
-                key = request.argv + request.command.first_key
-                request.key_hash = hash_bytes(key.data, key.length)
-                hashtable_prefetch_bucket(&self.session.database.keys, request.key_hash)
+            prefetch_key(self.session.database, request)
         for i in range(start, stop):
             if self.requests[i].command.first_key:
                 hashtable_prefetch_element(&self.session.database.keys, self.requests[i].key_hash)
 
     cdef void run(self, Request *request) noexcept nogil:
         cdef Runtime *runtime = &self.engine.runtime
-        cdef Context *running = runtime.running
         cdef size_t reply_start = runtime.arena.length
-        cdef Context c
-        memset(&c, 0, sizeof(Context))
-        c.runtime, c.keyspace, c.session = runtime, &runtime.keyspace, self.session
-        c.database, c.command = self.session.database, request.command
-        c.argv, c.argc = request.argv, request.argc
-        c.reply.out, c.reply.version = &runtime.arena, self.session.resp
-        if request.command.first_key and request.argc > request.command.first_key:
-            c.hashed, c.key_hash = request.command.first_key, request.key_hash
-        runtime.running = &c
-        request.command.body(&c)
-        runtime.running = running
         self.commands += 1
-        if unlikely(c.reply.errors != 0):
+        if unlikely(not execute_past(self.session, request, &runtime.arena)):
             self.errors += 1
             if self.errors == 1:
                 with gil:

@@ -10,7 +10,8 @@ from kv._core.base.buffer cimport buffer_free
 from kv._core.base.clock cimport clock_us
 from kv._core.base.memory cimport memory_purge_slice, memory_realloc, memory_size
 from kv._core.containers.hashtable cimport hashtable_fit, hashtable_rehash
-from kv._core.engine.dispatch cimport evict_until_fits, note_limit, refresh_clock, tell_spike
+from kv._core.engine.eviction cimport evict_until_fits, note_limit, tell_spike
+from kv._core.engine.execute cimport refresh_clock
 from kv._core.engine.engine cimport Engine
 from kv._core.keyspace.expire cimport expire_sweep
 from kv._core.keyspace.keyspace cimport Keyspace
@@ -18,7 +19,7 @@ from kv._core.runtime.footprint cimport footprint_note
 from kv._core.runtime.session cimport session_check_soft_limit, session_doom, session_fit_replies
 from kv._core.runtime.state cimport (
     ALERT_LOADING, ALERT_PAUSED_WRITES, ARENA_KEEP, ARENA_SMALL, CLASS_NORMAL, RECENT_SECONDS, SESSION_BLOCKED, SESSION_DOOMED,
-    SESSION_LOCAL, SESSION_MONITOR, SESSION_SUBSCRIBED, Runtime, Session)
+    SESSION_MONITOR, SESSION_SUBSCRIBED, Runtime, Session)
 
 cdef enum:
     IDLE_MS = 2000              # a client that was silent for so long has its input buffer shrunk
@@ -30,13 +31,9 @@ cdef enum:
     PURGE_US = 1000             # time for that a call
     PURGE_PAGES = 32            # pages between two looks at the clock
 
-cdef uint64_t calls = 0
-cdef bint purging = False        # a purge is under way
-
 
 def engine_cron(Engine engine, int hz):
     """One slice of everything."""
-    global calls
     cdef Runtime *runtime = &engine.runtime
     cdef int64_t start
     refresh_clock(&engine.runtime)
@@ -54,9 +51,9 @@ def engine_cron(Engine engine, int hz):
     resize_tables(engine)
     look_after_sessions(engine)
     fit_arena(runtime)
-    calls += 1
-    if purging or calls % PURGE_EVERY == 0:
-        purge()
+    engine.cron_calls += 1
+    if engine.purging or engine.cron_calls % PURGE_EVERY == 0:
+        purge(engine)
 
 
 cdef void fit_arena(Runtime *runtime) noexcept nogil:
@@ -68,15 +65,14 @@ cdef void fit_arena(Runtime *runtime) noexcept nogil:
     runtime.arena_peak = 0
 
 
-cdef void purge() noexcept nogil:
+cdef void purge(Engine engine) noexcept nogil:
     """Give memory back, for a limited time; the next call goes on."""
-    global purging
     cdef int64_t start = clock_us()
     cdef size_t returned = 0
-    purging = True
+    engine.purging = True
     while clock_us() - start < PURGE_US:
         if not memory_purge_slice(PURGE_PAGES, &returned):
-            purging = False
+            engine.purging = False
             return
 
 
@@ -148,8 +144,8 @@ cdef void look_after_sessions(Engine engine) noexcept nogil:
         if engine.runtime.client_limit:
             footprint_note(session)
         if (engine.idle_timeout_s and session.active_ms < oldest and session.class_ == CLASS_NORMAL
-                and not session.flags & (SESSION_BLOCKED | SESSION_DOOMED | SESSION_LOCAL | SESSION_MONITOR
-                                         | SESSION_SUBSCRIBED)):
+                and session.transport != NULL
+                and not session.flags & (SESSION_BLOCKED | SESSION_DOOMED | SESSION_MONITOR | SESSION_SUBSCRIBED)):
             engine.runtime.statistics.timed_out += 1
             session_doom(session)
         session = session.next

@@ -1,16 +1,15 @@
 """The engine's face to Python (see engine.pyx)."""
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from kv._core.engine.poller cimport Poller
+from kv._core.engine.appender cimport Appender
 from kv._core.runtime.state cimport Runtime, Session
 
 cdef class Engine:
     cdef Runtime runtime
-    cdef readonly Poller poller     # sessions, and what Python watches
     cdef public object owner        # whoever embeds the engine; commands written in Python see it as call.server
-    cdef uint64_t turn_ticks        # when the turn began
-    cdef uint64_t turn_commands     # commands ever run when it began
-    cdef uint64_t effects_ticks     # when effects were handed out
+    cdef Appender appender          # writes the log of effects to the AOF, None: there is none
+    cdef object condition           # threads that wait in execute(), None: none ever did
+    cdef object own_session         # of execute(), made by its first call
     cdef public object on_protocol_error    # called with a session's id, the error, and a view of the input it is in
     cdef public object on_commandlog    # called with what the command log needs of a slow or large command
     cdef public object on_closing       # called with the id of a session that did not ask to be closed, and why
@@ -21,12 +20,12 @@ cdef class Engine:
     cdef readonly int expire_effort     # config active-expire-effort
     cdef readonly int64_t idle_timeout_s  # config timeout, 0: none
     cdef object __weakref__
+    cdef uint64_t cron_calls
+    cdef bint purging               # memory is being given back
 
     cdef void update_hiding(self) noexcept nogil
-    cdef int shortened(self, int timeout_ms) noexcept nogil
-    cdef void serve_resumed(self) noexcept nogil
-    cdef void note_turn(self) noexcept nogil
+    cdef void write_log(self) noexcept
+    cdef bint log_waits(self) noexcept
     cdef void set_client_limit(self, uint64_t limit) noexcept nogil
-    cdef void after_send(self, Session *session, int outcome) noexcept nogil
     cdef void close_session(self, Session *session) noexcept
     cdef void set_alert(self, uint32_t alert, bint on) noexcept nogil

@@ -1,34 +1,27 @@
-"""The engine's face to Python: the dataset, the sessions, and turns of the loop.
+"""The engine's face to Python: the dataset, its sessions, its configuration.
 
-    engine = Engine(owner, databases=16)
-    engine.configure("maxmemory", 100 << 20)
-    engine.attach(sock.detach(), peer="127.0.0.1:5000", local="127.0.0.1:6379")
-    while True:
-        for fd in engine.turns(timeout_ms):     # waits, serves ready sessions; descriptors of Python's that are ready
-            handlers[fd]()
-        aof.write(engine.effects())             # then the replies may leave
-        engine.effects_taken()
-        engine.send()
+    engine = Engine(databases=16, seed=None)
+    engine.configure(maxmemory=100 << 20)
+    engine.execute("SET", "key", "value")       # OK
+    engine.execute("HGETALL", "h")              # {b"field": b"value"}
+    with engine.feed() as feed:                 # what changes, as commands
+        engine.execute("INCR", "n")
+        feed.commands()                         # [[b"INCR", b"n"]]
 
-The order is a promise: no reply leaves before its effects are with the AOF. Where a turn leaves nothing for Python to do,
-turns() sends the replies itself and goes on with the next one. The engine itself opens nothing, forks
-nothing, and reads no clock but to stamp a batch; who embeds it without sockets uses a local session (`execute`).
+The engine opens nothing, forks nothing, and reads no clock but to stamp a batch. Sockets are served by a Loop (engine/loop).
 """
 from cpython.buffer cimport PyBUF_READ
 from cpython.memoryview cimport PyMemoryView_FromMemory
 from libc.stdint cimport INT64_MAX, int64_t, uint32_t, uint64_t
 from libc.string cimport memset
 
-from kv._core.base.blob cimport Blob, blob_copy
 from kv._core.base.buffer cimport buffer_free
-from kv._core.base.clock cimport clock_ticks, clock_ticks_per_us, clock_unix_us
+from kv._core.base.clock cimport clock_ticks_per_us
 from kv._core.base.memory cimport memory_free, memory_set_limit, memory_used
-from kv._core.base.platform cimport likely, unlikely
 from kv._core.base.slice cimport Slice
-from kv._core.engine.dispatch cimport evict_clients, refresh_clock, run_nested
-from kv._core.engine.poller cimport EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, Poller
-from kv._core.engine.serve cimport serve_pending, serve_readable
-from kv._core.engine.waiting cimport end_overdue, end_wait, serve_positions, serve_ready
+from kv._core.engine.appender cimport Appender
+from kv._core.engine.execute cimport execute_nested, refresh_clock
+from kv._core.engine.waiting cimport end_wait, serve_positions, serve_ready
 from kv._core.keyspace.keyspace cimport (
     EVENT_BESIDE, POLICY_ALLKEYS, POLICY_LFU, POLICY_LRU, POLICY_NOEVICTION, POLICY_RANDOM, POLICY_TTL, REMOVED_EXPIRED,
     Database, Keyspace, keyspace_free, keyspace_init)
@@ -40,19 +33,17 @@ from kv._core.objects.hyperloglog cimport hll_limits
 from kv._core.objects.set cimport set_limits
 from kv._core.objects.zset cimport zset_limits
 from kv._core.runtime.blocking cimport mark_ready, next_deadline_ms, wait_end
-from kv._core.runtime.effects cimport (
-    effects_begin, effects_position, effects_slice, effects_split, effects_take, effects_wanted, effects_word)
-from kv._core.runtime.footprint cimport footprint_count_all, footprint_note
+from kv._core.runtime.footprint cimport footprint_count_all
 from kv._core.runtime.lazyfree cimport lazyfree_entry
-from kv._core.runtime.session cimport (
-    session_doom, session_free, session_new, session_of_id, session_push, session_resume, session_send)
+from kv._core.runtime.session cimport session_free, session_of_id, session_push, session_resume
 from kv._core.runtime.state cimport (
     ALERT_CLIENT_LIMIT, ALERT_FEW_REPLICAS, ALERT_LOADING, ALERT_MAXMEMORY, ALERT_PAUSED_ALL,
     ALERT_PAUSED_WRITES, ALERT_WRITE_ERROR,
-    ARENA_KEEP, COMMAND_SKIP_COMMANDLOG, CLASS_NORMAL, CLASS_PUBSUB, CLASS_REPLICA, CLOSING_BROWSER,
+    ARENA_KEEP, COMMAND_MAX, COMMAND_SKIP_COMMANDLOG, CLASS_NORMAL, CLASS_PUBSUB, CLASS_REPLICA, CLOSING_BROWSER,
     CLOSING_EVICTED, CLOSING_INPUT, CLOSING_OUTPUT, SESSION_BLOCKED,
-    SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_LOOPBACK, SESSION_PENDING_INPUT,
-    SESSION_POSTPONED, SESSION_READY, SESSION_UNIX, SESSION_WANTS_WRITE, Closing, Context, Runtime, Session)
+    SESSION_POSTPONED, SESSION_UNIX, Closing, Context, Runtime, Session)
+from kv._core.runtime.propagation cimport (
+    effects_begin, effects_slice, effects_wanted, effects_word, propagation_free, propagation_init, propagation_position)
 from kv._core.runtime.pubsub cimport publish_event, unsubscribe_all
 from kv._core.runtime.observed cimport ObservedKey, observed_find, observing_update
 from kv._core.runtime.transaction cimport touch_watched
@@ -65,9 +56,6 @@ from kv._core.runtime.registry import declare_package
 
 declare_package(kv._core.commands)
 
-cdef extern from "<unistd.h>" nogil:
-    int c_close "close"(int fd)
-
 POLICIES = {
     "noeviction": POLICY_NOEVICTION,
     "allkeys-lru": POLICY_ALLKEYS | POLICY_LRU, "volatile-lru": POLICY_LRU,
@@ -76,13 +64,15 @@ POLICIES = {
     "volatile-ttl": POLICY_TTL,
 }
 REPLY_PEAK_RESET_MS = 5000
+FEED_LIMIT = 64 << 20        # bytes
 CLASSES = {"normal": CLASS_NORMAL, "replica": CLASS_REPLICA, "pubsub": CLASS_PUBSUB}
 
 
 cdef class Engine:
-    """The dataset and its sessions. One a process: the compiled core keeps its buffers and counters in module state."""
+    """The dataset and its sessions. `owner` is whoever embeds it: commands written in Python see it as call.server. `seed` makes
+    what is random the same in each run."""
 
-    def __cinit__(self, owner, int databases=16, object seed=None):
+    def __cinit__(self, owner=None, int databases=16, object seed=None):
         cdef Runtime *runtime = &self.runtime
         memset(runtime, 0, sizeof(Runtime))
         if seed is None:
@@ -94,7 +84,7 @@ cdef class Engine:
         runtime.keyspace.on_miss = on_miss
         runtime.keyspace.dispose = lazyfree_entry
         runtime.arena_keep = ARENA_KEEP
-        runtime.effects_database = -1
+        propagation_init(&runtime.propagation)
         runtime.ticks_per_us = clock_ticks_per_us()
         runtime.ns_per_tick = 1000 / runtime.ticks_per_us
         runtime.slow_ticks = runtime.large_request = runtime.large_reply = -1
@@ -112,157 +102,27 @@ cdef class Engine:
         runtime.spike_ticks = INT64_MAX
         runtime.reply_resizing = True
         runtime.reply_peak_reset_ms = REPLY_PEAK_RESET_MS
-        runtime.run_nested = run_nested
+        runtime.run_nested = execute_nested
         runtime.on_ready = serve_ready
         self.owner = owner
-        self.poller = Poller()
         self.active_rehashing = self.active_expire = self.resize_allowed = True
         self.expire_effort = 1
         refresh_clock(&self.runtime)
 
     def __dealloc__(self):
+        cdef int i
         while self.runtime.sessions != NULL:
             self.close_session(self.runtime.sessions)
+        for i in range(COMMAND_MAX):
+            memory_free(self.runtime.command_statistics[i].latency)
         keyspace_free(&self.runtime.keyspace)
         if self.runtime.sessions_by_id.kind != NULL:
             hashtable_clear(&self.runtime.sessions_by_id)
         buffer_free(&self.runtime.arena)
-        buffer_free(&self.runtime.effects)
+        buffer_free(&self.runtime.wait_reply)
+        buffer_free(&self.runtime.own_pushes)
+        propagation_free(&self.runtime.propagation)
         memory_free(self.runtime.deadlines)
-
-    # -- turns --------------------------------------------------------------------------------------------------------
-
-    def turns(self, int timeout_ms):
-        """Turns, each but the last with its send(), until Python is needed: one of its descriptors is ready, effects wait to
-        be taken, a command written in Python ran, or so many ms are over. Returns as turn() does."""
-        cdef uint64_t start = clock_ticks()
-        cdef int64_t left = timeout_ms
-        self.runtime.python_ran = False
-        while True:
-            others = self.turn(<int> left)
-            if others or self.runtime.effects.length or self.runtime.python_ran:
-                return others
-            if timeout_ms >= 0:
-                left = timeout_ms - <int64_t> ((self.turn_ticks - start) / (self.runtime.ticks_per_us * 1000))
-                if left <= 0:
-                    return others
-            self.send()
-
-    def turn(self, int timeout_ms):
-        """Wait for something to be ready (-1: for ever), run what ready sessions sent, and return the descriptors of
-        poller.watch() that are ready. Replies stay until send()."""
-        cdef int i
-        cdef list others = None
-        cdef uint64_t data
-        if self.runtime.doomed != NULL or self.runtime.ready != NULL or self.runtime.pending != NULL:
-            timeout_ms = 0
-        self.poller.wait(self.shortened(timeout_ms))
-        self.turn_ticks = clock_ticks()
-        self.turn_commands = self.runtime.statistics.commands
-        refresh_clock(&self.runtime)
-        self.runtime.statistics.turns += 1
-        if unlikely(self.runtime.deadline_count):
-            end_overdue(&self.runtime)
-        if unlikely(self.runtime.ready_keys != NULL):
-            serve_ready(&self.runtime)
-        if unlikely(self.runtime.pending != NULL):
-            self.serve_resumed()
-        for i in range(self.poller.ready):
-            data = self.poller.events[i].data.u64
-            if likely(data & 1 == 0):
-                serve_event(&self.runtime, <Session *> data, self.poller.events[i].events)
-            elif others is None:
-                others = [data >> 1]
-            else:
-                others.append(data >> 1)
-        return others if others is not None else ()
-
-    cdef int shortened(self, int timeout_ms) noexcept nogil:
-        """A timeout no longer than until the next wait of a blocked session ends."""
-        cdef int64_t left = next_deadline_ms(&self.runtime)
-        if left == 0 or timeout_ms == 0:
-            return timeout_ms
-        left -= clock_unix_us() // 1000 - 1     # it ends when its last millisecond is over
-        left = left if left > 0 else 0
-        return <int> left if timeout_ms < 0 or left < timeout_ms else timeout_ms
-
-    @property
-    def effects_pending(self):
-        """Bytes of effects that were not taken yet."""
-        return self.runtime.effects.length
-
-    def effects(self):
-        """The effects that were not taken yet, as a view of bytes of whole units; good until effects_taken()."""
-        effects_split(&self.runtime)
-        if self.runtime.effects.length == 0:
-            return memoryview(b"")
-        self.effects_ticks = clock_ticks()
-        return PyMemoryView_FromMemory(self.runtime.effects.data, self.runtime.effects.length, PyBUF_READ)
-
-    def effects_taken(self):
-        """They are with the AOF: forget them."""
-        if self.effects_ticks:
-            self.runtime.statistics.aof_ticks += clock_ticks() - self.effects_ticks
-            self.effects_ticks = 0
-        effects_take(&self.runtime)
-
-    @property
-    def position(self):
-        """Bytes ever propagated: where the log of effects ends. It only grows."""
-        return effects_position(&self.runtime)
-
-    def effects_restart(self):
-        """The next effect is preceded by its SELECT: a new AOF file begins."""
-        self.runtime.effects_database = -1
-
-    def send(self):
-        """Send this turn's replies and close the sessions that are to be closed."""
-        cdef Runtime *runtime = &self.runtime
-        cdef Session *session = runtime.ready
-        cdef Session *following
-        cdef int outcome
-        runtime.ready = NULL
-        while session != NULL:
-            following = session.next_ready
-            session.flags &= ~<uint64_t> SESSION_READY
-            if not session.flags & SESSION_DOOMED:
-                runtime.statistics.writes += 1
-                outcome = session_send(session)
-                self.after_send(session, outcome)
-            session = following
-        if runtime.arena.length > runtime.arena_peak:
-            runtime.arena_peak = runtime.arena.length
-        runtime.arena.length = 0
-        if unlikely(runtime.arena.capacity > runtime.arena_keep):
-            buffer_free(&runtime.arena)
-        if unlikely(runtime.client_limit):
-            evict_clients(runtime)
-        while runtime.doomed != NULL:
-            session = runtime.doomed
-            runtime.doomed = session.next_doomed
-            self.close_session(session)
-        runtime.doomed_bytes = 0
-        self.note_turn()
-
-    cdef void note_turn(self) noexcept nogil:
-        """The turn ends: how long it took, and how many commands it ran."""
-        cdef Runtime *runtime = &self.runtime
-        cdef uint64_t spent = clock_ticks() - self.turn_ticks
-        cdef uint64_t commands = runtime.statistics.commands - self.turn_commands
-        runtime.statistics.loop_ticks += spent
-        if spent > runtime.statistics.loop_ticks_most:
-            runtime.statistics.loop_ticks_most = spent
-        if runtime.statistics.commands > self.turn_commands and commands > runtime.statistics.turn_commands_most:
-            runtime.statistics.turn_commands_most = commands
-
-    cdef void after_send(self, Session *session, int outcome) noexcept nogil:
-        if unlikely(outcome < 0 or (outcome == 1 and session.flags & SESSION_CLOSE_AFTER_REPLY)):
-            session_doom(session)
-        elif unlikely(outcome == 0 or session.flags & SESSION_WANTS_WRITE):
-            if self.poller.change_session(session, outcome == 0) != 0:
-                session_doom(session)       # nobody would tell when it can take the rest
-        if unlikely(self.runtime.client_limit):
-            footprint_note(session)
 
     # -- configuration ------------------------------------------------------------------------------------------------
 
@@ -401,15 +261,6 @@ cdef class Engine:
         self.runtime.output_limits[index].soft_seconds = soft_seconds
 
     @property
-    def propagating(self):
-        """Whether effects are gathered: somebody (the AOF, replicas) will take them."""
-        return self.runtime.propagate
-
-    @propagating.setter
-    def propagating(self, bint wanted):
-        self.runtime.propagate = wanted
-
-    @property
     def loading(self):
         """Whether the dataset is being read: commands but those with the flag `loading` are refused, nothing
         expires."""
@@ -435,10 +286,6 @@ cdef class Engine:
         self.runtime.aof_on, self.runtime.aof_synced = on, position
         if self.runtime.position_waits != NULL and self.runtime.running == NULL:
             serve_positions(&self.runtime)
-
-    def set_uncounted_memory(self, uint64_t size):
-        """Bytes (of AOF and replication buffers) that do not count against maxmemory."""
-        self.runtime.uncounted_memory = size
 
     def set_touch_paused(self, bint paused):
         """While a forked child lives: leave the access clock alone and do not resize tables, so that pages stay
@@ -512,24 +359,6 @@ cdef class Engine:
         serve_ready(runtime)
         serve_positions(runtime)
 
-    cdef void serve_resumed(self) noexcept nogil:
-        """Run the input of those who no longer wait. The list is this function's own meanwhile, and one that ends on the way
-        leaves it by its link."""
-        cdef Session *session
-        cdef Session *left = self.runtime.pending
-        self.runtime.pending = NULL
-        if left != NULL:
-            left.pending_link = &left
-        while left != NULL:
-            session = left
-            left = session.next_pending
-            if left != NULL:
-                left.pending_link = &left
-            session.flags &= ~<uint64_t> SESSION_PENDING_INPUT
-            serve_pending(&self.runtime, session)
-            if unlikely(self.runtime.client_limit):
-                footprint_note(session)
-
     def unblock(self, uint64_t id, bint with_error):
         """CLIENT UNBLOCK: end the wait of a session that is blocked in a command; whether there was one. A session that
         CLIENT PAUSE holds back is not blocked in a command."""
@@ -548,22 +377,49 @@ cdef class Engine:
         left = max(0, <int64_t> self.runtime.pause_end_ms - self.runtime.keyspace.now_ms)
         return ("all" if alerts & ALERT_PAUSED_ALL else "write"), left
 
+    # -- the log of effects -------------------------------------------------------------------------------------------
+
+    @property
+    def position(self):
+        """Bytes ever propagated: where the log of effects ends. It only grows."""
+        return propagation_position(&self.runtime.propagation)
+
+    def appender_of_log(self):
+        """The Appender of the log: there is one."""
+        if self.appender is None:
+            self.appender = Appender.__new__(Appender)
+            self.appender.runtime, self.appender.engine = &self.runtime, self
+            self.appender.release()
+        return self.appender
+
+    def feed(self, uint64_t limit=FEED_LIMIT):
+        """A Feed of the changes from here on, which may be behind by so many bytes (0: any number)."""
+        from kv._core.engine.feed import Feed  # it needs the engine's type
+
+        return Feed(self, limit)
+
+    cdef void write_log(self) noexcept:
+        """Have the effects written that the core itself is to write (engine/appender)."""
+        if self.appender is not None:
+            self.appender.write_direct()
+
+    cdef bint log_waits(self) noexcept:
+        """Whether Python is to write the log, or to look why it could not be written."""
+        return self.appender is not None and self.appender.waits_for_python()
+
     # -- sessions -----------------------------------------------------------------------------------------------------
 
-    def attach(self, int fd, str peer not None, str local not None, bint unix=False, bint loopback=False):
-        """Take over a connected, non-blocking socket; the id of its session. Raises OSError where it can't be watched; it is
-        closed then."""
-        cdef Session *session = session_new(&self.runtime, fd)
-        session.flags |= (SESSION_UNIX if unix else 0) | (SESSION_LOOPBACK if loopback else 0)
-        session.peer = text_blob(peer)
-        session.local = text_blob(local)
-        try:
-            self.poller.watch_session(session, False)
-        except OSError:
-            self.close_session(session)
-            raise
-        self.runtime.statistics.connections += 1
-        return session.id
+    def session(self):
+        """A LocalSession: runs commands, each answered with a Python value."""
+        from kv._core.engine.localsession import LocalSession  # it needs the engine's type
+
+        return LocalSession(self)
+
+    def execute(self, *words, wait=None):
+        """Run a command in the engine's own session, and return its reply (see LocalSession.execute)."""
+        if self.own_session is None:
+            self.own_session = self.session()
+        return self.own_session.execute(*words, wait=wait)
 
     cdef void close_session(self, Session *session) noexcept:
         if session.waiting != NULL:
@@ -571,9 +427,6 @@ cdef class Engine:
         if session.flags & SESSION_BLOCKED:
             self.runtime.blocked_count -= 1
         unsubscribe_all(session)
-        if session.fd >= 0:
-            self.poller.forget(session.fd)  # closing is not enough: a child just forked may still have the socket open
-            c_close(session.fd)
         session_free(session)
 
     cdef void set_alert(self, uint32_t alert, bint on) noexcept nogil:
@@ -581,27 +434,6 @@ cdef class Engine:
             self.runtime.alerts |= alert
         else:
             self.runtime.alerts &= ~alert
-
-
-cdef Blob *text_blob(str text) except NULL:
-    cdef bytes raw = text.encode("utf-8", "surrogateescape")
-    return blob_copy(raw, len(raw))
-
-
-cdef inline void serve_event(Runtime *runtime, Session *session, uint32_t events) noexcept nogil:
-    if unlikely(events & EPOLLOUT):
-        session_wake_writer(session)
-    if likely(events & (EPOLLIN | EPOLLERR | EPOLLHUP)):
-        runtime.statistics.reads += 1
-        serve_readable(runtime, session)
-
-
-cdef void session_wake_writer(Session *session) noexcept nogil:
-    """Its socket can take more: have send() see to it."""
-    if not session.flags & SESSION_READY:
-        session.flags |= SESSION_READY
-        session.next_ready = session.runtime.ready
-        session.runtime.ready = session
 
 
 # -- what the keyspace and the dispatcher call back ---------------------------------------------------------------

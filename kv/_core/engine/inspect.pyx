@@ -18,7 +18,7 @@ from kv._core.runtime.session cimport session_doom, session_monitor, session_of_
 from kv._core.runtime.state cimport (
     LATENCY_BUCKETS, SESSION_BLOCKED, SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_IMPORT_SOURCE, SESSION_REDIRECT,
     SESSION_MONITOR, SESSION_NO_EVICT, SESSION_NO_TOUCH, SESSION_READONLY, SESSION_REPLY_OFF, SESSION_REPLY_SKIP,
-    SESSION_REPLY_SKIP_NEXT, Command, Context, Runtime, Session,
+    SESSION_REPLY_SKIP_NEXT, CommandStatistics, Context, Runtime, Session,
     Statistics)
 
 from kv._core.runtime.pubsub cimport KIND_CHANNEL, KIND_PATTERN, KIND_SHARD, unsubscribe_all
@@ -225,7 +225,7 @@ def reset_statistics(Engine engine not None):
     """CONFIG RESETSTAT."""
     cdef Runtime *runtime = &engine.runtime
     cdef Keyspace *keyspace = &runtime.keyspace
-    cdef Command *command
+    cdef CommandStatistics *counted
     cdef int i
     memset(&runtime.statistics, 0, sizeof(Statistics))
     runtime.error_kind_count = 0
@@ -235,34 +235,35 @@ def reset_statistics(Engine engine not None):
     lazyfree_reset_statistics()
     runtime.peak_memory = memory_used()
     for i in range(command_count()):
-        command = command_at(i)
-        command.calls = command.ticks = command.rejected = command.failed = 0
-        if command.latency != NULL:
-            memset(command.latency, 0, LATENCY_BUCKETS * sizeof(command.latency[0]))
+        counted = runtime.command_statistics + i
+        counted.calls = counted.ticks = counted.rejected = counted.failed = 0
+        if counted.latency != NULL:
+            memset(counted.latency, 0, LATENCY_BUCKETS * sizeof(counted.latency[0]))
 
 
 def command_figures(Engine engine not None):
     """{full name: (calls, microseconds, rejected, failed)} of the commands that were called or refused."""
-    cdef Command *command
+    cdef CommandStatistics *counted
     cdef int i
     figures = {}
     for i in range(command_count()):
-        command = command_at(i)
-        if command.calls or command.rejected or command.failed:
-            figures[command.name.decode()] = (command.calls, <uint64_t> (command.ticks / engine.runtime.ticks_per_us),
-                                              command.rejected, command.failed)
+        counted = engine.runtime.command_statistics + i
+        if counted.calls or counted.rejected or counted.failed:
+            figures[command_at(i).name.decode()] = (counted.calls, <uint64_t> (counted.ticks / engine.runtime.ticks_per_us),
+                                                    counted.rejected, counted.failed)
     return figures
 
 
 def latency_figures(Engine engine not None):
     """{full name: its counters, copied} of the commands that have a histogram (see runtime/latency)."""
-    cdef Command *command
+    cdef CommandStatistics *counted
     cdef int i
     figures = {}
     for i in range(command_count()):
-        command = command_at(i)
-        if command.latency != NULL:
-            figures[command.name.decode()] = (<const char *> command.latency)[:LATENCY_BUCKETS * sizeof(command.latency[0])]
+        counted = engine.runtime.command_statistics + i
+        if counted.latency != NULL:
+            figures[command_at(i).name.decode()] = (
+                <const char *> counted.latency)[:LATENCY_BUCKETS * sizeof(counted.latency[0])]
     return figures
 
 
@@ -271,7 +272,7 @@ def commands_us(Engine engine not None):
     cdef uint64_t ticks = 0
     cdef int i
     for i in range(command_count()):
-        ticks += command_at(i).ticks
+        ticks += engine.runtime.command_statistics[i].ticks
     return <uint64_t> (ticks / engine.runtime.ticks_per_us)
 
 
@@ -339,7 +340,7 @@ def memory_figures(Engine engine not None):
             "allocated": allocator.allocated, "active": max(allocator.allocated, min(allocator.active, resident)),
             "allocator_resident": max(allocator.allocated, min(allocator.resident, resident)),
             "tables": tables, "clients": clients, "arena": runtime.arena.capacity,
-            "effects": runtime.effects.capacity, "reading": serve_memory(),
+            "effects": runtime.propagation.bytes.capacity, "reading": serve_memory(runtime),
             "lazyfree_pending": lazyfree_pending_objects(), "lazyfreed": lazyfree_freed_objects()}
 
 

@@ -1,6 +1,6 @@
-"""Input: from a readable socket to requests that run.
+"""Input: from a readable transport to requests that run.
 
-All sessions are read into one chunk of memory. Its requests are parsed, up to WINDOW of them ahead; for each the
+All sessions are read into one chunk of memory, which is the loop's (Runtime.window). Its requests are parsed, up to WINDOW of them ahead; for each the
 command is looked up, its first key hashed, and the key's bucket fetched into the cache; then the entries that the
 buckets point to; only then the first one runs. What pipelining costs is waiting for memory, and this way the waits
 overlap.
@@ -10,78 +10,70 @@ next read appends to it until it is empty again. An argument of BIG_BULK bytes o
 block (resp/parser).
 
 A session that must not go on (it waits, it is closing, the server pauses it) keeps its unparsed input;
-serve_pending() resumes it. Before a session is authenticated one request is parsed at a time, since AUTH changes
+serve_resumed() goes on with it. Before a session is authenticated one request is parsed at a time, since AUTH changes
 the limits for the next.
 """
-from libc.errno cimport EAGAIN, EINTR, errno
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memcpy, memmove, memset
 
 from kv._core.base.blob cimport Blob, blob_capacity
 from kv._core.base.buffer cimport buffer_append, buffer_free, buffer_reserve
-from kv._core.base.hashing cimport hash_bytes
-from kv._core.base.memory cimport memory_alloc, memory_free, memory_realloc
+from kv._core.base.memory cimport memory_alloc, memory_calloc, memory_free, memory_realloc
 from kv._core.base.platform cimport likely, unlikely
 from kv._core.base.slice cimport Slice, slice_of
-from kv._core.containers.hashtable cimport hashtable_prefetch_bucket, hashtable_prefetch_element
-from kv._core.engine.dispatch cimport dispatch, dispatch_begin, is_exec
+from kv._core.containers.hashtable cimport hashtable_prefetch_element
+from kv._core.engine.execute cimport begin_timing, execute, prepare
+from kv._core.engine.gates cimport danger
 from kv._core.resp.parser cimport (
     PARSE_DONE, PARSE_ERROR, PARSE_MORE, Arguments, ParseResult, Parser, parse_request, parser_finish,
     parser_free, parser_resolve)
 from kv._core.resp.reply cimport Reply, reply_error
 from kv._core.runtime.footprint cimport footprint_note
+from kv._core.runtime.propagation cimport propagation_position
 from kv._core.runtime.registry cimport command_find, command_find_child
 from kv._core.runtime.session cimport (
-    session_arena_share, session_doom, session_mark_ready, session_note_replies, session_postpone, session_spill)
+    session_arena_share, session_doom, session_mark_ready, session_note_replies, session_postpone, session_resume, session_spill)
 from kv._core.runtime.state cimport (
     ALERT_PAUSED_ALL, ALERT_PAUSED_WRITES, CLOSING_INPUT, COMMAND_MAY_REPLICATE, COMMAND_WRITE, SESSION_BLOCKED,
-    SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_MULTI, SESSION_UNIX, Command, Request, Runtime,
-    Session)
+    SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, WINDOW, Command, Request, Runtime, Session, Window)
 from kv._core.runtime.transaction cimport Transaction
-
-cdef extern from "<sys/socket.h>" nogil:
-    ssize_t c_recv "recv"(int fd, void *data, size_t length, int flags)
-    int setsockopt(int fd, int level, int option, const void *value, unsigned int size)
-
-cdef extern from "<netinet/in.h>" nogil:
-    enum:
-        IPPROTO_TCP
-
-cdef extern from "<netinet/tcp.h>" nogil:
-    enum:
-        TCP_QUICKACK
 
 cdef enum:
     CHUNK = 64 * 1024           # bytes read from a socket at once
-    WINDOW = 64                 # requests parsed ahead
     KEEP_INPUT = 16 * 1024      # least room for a read into a session's own buffer
     KEEP_ARGUMENTS = 4 * 1024   # arguments of the shared array that are kept between windows
 
-cdef char *chunk = NULL         # the shared read buffer; the engine runs in one thread
-cdef Arguments shared           # arguments of the window's requests
-cdef Request requests[WINDOW]
 
-
-cdef size_t serve_memory() noexcept nogil:
+cdef size_t serve_memory(const Runtime *runtime) noexcept nogil:
     """Bytes that reading takes, apart from the sessions' own buffers."""
-    return CHUNK + shared.capacity * sizeof(Slice)
+    cdef const Window *window = runtime.window
+    return sizeof(Window) + CHUNK + window.arguments.capacity * sizeof(Slice) if window != NULL else 0
+
+
+cdef void serve_free(Runtime *runtime) noexcept nogil:
+    """The loop ends: nothing more is read."""
+    if runtime.window != NULL:
+        memory_free(runtime.window.chunk)
+        memory_free(runtime.window.arguments.items)
+        memory_free(runtime.window)
+        runtime.window = NULL
+
+
+cdef void make_window(Runtime *runtime) noexcept nogil:
+    runtime.window = <Window *> memory_calloc(sizeof(Window))
+    runtime.window.chunk = <char *> memory_alloc(CHUNK)
 
 
 # -- reading ------------------------------------------------------------------------------------------------------
 
-cdef ssize_t receive(Session *session, char *into, size_t room) noexcept nogil:
+cdef inline ssize_t receive(Session *session, char *into, size_t room) noexcept nogil:
     """Bytes received, 0 for nothing there, -1 for a connection that is gone."""
-    cdef ssize_t got
-    while True:
-        got = c_recv(session.fd, into, room, 0)
-        if likely(got > 0):
-            session.bytes_in += got
-            session.runtime.statistics.bytes_in += got
-            session.active_ms = session.runtime.now_us // 1000
-            return got
-        if got < 0 and errno == EINTR:
-            continue
-        return 0 if got < 0 and errno == EAGAIN else -1
+    cdef ssize_t got = session.transport.receive(session, into, room)
+    if likely(got > 0):
+        session.bytes_in += got
+        session.runtime.statistics.bytes_in += got
+        session.active_ms = session.runtime.now_us // 1000
+    return got
 
 
 cdef inline bint within_limit(const Session *session, size_t unconsumed) noexcept nogil:
@@ -103,23 +95,14 @@ cdef bint fill_big(Session *session) noexcept nogil:
         if got < 0:
             session_doom(session)
         if got <= 0:
-            acknowledge(session)
+            session.transport.acknowledge(session)
             return False
         parser.filled += got
         if not within_limit(session, parser.filled):
             refuse_input(session)
             return False
-    acknowledge(session)
+    session.transport.acknowledge(session)
     return True
-
-
-cdef void acknowledge(Session *session) noexcept nogil:
-    """Have the kernel acknowledge what came now. Else a client without TCP_NODELAY holds the rest of a large argument
-    back until the 40 ms of a delayed acknowledgement are over."""
-    cdef int yes = 1
-    if session.flags & SESSION_UNIX:
-        return
-    setsockopt(session.fd, IPPROTO_TCP, TCP_QUICKACK, &yes, sizeof(yes))
 
 
 cdef void serve_readable(Runtime *runtime, Session *session) noexcept nogil:
@@ -127,26 +110,27 @@ cdef void serve_readable(Runtime *runtime, Session *session) noexcept nogil:
     if session.flags & SESSION_DOOMED:
         return
     read_and_serve(runtime, session)
+    if unlikely(session.transport.pending != NULL) and session.transport.pending(session):
+        session_resume(session)         # the poller knows nothing of it
     if unlikely(runtime.client_limit):
         footprint_note(session)
 
 
 cdef void read_and_serve(Runtime *runtime, Session *session) noexcept nogil:
-    global chunk
     cdef ssize_t got
     if session.parser.filling != NULL and not fill_big(session):
         return
     if session.input.length == 0 and not session.flags & SESSION_BLOCKED:
-        if unlikely(chunk == NULL):
-            chunk = <char *> memory_alloc(CHUNK)
-        got = receive(session, chunk, CHUNK)
+        if unlikely(runtime.window == NULL):
+            make_window(runtime)
+        got = receive(session, runtime.window.chunk, CHUNK)
         if likely(got > 0):
             if unlikely(session.input.capacity) and <size_t> got > session.input_peak:
                 session.input_peak = got
             if not within_limit(session, got):
                 refuse_input(session)
                 return
-            serve_bytes(runtime, session, chunk, got)
+            serve_bytes(runtime, session, runtime.window.chunk, got)
     else:
         got = receive_own(runtime, session)
         if got > 0:
@@ -177,10 +161,10 @@ cdef ssize_t receive_own(Runtime *runtime, Session *session) noexcept nogil:
 
 # -- parsing ahead ------------------------------------------------------------------------------------------------
 
-cdef inline bint is_owned(const Parser *parser, const Arguments *into) noexcept nogil:
+cdef inline bint is_owned(const Parser *parser, const Window *window, const Arguments *into) noexcept nogil:
     """Whether the request that was just parsed points into what the parser owns: it then runs in a window of its
     own."""
-    return into != &shared or parser.inlined or parser.bigs != NULL
+    return into != &window.arguments or parser.inlined or parser.bigs != NULL
 
 
 cdef bint must_postpone(Runtime *runtime, Session *session, const char *start, Slice *argv, int argc) noexcept nogil:
@@ -204,23 +188,13 @@ cdef bint must_postpone(Runtime *runtime, Session *session, const char *start, S
     return runtime.alerts & ALERT_PAUSED_ALL or danger(session, command) & (COMMAND_WRITE | COMMAND_MAY_REPLICATE)
 
 
-cdef inline uint64_t danger(const Session *session, const Command *command) noexcept nogil:
-    """A command's flags; EXEC is as dangerous as what it runs."""
-    if session.flags & SESSION_MULTI and is_exec(command):
-        return command.flags | (<const Transaction *> session.transaction).flags
-    return command.flags
-
-
-cdef void postpone(Runtime *runtime, Session *session) noexcept nogil:
-    """The session waits for CLIENT PAUSE to end, its complete request with it."""
-    session_postpone(session)
-
-
 cdef ParseResult parse_window(Runtime *runtime, Session *session, const char *data, size_t length, size_t *at,
                               int *count) noexcept nogil:
     """Parse up to a window of requests from data[at:]; `at` moves behind the last complete one. An incomplete or a held
     request has its arguments in session.partial."""
     cdef Parser *parser = &session.parser
+    cdef Window *window = runtime.window
+    cdef Arguments *shared = &window.arguments
     cdef ParseResult result
     cdef int argc
     cdef Arguments *into
@@ -229,12 +203,12 @@ cdef ParseResult parse_window(Runtime *runtime, Session *session, const char *da
     parser.bulk_limit = runtime.bulk_limit
     parser.authenticated = session.authenticated
     while count[0] < (WINDOW if session.authenticated else 1):
-        into = &session.partial if parser.position or parser.held else &shared
+        into = &session.partial if parser.position or parser.held else shared
         if not parser.held:
             result = parse_request(parser, data + at[0], length - at[0], into)
             if unlikely(result != PARSE_DONE):
-                if result == PARSE_MORE and into == &shared:
-                    keep_partial(session)
+                if result == PARSE_MORE and into == shared:
+                    keep_partial(session, shared)
                 return result
         argc = <int> (into.count - parser.first)
         if unlikely(argc == 0):
@@ -243,29 +217,29 @@ cdef ParseResult parse_window(Runtime *runtime, Session *session, const char *da
             continue
         if unlikely(runtime.alerts & (ALERT_PAUSED_ALL | ALERT_PAUSED_WRITES)) and must_postpone(
                 runtime, session, data + at[0], into.items + parser.first, argc):
-            hold(session, into)
+            hold(session, shared, into)
             if count[0]:
                 return PARSE_DONE
-            postpone(runtime, session)
+            session_postpone(session)       # until the pause ends, its complete request with it
             return PARSE_MORE
-        if unlikely(is_owned(parser, into)):
+        if unlikely(is_owned(parser, window, into)):
             if count[0]:
-                hold(session, into)
+                hold(session, shared, into)
                 return PARSE_DONE
-            add_request(parser, into, data, at, argc, count)
+            add_request(parser, window, into, data, at, argc, count)
             return PARSE_DONE
-        add_request(parser, into, data, at, argc, count)
+        add_request(parser, window, into, data, at, argc, count)
         parser.position = 0
     return PARSE_DONE
 
 
-cdef inline void add_request(Parser *parser, Arguments *into, const char *data, size_t *at, int argc,
+cdef inline void add_request(Parser *parser, Window *window, Arguments *into, const char *data, size_t *at, int argc,
                              int *count) noexcept nogil:
-    cdef Request *request = requests + count[0]
+    cdef Request *request = window.requests + count[0]
     parser_resolve(parser, data + at[0], into.items + parser.first, argc)
     request.argc = argc
     request.first = parser.first
-    request.argv = NULL if into == &shared else into.items + parser.first
+    request.argv = NULL if into == &window.arguments else into.items + parser.first
     request.raw = NULL
     if not parser.inlined and parser.bigs == NULL:
         request.raw = data + at[0]
@@ -276,14 +250,14 @@ cdef inline void add_request(Parser *parser, Arguments *into, const char *data, 
     count[0] += 1
 
 
-cdef void hold(Session *session, Arguments *into) noexcept nogil:
+cdef void hold(Session *session, Arguments *shared, Arguments *into) noexcept nogil:
     """Keep a complete request for the next window."""
-    if into == &shared:
-        keep_partial(session)
+    if into == shared:
+        keep_partial(session, shared)
     session.parser.held = True
 
 
-cdef void keep_partial(Session *session) noexcept nogil:
+cdef void keep_partial(Session *session, Arguments *shared) noexcept nogil:
     """Move the arguments of the request that was parsed last, or in part, to an array of the session's own."""
     cdef Arguments *own = &session.partial
     cdef size_t count = shared.count - session.parser.first
@@ -309,26 +283,19 @@ cdef void finish_owned(Session *session) noexcept nogil:
         memset(&session.partial, 0, sizeof(Arguments))
 
 
-cdef inline void look_ahead(Session *session, Request *request) noexcept nogil:
-    """Find the command, hash its first key, and start to fetch that key's bucket."""
-    cdef Slice *key
-    request.command = command_find(request.argv[0])
-    if likely(request.command != NULL and request.command.first_key and request.argc > request.command.first_key):
-        key = request.argv + request.command.first_key
-        request.key_hash = hash_bytes(key.data, key.length)
-        hashtable_prefetch_bucket(&session.database.keys, request.key_hash)
-
-
-cdef inline void prefetch_window(Session *session, int count) noexcept nogil:
+cdef inline void prefetch_window(Session *session, Window *window, int count) noexcept nogil:
+    cdef Request *request
     cdef int i
     for i in range(count):
-        if requests[i].argv == NULL:
-            requests[i].argv = shared.items + requests[i].first
-        look_ahead(session, requests + i)
+        request = window.requests + i
+        if request.argv == NULL:
+            request.argv = window.arguments.items + request.first
+        prepare(session.database, request)
     if count > 1:
         for i in range(count):
-            if requests[i].command != NULL and requests[i].command.first_key:
-                hashtable_prefetch_element(&session.database.keys, requests[i].key_hash)
+            request = window.requests + i
+            if request.command != NULL and request.command.first_key:
+                hashtable_prefetch_element(&session.database.keys, request.key_hash)
 
 
 # -- running ------------------------------------------------------------------------------------------------------
@@ -375,6 +342,15 @@ cdef void drop_header(Session *session) noexcept nogil:
         session.parser.position = 0
 
 
+cdef void serve_resumed(Runtime *runtime, Session *session) noexcept nogil:
+    """The session waits no longer, or there is more for it that the poller does not tell of."""
+    if session.transport == NULL:
+        return
+    serve_pending(runtime, session)
+    if session.transport.pending != NULL and session.transport.pending(session):
+        serve_readable(runtime, session)
+
+
 cdef void serve_pending(Runtime *runtime, Session *session) noexcept nogil:
     """Run the requests in the session's own input."""
     cdef size_t left
@@ -407,9 +383,7 @@ cdef void begin_replies(Runtime *runtime, Session *session) noexcept nogil:
 
 cdef void end_replies(Runtime *runtime, Session *session) noexcept nogil:
     runtime.arena_owner = NULL
-    if unlikely(session.fd < 0):
-        runtime.arena.length = session.arena_start
-        return
+    session.reply_position = propagation_position(&runtime.propagation)
     session.arena_length = runtime.arena.length - session.arena_start
     session_note_replies(session, session.arena_length)
     if session.arena_length or session.output != NULL or session.flags & SESSION_CLOSE_AFTER_REPLY:
@@ -423,6 +397,8 @@ cdef bint run_requests(Runtime *runtime, Session *session, const char *data, siz
     cdef int count = 0
     cdef ParseResult result
     cdef bint going = True
+    if unlikely(runtime.window == NULL):
+        make_window(runtime)
     begin_replies(runtime, session)
     while going and (at[0] < length or session.parser.held):
         result = parse_window(runtime, session, data, length, at, &count)
@@ -435,9 +411,9 @@ cdef bint run_requests(Runtime *runtime, Session *session, const char *data, siz
     if session.flags & (SESSION_CLOSE_AFTER_REPLY | SESSION_DOOMED):
         at[0] = length
     end_replies(runtime, session)
-    if unlikely(shared.capacity > KEEP_ARGUMENTS):
-        memory_free(shared.items)
-        memset(&shared, 0, sizeof(shared))
+    if unlikely(runtime.window.arguments.capacity > KEEP_ARGUMENTS):
+        memory_free(runtime.window.arguments.items)
+        memset(&runtime.window.arguments, 0, sizeof(Arguments))
     return going and not session.flags & SESSION_BLOCKED
 
 
@@ -447,10 +423,11 @@ cdef bint run_window(Runtime *runtime, Session *session, size_t *at, int count, 
     cdef int i
     cdef uint32_t alerts = runtime.alerts
     cdef size_t share = session_arena_share(session)
-    prefetch_window(session, count)
-    dispatch_begin()
+    cdef Request *requests = runtime.window.requests
+    prefetch_window(session, runtime.window, count)
+    begin_timing(runtime)
     for i in range(count):
-        going[0] = dispatch(runtime, session, requests + i)
+        going[0] = execute(session, requests + i, &runtime.arena)
         if unlikely(runtime.arena.length - session.arena_start > share):
             spill_replies(runtime, session)
             going[0] = going[0] and not session.flags & SESSION_DOOMED
@@ -467,9 +444,8 @@ cdef bint run_window(Runtime *runtime, Session *session, size_t *at, int count, 
 cdef void spill_replies(Runtime *runtime, Session *session) noexcept nogil:
     """A session with large replies keeps them itself, where its output limits hold, and leaves the arena to the
     others."""
-    if session.fd >= 0:
-        session.arena_length = runtime.arena.length - session.arena_start
-        session_spill(session)
+    session.arena_length = runtime.arena.length - session.arena_start
+    session_spill(session)
     runtime.arena.length = session.arena_start
     if runtime.arena.length == 0:
         buffer_free(&runtime.arena)     # it grew for this session alone

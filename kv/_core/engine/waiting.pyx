@@ -5,7 +5,7 @@ A reply to a waiting session is written to a buffer of its own and pushed: the a
 whose command made the key ready.
 """
 from kv._core.base.buffer cimport Buffer, buffer_free
-from kv._core.engine.dispatch cimport dispatch_again, dispatch_timeout, refresh_clock
+from kv._core.engine.execute cimport execute_again, execute_last, refresh_clock
 from kv._core.keyspace.keyspace cimport LOOKUP_NO_NOTIFY, LOOKUP_NO_STATS, LOOKUP_NO_TOUCH, key_of, keyspace_lookup
 from kv._core.objects.entry cimport Entry, entry_type
 from kv._core.runtime.blocking cimport overdue_wait, take_ready, wait_end
@@ -18,28 +18,25 @@ cdef enum:
     KEEP_REPLY = 64 * 1024      # bytes of the buffer for replies that are kept
     PEEK = LOOKUP_NO_TOUCH | LOOKUP_NO_STATS | LOOKUP_NO_NOTIFY
 
-cdef Buffer reply               # to the session that is served; the engine runs in one thread
-cdef bint serving = False
-
 
 cdef void release(Session *session) noexcept nogil:
     """It has its reply: let it have that, and go on with what it sent meanwhile."""
+    cdef Buffer *reply = &session.runtime.wait_reply
     wait_end(session)
     session_push(session, reply.data, reply.length)
     session_resume(session)
     reply.length = 0
     if reply.capacity > KEEP_REPLY:
-        buffer_free(&reply)
+        buffer_free(reply)
 
 
 cdef void serve_ready(Runtime *runtime) noexcept nogil:
     """Serve who waits for keys that changed. What that changes is served too, until nothing more is ready; while the
     server is paused it must wait."""
-    global serving
     cdef ObservedKey *observed
-    if serving or runtime.alerts & (ALERT_LOADING | ALERT_PAUSED_ALL | ALERT_PAUSED_WRITES):
+    if runtime.serving_waits or runtime.alerts & (ALERT_LOADING | ALERT_PAUSED_ALL | ALERT_PAUSED_WRITES):
         return
-    serving = True
+    runtime.serving_waits = True
     refresh_clock(runtime)              # the command that ran may have taken long
     while True:
         observed = take_ready(runtime)
@@ -50,7 +47,7 @@ cdef void serve_ready(Runtime *runtime) noexcept nogil:
         serve_key(runtime, observed)
         observed.pinned = False
         observed_release(runtime, observed)
-    serving = False
+    runtime.serving_waits = False
 
 
 cdef void serve_key(Runtime *runtime, ObservedKey *observed) noexcept nogil:
@@ -74,9 +71,9 @@ cdef void serve_wait(Runtime *runtime, Wait *wait) noexcept nogil:
     cdef Session *session = wait.session
     if session.flags & (SESSION_DOOMED | SESSION_CLOSE_AFTER_REPLY):
         return
-    if dispatch_again(runtime, session, wait.command, wait.argv, wait.argc, &reply):
+    if execute_again(wait, &runtime.wait_reply):
         release(session)
-    reply.length = 0
+    runtime.wait_reply.length = 0
 
 
 cdef void serve_positions(Runtime *runtime) noexcept nogil:
@@ -104,6 +101,5 @@ cdef void end_overdue(Runtime *runtime) noexcept nogil:
 
 cdef void end_wait(Session *session, bint with_error) noexcept nogil:
     """End a wait with what the command answers after its timeout, or with an error."""
-    cdef Wait *wait = <Wait *> session.waiting
-    dispatch_timeout(session.runtime, session, wait.command, wait.argv, wait.argc, with_error, &reply)
+    execute_last(<Wait *> session.waiting, with_error, &session.runtime.wait_reply)
     release(session)

@@ -24,15 +24,14 @@ from kv._core.runtime.context cimport error
 from kv._core.runtime.observed cimport (
     Link, ObservedKey, Wait, observed_each, observed_exists, observed_make, observed_release)
 from kv._core.runtime.state cimport (
-    FIRST_ATTEMPT, LAST_ATTEMPT, SESSION_BLOCKED, SESSION_LOCAL, Context, Runtime, Session)
+    EXEMPT_WAITING, FIRST_ATTEMPT, LAST_ATTEMPT, SESSION_BLOCKED, Context, Runtime, Session)
 
 
 # -- what bodies use ----------------------------------------------------------------------------------------------
 
 cdef bint context_may_block(const Context *c) noexcept nogil:
     """Whether the command may wait; where not (EXEC runs it, or the AOF's loader) it answers as after its timeout."""
-    return not (c.runtime.in_transaction or c.runtime.replaying or c.session.flags & SESSION_LOCAL
-                or c.attempt == LAST_ATTEMPT)
+    return not (c.runtime.in_transaction or c.session.exempt & EXEMPT_WAITING or c.attempt == LAST_ATTEMPT)
 
 
 cdef bint arg_timeout_or_reply(Context *c, int index, bint seconds, int64_t *until_ms) noexcept nogil:

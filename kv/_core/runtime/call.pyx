@@ -16,9 +16,9 @@ from kv._core.base.buffer cimport Buffer, buffer_free
 from kv._core.resp.reply cimport (
     Reply, reply_array, reply_attribute, reply_big_number, reply_bool, reply_bulk, reply_double, reply_error, reply_i64, reply_map,
     reply_null, reply_null_array, reply_push, reply_raw, reply_set, reply_status, reply_verbatim)
-from kv._core.runtime.effects cimport propagate_as_came
+from kv._core.runtime.propagation cimport propagate_as_came
 from kv._core.runtime.registry import set_python_body
-from kv._core.runtime.state cimport SESSION_CLOSE_AFTER_REPLY, SESSION_LOCAL, SESSION_LOOPBACK, SESSION_UNIX, Context
+from kv._core.runtime.state cimport SESSION_CLOSE_AFTER_REPLY, SESSION_LOOPBACK, SESSION_UNIX, Context
 
 
 class ReplyError(Exception):
@@ -163,7 +163,7 @@ cdef class Call:
     @property
     def peer_is_local(self):
         """Whether the client is on this machine."""
-        return self.alive().session.flags & (SESSION_LOOPBACK | SESSION_UNIX | SESSION_LOCAL) != 0
+        return self.alive().session.flags & (SESSION_LOOPBACK | SESSION_UNIX) != 0
 
     def propagate(self):
         """Send the command to the AOF and replicas although it changed nothing."""

@@ -6,7 +6,9 @@ from kv._core.base.platform cimport unlikely
 from kv._core.base.slice cimport Slice, slice_is
 from kv._core.keyspace.keyspace cimport LOOKUP_NO_TOUCH, Key, keyspace_changed
 from kv._core.objects.entry cimport Entry
-from kv._core.runtime.state cimport OUTPUT_BLOCK, SESSION_LOCAL, SESSION_NO_TOUCH, Command, Context
+from kv._core.base.buffer cimport Buffer
+from kv._core.runtime.state cimport (
+    EXEMPT_SIZES, FIRST_ATTEMPT, OUTPUT_BLOCK, SESSION_NO_TOUCH, Command, Context, Request, Session)
 
 cdef enum:
     KEYS_AHEAD = 16     # keys that keys_ahead takes at once
@@ -34,6 +36,30 @@ cdef int keys_ahead(Context *c, int first, int step, Key *keys) noexcept nogil
 cdef Blob *take_blob(Context *c, int index) noexcept nogil
 
 
+cdef inline void context_init(Context *c, Session *session, Request *request, Buffer *out) noexcept nogil:
+    """A context for a session's request, whose command was looked up and whose reply goes to `out`. There is no other way to
+    make one."""
+    c.runtime = session.runtime
+    c.keyspace = &session.runtime.keyspace
+    c.session = session
+    c.database = session.database
+    c.command = request.command
+    c.argv = request.argv
+    c.argc = request.argc
+    c.reply.out = out
+    c.reply.version = session.resp
+    c.reply.errors = 0
+    c.key_hash = request.key_hash
+    c.hashed = 0
+    if request.command != NULL and request.argc > request.command.first_key:
+        c.hashed = request.command.first_key
+    c.raw = request.raw
+    c.raw_length = request.raw_length
+    c.propagated = False
+    c.block = False
+    c.attempt = FIRST_ATTEMPT
+
+
 cdef inline int shown_length(Slice word) noexcept nogil:
     """How much of a word an error shows."""
     return <int> word.length if word.length < SHOWN_NAME else SHOWN_NAME
@@ -54,13 +80,13 @@ cdef inline bint output_full(const Context *c) noexcept nogil:
     """Whether the reply is already longer than its client is allowed to have waiting: it will not be sent, so a body
     that can answer without end (a count by the client's choice) stops here."""
     cdef uint64_t hard = c.runtime.output_limits[c.session.class_].hard
-    return (unlikely(hard != 0) and c.session.fd >= 0 and c.runtime.arena_owner == c.session
+    return (unlikely(hard != 0) and c.session.transport != NULL and c.runtime.arena_owner == c.session
             and c.reply.out.length - c.session.arena_start > (hard if hard > OUTPUT_BLOCK else OUTPUT_BLOCK))
 
 
 cdef inline bint must_obey(const Context *c) noexcept nogil:
     """Whether limits on sizes do not hold: the command was accepted before, and comes from the AOF."""
-    return c.runtime.replaying or c.session.flags & SESSION_LOCAL
+    return c.session.exempt & EXEMPT_SIZES
 
 
 cdef inline int touch_flag(const Context *c) noexcept nogil:

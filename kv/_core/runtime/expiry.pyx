@@ -9,7 +9,7 @@ from libc.stdint cimport INT64_MAX, int64_t
 from kv._core.base.slice cimport Slice, slice_is
 from kv._core.keyspace.keyspace cimport EVENT_EXPIRED, keyspace_remove
 from kv._core.runtime.context cimport arg_i64_or_reply, changed, context_key, error
-from kv._core.runtime.effects cimport effects_begin, effects_slice, effects_wanted, effects_word
+from kv._core.runtime.propagation cimport effects_begin, effects_slice, effects_wanted, effects_word
 from kv._core.runtime.state cimport Context
 
 cdef extern from "<stdio.h>" nogil:

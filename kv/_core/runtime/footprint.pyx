@@ -16,7 +16,7 @@ from kv._core.base.memory cimport memory_size
 from kv._core.runtime.observed cimport Watch
 from kv._core.runtime.pubsub cimport KIND_COUNT, Subscription, Subscriptions
 from kv._core.runtime.state cimport (
-    CLASS_NORMAL, CLASS_PUBSUB, CLASS_REPLICA, CLIENT_BUCKETS, SESSION_DOOMED, SESSION_LOCAL, SESSION_NO_EVICT, Runtime,
+    CLASS_NORMAL, CLASS_PUBSUB, CLASS_REPLICA, CLIENT_BUCKETS, SESSION_DOOMED, SESSION_NO_EVICT, Runtime,
     Session)
 from kv._core.runtime.transaction cimport Transaction
 
@@ -108,7 +108,7 @@ cdef void footprint_note(Session *session) noexcept nogil:
     """The session may take more or less than when it was last counted. To be called only while the limit is set."""
     cdef Runtime *runtime = session.runtime
     cdef int bucket
-    if session.flags & (SESSION_DOOMED | SESSION_LOCAL):
+    if session.flags & SESSION_DOOMED or session.transport == NULL:
         return
     runtime.client_bytes[session.counted_class] -= session.counted_bytes
     session.counted_bytes, session.counted_class = footprint(session), session.class_

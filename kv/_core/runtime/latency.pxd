@@ -1,10 +1,10 @@
 """Histograms of how long commands took."""
 from libc.stdint cimport uint32_t, uint64_t
 
-from kv._core.runtime.state cimport LATENCY_BUCKETS, Command
+from kv._core.runtime.state cimport LATENCY_BUCKETS, CommandStatistics
 
 
-cdef void latency_record_first(Command *command, uint64_t ns) noexcept nogil
+cdef void latency_record_first(CommandStatistics *command, uint64_t ns) noexcept nogil
 
 
 cdef inline int latency_bucket(uint64_t ns) noexcept nogil:
@@ -21,7 +21,7 @@ cdef extern from *:
     int __builtin_clzll(unsigned long long value) nogil
 
 
-cdef inline void latency_record(Command *command, uint64_t ns) noexcept nogil:
+cdef inline void latency_record(CommandStatistics *command, uint64_t ns) noexcept nogil:
     if command.latency == NULL:
         latency_record_first(command, ns)
     else:

@@ -6,10 +6,10 @@ has its array of counters from its first call on.
 from libc.stdint cimport uint32_t, uint64_t
 
 from kv._core.base.memory cimport memory_calloc
-from kv._core.runtime.state cimport LATENCY_BUCKETS, Command
+from kv._core.runtime.state cimport LATENCY_BUCKETS, CommandStatistics
 
 
-cdef void latency_record_first(Command *command, uint64_t ns) noexcept nogil:
+cdef void latency_record_first(CommandStatistics *command, uint64_t ns) noexcept nogil:
     command.latency = <uint32_t *> memory_calloc(LATENCY_BUCKETS * sizeof(uint32_t))
     command.latency[latency_bucket(ns)] = 1
 

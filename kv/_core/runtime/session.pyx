@@ -8,12 +8,11 @@ too, after what stands in the arena for it.
 
 Nobody frees a session while the turn runs: it is doomed, and closed when the turn ends.
 """
-from libc.errno cimport EAGAIN, EINTR, errno
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from kv._core.base.blob cimport blob_free
-from kv._core.base.buffer cimport buffer_free
+from kv._core.base.buffer cimport Buffer, buffer_append, buffer_free
 from kv._core.base.memory cimport memory_alloc, memory_calloc, memory_free, memory_size
 from kv._core.base.platform cimport unlikely
 from kv._core.containers.hashtable cimport (
@@ -21,18 +20,13 @@ from kv._core.containers.hashtable cimport (
 from kv._core.base.hashing cimport hash_bytes
 from kv._core.resp.parser cimport parser_free, parser_init
 from kv._core.runtime.footprint cimport footprint_forget, footprint_note
+from kv._core.runtime.propagation cimport propagation_position
 from kv._core.runtime.state cimport (
-    ALERT_MONITORS, ARENA_SHARE, CLASS_NORMAL, CLOSING_OUTPUT, OUTPUT_BLOCK, OUTPUT_BLOCK_LEAST, SESSION_BLOCKED,
-    SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_IN_DOOMED, SESSION_MONITOR, SESSION_NO_EVICT, SESSION_NO_TOUCH,
+    ALERT_MONITORS, ARENA_SHARE, CLASS_NORMAL, CLOSING_OUTPUT, EXEMPT_ACCESS, OUTPUT_BLOCK, OUTPUT_BLOCK_LEAST, SESSION_BLOCKED,
+    SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_EXEMPT, SESSION_HELD, SESSION_IN_DOOMED, SESSION_MONITOR, SESSION_NO_EVICT, SESSION_NO_TOUCH,
     SESSION_PENDING_INPUT, SESSION_POSTPONED, SESSION_READONLY, SESSION_READY, SESSION_REPLY_OFF, SESSION_REPLY_SKIP,
-    SESSION_REPLY_SKIP_NEXT, UNAUTHENTICATED_OUTPUT, OutputBlock, OutputLimit, Runtime, Session)
+    SESSION_REPLY_SKIP_NEXT, UNAUTHENTICATED_OUTPUT, Caller, OutputBlock, OutputLimit, Runtime, Session, Transport)
 from kv._core.runtime.transaction cimport transaction_end, transaction_free
-
-cdef extern from "<sys/socket.h>" nogil:
-    ssize_t c_send "send"(int fd, const void *data, size_t length, int flags)
-    enum:
-        MSG_DONTWAIT
-        MSG_NOSIGNAL
 
 
 # -- life ---------------------------------------------------------------------------------------------------------
@@ -66,12 +60,16 @@ cdef Session *session_of_id(Runtime *runtime, uint64_t id) noexcept nogil:
     return <Session *> position_element(position) if position.bucket != NULL else NULL
 
 
-cdef Session *session_new(Runtime *runtime, int fd) noexcept nogil:
-    """A session on database 0, last in the runtime's list. The socket becomes the session's."""
+cdef Session *session_new(Runtime *runtime, Caller caller, uint32_t exempt, const Transport *transport, int fd) noexcept nogil:
+    """A session on database 0, last in the runtime's list, whose commands somebody sends who is not held to what Exemption bits
+    say. Its socket (-1: none) becomes the session's."""
     cdef Session *session = <Session *> memory_calloc(sizeof(Session))
     runtime.next_session_id += 1
     session.id = runtime.next_session_id
-    session.fd = fd
+    session.transport, session.fd = transport, fd
+    session.caller, session.exempt = caller, exempt
+    if exempt:
+        session.flags = SESSION_EXEMPT
     session.resp = 2
     session.runtime = runtime
     session.database = runtime.keyspace.databases
@@ -81,7 +79,7 @@ cdef Session *session_new(Runtime *runtime, int fd) noexcept nogil:
     session.reply_room = session.reply_peak = OUTPUT_BLOCK
     session.reply_peak_ms = session.created_ms
     parser_init(&session.parser)
-    session.authenticated = session.trusted = not runtime.requires_password
+    session.authenticated = session.trusted = not runtime.requires_password or exempt & EXEMPT_ACCESS
     session.previous = runtime.sessions_last
     if runtime.sessions_last != NULL:
         runtime.sessions_last.next = session
@@ -109,6 +107,7 @@ cdef void session_free(Session *session) noexcept nogil:
     runtime.session_count -= 1
     hashtable_remove(&runtime.sessions_by_id, position_of(runtime, session.id), hash_of(session.id))
     session_end_monitor(session)
+    leave_held(session)
     leave_pending(session)
     leave_postponed(session)
     footprint_forget(session)
@@ -141,7 +140,7 @@ cdef void session_doom(Session *session) noexcept nogil:
     if not session.flags & SESSION_DOOMED:
         footprint_forget(session)
     session.flags |= SESSION_DOOMED
-    if not session.flags & SESSION_IN_DOOMED:
+    if not session.flags & SESSION_IN_DOOMED and session.transport != NULL:     # one of the program's is the program's to close
         session.flags |= SESSION_IN_DOOMED
         session.next_doomed = session.runtime.doomed
         session.runtime.doomed = session
@@ -218,6 +217,35 @@ cdef void leave_postponed(Session *session) noexcept nogil:
             session.next_postponed.postponed_link = session.postponed_link
 
 
+cdef void session_hold(Session *session) noexcept nogil:
+    """What the session has to send stays until the position that it depends on is safe."""
+    session_spill(session)
+    session.flags |= SESSION_HELD | SESSION_READY
+    session.next_ready = session.runtime.held
+    session.runtime.held = session
+
+
+cdef void sessions_release(Runtime *runtime) noexcept nogil:
+    """More positions are safe: look again at whose replies were held."""
+    cdef Session *session = runtime.held
+    cdef Session *following
+    runtime.held = NULL
+    while session != NULL:
+        following = session.next_ready
+        session.flags &= ~<uint64_t> (SESSION_HELD | SESSION_READY)
+        session_mark_ready(session)
+        session = following
+
+
+cdef void leave_held(Session *session) noexcept nogil:
+    cdef Session **link = &session.runtime.held
+    if not session.flags & SESSION_HELD:
+        return
+    while link[0] != session:
+        link = &link[0].next_ready
+    link[0] = session.next_ready
+
+
 # -- output that waits --------------------------------------------------------------------------------------------
 
 cdef void keep_output(Session *session, const char *data, size_t length) noexcept nogil:
@@ -288,11 +316,13 @@ cdef void session_spill(Session *session) noexcept nogil:
 
 cdef void session_push(Session *session, const char *data, size_t length) noexcept nogil:
     """Queue bytes for a session, whether or not it is the one whose command runs; none where its replies are turned off."""
-    if length == 0 or session.flags & (SESSION_DOOMED | SESSION_CLOSE_AFTER_REPLY) or session.fd < 0:
+    if length == 0 or session.flags & (SESSION_DOOMED | SESSION_CLOSE_AFTER_REPLY):
         return
     session_spill(session)
     keep_output(session, data, length)
-    session_mark_ready(session)
+    session.reply_position = propagation_position(&session.runtime.propagation)
+    if session.transport != NULL:       # else the program takes it when it likes
+        session_mark_ready(session)
     check_hard_limit(session)
     if unlikely(session.runtime.client_limit):
         footprint_note(session)
@@ -352,18 +382,12 @@ cdef void session_check_soft_limit(Session *session) noexcept nogil:
 # -- sending ------------------------------------------------------------------------------------------------------
 
 cdef ssize_t send_bytes(Session *session, const char *data, size_t length) noexcept nogil:
-    """Send what the socket takes: the bytes taken, or -1 for a dead connection."""
-    cdef ssize_t sent
-    while True:
-        sent = c_send(session.fd, data, length, MSG_DONTWAIT | MSG_NOSIGNAL)
-        if sent >= 0:
-            session.bytes_out += sent
-            session.runtime.statistics.bytes_out += sent
-            return sent
-        if errno == EAGAIN:
-            return 0
-        if errno != EINTR:
-            return -1
+    """Send what the transport takes: the bytes taken, or -1 for a dead connection."""
+    cdef ssize_t sent = session.transport.send(session, data, length)
+    if sent > 0:
+        session.bytes_out += sent
+        session.runtime.statistics.bytes_out += sent
+    return sent
 
 
 cdef int send_blocks(Session *session) noexcept nogil:
@@ -407,6 +431,15 @@ cdef int session_send(Session *session) noexcept nogil:
             outcome = 0
         session.arena_length = 0
     return outcome
+
+
+cdef void session_take(Session *session, Buffer *out) noexcept nogil:
+    """Append what waits for a session without a transport, and forget it."""
+    cdef OutputBlock *block = session.output
+    while block != NULL:
+        buffer_append(out, block.data, block.length)
+        block = block.next
+    free_blocks(session)
 
 
 # -- the rest -----------------------------------------------------------------------------------------------------

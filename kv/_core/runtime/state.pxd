@@ -1,7 +1,6 @@
 """The structs that a running engine is made of: sessions, commands, the context of one command, the runtime.
 
-The runtime is one a process's engine; nothing here is a Python object, save the handlers of commands written in Python, which
-the registry keeps alive."""
+Nothing here is a Python object, save the handlers of commands written in Python, which the registry keeps alive."""
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from kv._core.base.blob cimport Blob
@@ -53,7 +52,7 @@ cdef enum SessionFlag:
     SESSION_UNIX = 1 << 10              # came by the unix socket
     SESSION_MULTI = 1 << 11             # in a transaction
     SESSION_SUBSCRIBED = 1 << 12        # has a subscription
-    SESSION_LOCAL = 1 << 13             # no socket: the loader of the AOF, an embedding program
+    SESSION_EXEMPT = 1 << 13            # Session.exempt is not empty
     SESSION_READY = 1 << 14             # in the runtime's list of sessions with something to send
     SESSION_WANTS_WRITE = 1 << 15       # its socket was full: the poller tells when it can take more
     SESSION_IN_DOOMED = 1 << 16         # in the runtime's list of sessions to close
@@ -61,10 +60,25 @@ cdef enum SessionFlag:
     SESSION_LOOPBACK = 1 << 18          # its peer is this machine
     SESSION_IMPORT_SOURCE = 1 << 19     # CLIENT IMPORT-SOURCE: sees keys whose time has come
     SESSION_REDIRECT = 1 << 20          # CLIENT CAPA REDIRECT
+    SESSION_HELD = 1 << 22              # its replies wait for the position that they depend on
     SESSION_READONLY = 1 << 21          # READONLY: would read from a replica
     # what the dispatcher's short way does not know
     SESSION_SPECIAL = SESSION_IMPORT_SOURCE | SESSION_REPLY_OFF | SESSION_REPLY_SKIP | SESSION_REPLY_SKIP_NEXT \
-        | SESSION_MULTI | SESSION_SUBSCRIBED | SESSION_NO_TOUCH | SESSION_LOCAL
+        | SESSION_MULTI | SESSION_SUBSCRIBED | SESSION_NO_TOUCH | SESSION_EXEMPT
+
+cdef enum Caller:               # who sends a session's commands
+    CALLER_CLIENT               # somebody at the other end of a transport
+    CALLER_PROGRAM              # the program that embeds the engine
+    CALLER_FILE                 # the append-only file: it is the past, which was accepted then
+
+cdef enum Exemption:            # what a caller's commands are not held to
+    EXEMPT_ACCESS = 1 << 0      # authentication, enable-debug-command and their like
+    EXEMPT_STATE = 1 << 1       # the server's: it loads, can't write its AOF, has too few replicas
+    EXEMPT_PAUSE = 1 << 2       # CLIENT PAUSE
+    EXEMPT_MEMORY = 1 << 3      # maxmemory
+    EXEMPT_SIZES = 1 << 4       # limits on the sizes of values
+    EXEMPT_WAITING = 1 << 5     # waiting: they answer as if their time were over
+    EXEMPT_ALL = (1 << 6) - 1
 
 cdef enum Attempt:              # which run of a command's body this is
     FIRST_ATTEMPT = 0
@@ -103,6 +117,7 @@ cdef enum:
     CLIENT_BUCKETS = 19         # sessions by the memory they take, see runtime/footprint
     LATENCY_BUCKETS = 27 * 32   # see runtime/latency
     ERROR_KINDS = 128           # error codes that INFO errorstats counts apart
+    COMMAND_MAX = 512           # commands that can be declared
 
 cdef struct OutputBlock:        # pending output of a session that can't be sent now
     OutputBlock *next
@@ -110,9 +125,22 @@ cdef struct OutputBlock:        # pending output of a session that can't be sent
     size_t capacity             # bytes that fit
     char data[1]                # the block goes on
 
+cdef struct Transport:          # how a session's bytes come and go: a socket, later TLS over one
+    # into a buffer: bytes received, 0 for nothing there now, -1 for a connection that is gone
+    ssize_t (*receive)(Session *session, char *into, size_t room) noexcept nogil
+    # bytes taken, fewer than all where it can't take more now, -1 for a connection that is gone
+    ssize_t (*send)(Session *session, const char *data, size_t length) noexcept nogil
+    # bytes that came and that the poller does not tell of any more; NULL: there never are any
+    size_t (*pending)(const Session *session) noexcept nogil
+    # part of a large argument came: have the peer send on at once
+    void (*acknowledge)(Session *session) noexcept nogil
+
 cdef struct Session:
     uint64_t id                 # CLIENT ID, never reused
-    int fd                      # its socket, -1 for a local one
+    const Transport *transport  # NULL: it has no peer, its commands come from this process
+    int fd                      # its socket, -1 for none
+    uint32_t caller             # Caller
+    uint32_t exempt             # Exemption bits
     uint32_t resp               # RESP version, 2 or 3
     uint64_t flags              # SessionFlag
     Runtime *runtime
@@ -147,12 +175,11 @@ cdef struct Session:
     uint64_t commands           # run for it
     uint64_t bytes_in
     uint64_t bytes_out
-    uint32_t database_hint      # unused by the core; the embedder's
     uint32_t class_             # ClientClass
     uint64_t input_peak         # most bytes of input held at once lately
     Session *next               # all sessions, oldest first
     Session *previous
-    Session *next_ready         # lists of the turn
+    Session *next_ready         # lists of the turn; next_ready also of those whose replies are held
     Session *next_doomed
     Session *next_postponed
     Session **postponed_link    # the pointer that points to it in that list
@@ -169,6 +196,7 @@ cdef struct Session:
     void *subscriptions
     void *waiting               # the Wait of a command that is blocked
     uint64_t write_position     # in the log of effects, behind the last ones that it caused
+    uint64_t reply_position     # ... that its replies depend on: they leave once that is safe
     void *tracking
 
 ctypedef void (*command_body)(Context *c) noexcept nogil
@@ -189,12 +217,14 @@ cdef struct Command:
     Command *parent             # of a subcommand
     Command **children          # subcommands of a container
     int child_count
+    bint disabled               # renamed to ""
+
+cdef struct CommandStatistics:  # of one command in one engine
     uint64_t calls
     uint64_t ticks              # time spent in it
     uint64_t rejected           # refused before it ran
     uint64_t failed             # answered with an error
     uint32_t *latency           # histogram of its durations, NULL until first used
-    bint disabled               # renamed to ""
 
 cdef struct Request:            # one parsed request of a batch
     size_t first                # index of its arguments in the batch's array
@@ -205,6 +235,14 @@ cdef struct Request:            # one parsed request of a batch
     const char *raw             # its bytes as received, NULL where they are not one stretch
     size_t raw_length           # bytes it took of the input
     size_t end                  # where it ends in the input that is being run
+
+cdef enum:
+    WINDOW = 64                 # requests that are parsed ahead
+
+cdef struct Window:             # what the input of all sessions is read into and parsed in; one session's at a time
+    char *chunk                 # bytes read from a transport
+    Arguments arguments         # of the window's requests
+    Request requests[WINDOW]
 
 cdef struct Context:            # what a body works with
     Runtime *runtime
@@ -219,7 +257,6 @@ cdef struct Context:            # what a body works with
     int hashed                  # index of the argument whose hash is known, 0: none
     const char *raw             # the request's bytes, for propagation as it came; NULL: rewritten or inline
     size_t raw_length
-    Parser *parser              # of the session, for arguments in blocks of their own; NULL: none
     bint propagated             # the body said itself what goes to the AOF and replicas
     bint block                  # the body made the session wait: no reply, no statistics yet
     Attempt attempt             # not the first one: its session waits
@@ -248,7 +285,6 @@ cdef struct Statistics:         # of INFO; reset by CONFIG RESETSTAT
     uint64_t reply_shrinks      # Session.reply_room made smaller
     uint64_t reply_expands      # ... larger
     uint64_t auth_failures
-    uint64_t acl_denied_cmd
     uint64_t over_limit_us      # time that used memory was over maxmemory, up to when it last was within it
     int64_t over_limit_since_us  # since when it is over it, by clock_us; 0: it is not
     uint64_t errors_disabled
@@ -258,6 +294,26 @@ cdef struct Statistics:         # of INFO; reset by CONFIG RESETSTAT
     uint64_t loop_ticks_most    # ... of the longest
     uint64_t turn_commands_most  # commands in one turn
     uint64_t aof_ticks          # time that effects took to be written
+
+cdef struct Unit:               # effects that are applied as a whole, see runtime/propagation
+    uint64_t start              # position where it begins
+    uint32_t count              # commands in it
+    bint loose                  # they need no MULTI around them: each stands on its own account
+    Unit *outer                 # the unit that it is part of, NULL: none
+
+cdef struct LogReader:          # somebody who follows the log of effects
+    uint64_t position           # up to which it has taken them
+    uint64_t limit              # bytes that it may be behind, 0: any number
+    bint lost                   # it was further behind
+    LogReader *next
+
+cdef struct Propagation:        # the log of effects
+    Buffer bytes                # those that a reader has not taken
+    uint64_t base               # position of the first of them in all that was ever appended
+    int database                # number of the database that the last one stands in, -1: a SELECT is due
+    Unit *unit                  # the innermost open one, NULL: none
+    LogReader *readers          # NULL: nobody wants effects
+    uint64_t safe               # replies that depend on positions up to here may leave
 
 cdef enum:
     RECENT_SECONDS = 8          # for which the largest buffers of clients are remembered
@@ -272,27 +328,23 @@ cdef struct Runtime:
     uint64_t next_session_id
     uint64_t blocked_count
     Session *ready              # sessions with something to send
+    Session *held               # ... whose replies depend on a position that is not safe yet
     Session *doomed             # to be closed at the end of the turn
     Session *postponed          # waiting for CLIENT PAUSE to end
     Session *pending            # no longer waiting: their input is run in the next turn
     Session *monitors           # sessions that run MONITOR
     uint32_t alerts             # Alert bits
+    uint64_t last_ticks         # when the last command ended
+    CommandStatistics command_statistics[COMMAND_MAX]   # by Command.id
+    Window *window              # what input is parsed in (engine/serve), NULL until there is some
     Buffer arena                # replies of this turn
     size_t arena_peak           # most bytes that were in it lately
     size_t arena_keep           # bytes of it that are kept between turns: follows the peak
     Session *arena_owner        # whose requests run: the arena's end is its
-    Buffer effects              # commands for the AOF and replicas, not yet taken
-    int effects_database        # number of the database that they stand in, -1: a SELECT is due
-    uint64_t effects_base       # position of their first byte in all that was ever propagated
-    int unit_depth              # units that are open, one in the other
-    size_t unit_start           # where in `effects` the outermost one begins
-    uint32_t unit_count         # commands in it
-    bint unit_loose             # they need no MULTI around them: each stands on its own account
-    bint propagate              # somebody wants effects
+    Propagation propagation
     bint replaying              # the AOF is being read: nothing is propagated
     bint requires_password
     uint64_t maxmemory          # bytes, 0: no limit
-    uint64_t uncounted_memory   # bytes that do not count against it
     int maxmemory_samples
     int eviction_tenacity
     int64_t bulk_limit          # proto-max-bulk-len
@@ -334,6 +386,8 @@ cdef struct Runtime:
     void *ready_keys            # ObservedKeys that changed and are waited for, in order of their changes
     void *ready_keys_last
     void (*on_ready)(Runtime *runtime) noexcept nogil     # called after the command that changed them
+    bint serving_waits          # who waits is being served: what that changes joins the list
+    Buffer wait_reply           # to the session that waited and is served
     void *position_waits        # Waits for the AOF or replicas to get further, the oldest first
     void *position_waits_last
     bint aof_on                 # an AOF is kept

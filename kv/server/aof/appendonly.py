@@ -43,7 +43,7 @@ class AppendOnly:
         self.state = OFF
         self.folder = Folder(config.appenddirname, config.appendfilename)
         self.manifest = Manifest(config.appendfilename)
-        self.writer = Writer(self.engine.set_write_error, config.appendfsync, server.latency.note)
+        self.writer = Writer(self.engine.appender_of_log(), self.engine.set_write_error, config.appendfsync, server.latency.note)
         self.removals = Worker("kv-aof-remove")
         self.loader: Loader | None = None   # while the files are read
         self.unexpected_errors = 0          # commands of the files that answered with an error
@@ -52,7 +52,6 @@ class AppendOnly:
         self.other_size = 0     # bytes of all files but the one that is written
         self.known = False      # the manifest was read or written by this run, with its files
         self.gathering = False  # this run made the temporary increment
-        self.stamped = 0        # unix time of the last annotation
 
     @property
     def current_size(self) -> int:
@@ -62,7 +61,7 @@ class AppendOnly:
     @property
     def buffered(self) -> int:
         """Bytes that could not be written yet."""
-        return len(self.writer.buffer)
+        return self.writer.pending
 
     @property
     def holds_all(self) -> bool:
@@ -73,7 +72,8 @@ class AppendOnly:
 
     def load_at_start(self) -> None:
         """Read the dataset and open the file that is appended to. Raises LoadError, LoadStopped."""
-        self.writer.policy = self.server.config.appendfsync
+        self.set_policy()
+        self.set_timestamps()
         self.read_manifest()
         try:
             self.look_for_foreign_data()
@@ -192,11 +192,10 @@ class AppendOnly:
         if manifest != before and not self.folder.write(manifest):
             raise LoadError("The AOF manifest file can't be written")
         self.manifest, self.known = manifest, True
-        self.writer.append_to(fd, size, self.engine.position)
+        self.writer.append_to(fd, size)
         self.other_size = max(0, self.other_size - size)
         log("notice", f"{'Opening' if known else 'Creating'} AOF incr file {file.name} on server start")
         self.state = ON
-        self.engine.propagating = True
         self.tell_synced()
 
     def write_first_base(self, manifest: Manifest) -> None:
@@ -262,55 +261,30 @@ class AppendOnly:
     def turn_off(self) -> None:
         self.flush(force=True)
         self.writer.close()
-        self.engine.propagating = False
         self.state = OFF
         if self.rewriting.scheduled:
             self.rewriting.scheduled = False
             log("notice", "AOF was disabled but there is a scheduled AOF background, cancel it.")
         self.rewriting.kill()
-        self.engine.set_uncounted_memory(0)
         self.tell_synced()
 
     def set_policy(self) -> None:
         """CONFIG SET appendfsync."""
-        self.writer.policy = self.server.config.appendfsync
+        self.writer.set_policy(self.server.config.appendfsync)
 
     # -- in the loop -----------------------------------------------------------------------------------------
 
     def flush(self, force: bool = False) -> None:
-        """Write the engine's effects; called in every turn that has any, before replies are sent. Forced:
-        even while a sync is under way."""
-        engine, writer = self.engine, self.writer
-        waited = writer.buffer
-        if writer.fd >= 0 and engine.effects_pending:
-            data = engine.effects()
-            if self.server.config.aof_timestamp_enabled:
-                data = self.annotation() + bytes(data)
-            writer.write(data, force, engine.position)
-        elif waited:
-            writer.flush(force)
-        engine.effects_taken()
+        """Write what waits in the log, where the core does not (see writer.py). Forced: even while a sync is under way."""
+        self.writer.flush(force)
         self.tell_synced()
-        if waited or writer.buffer:
-            engine.set_uncounted_memory(len(writer.buffer))
-
-    def annotation(self) -> bytes:
-        """The line that tells the time of the commands behind it, once a second."""
-        now = engine_seconds(self.engine)
-        if now == self.stamped:
-            return b""
-        self.stamped = now
-        return f"#TS:{now}\r\n".encode()
 
     def cron(self) -> None:
         """fsync that is due, retries after errors, automatic rewrites."""
         writer = self.writer
         self.note_child()
         if writer.fd >= 0:
-            if writer.buffer or self.engine.effects_pending:
-                self.flush()
-            else:
-                writer.sync_if_due()
+            self.flush()
             if writer.note_sync_outcome():
                 log("notice", "The AOF file can be synced again. A rewrite is scheduled: what the system could not write before, "
                               "it may have dropped.")
@@ -323,10 +297,15 @@ class AppendOnly:
         base nothing is."""
         self.engine.set_aof_synced(self.state != OFF, self.writer.synced_position if self.state == ON else -1)
 
+    def set_timestamps(self) -> None:
+        """CONFIG SET aof-timestamp-enabled."""
+        self.writer.appender.stamped = self.server.config.aof_timestamp_enabled
+
     def note_child(self) -> None:
         """no-appendfsync-on-rewrite: a child lives, or does so no longer."""
-        self.writer.child_writes = self.server.children.child is not None
-        self.writer.sync_paused = self.server.config.no_appendfsync_on_rewrite and self.writer.child_writes
+        child_writes = self.server.children.child is not None
+        self.writer.appender.child_writes = child_writes
+        self.writer.sync_paused = self.server.config.no_appendfsync_on_rewrite and child_writes
 
     # -- rewriting -------------------------------------------------------------------------------------------
 
@@ -345,7 +324,7 @@ class AppendOnly:
         if self.state == OFF:
             return self.may_begin()
         self.flush(force=True)
-        if self.writer.buffer:
+        if self.writer.pending:
             troubles.report_line("Can't rewrite append only file in background: what was changed before can't be written")
             return False
         manifest = self.manifest.copy()
@@ -366,10 +345,8 @@ class AppendOnly:
         self.gathering = waiting
         log("notice", f"Creating AOF incr file {name} on background rewrite")
         self.other_size += self.writer.size
-        self.writer.append_to(fd, 0, self.engine.position)
+        self.writer.append_to(fd, 0)
         self.manifest = manifest
-        self.engine.effects_restart()
-        self.engine.propagating = True
         return True
 
     def adopt_base(self, manifest: Manifest) -> bool:
@@ -421,8 +398,6 @@ class AppendOnly:
 
     def abandon_first_rewrite(self) -> None:
         """What was gathered for a first base that did not come about is of no use."""
-        self.engine.propagating = False
-        self.engine.effects_taken()
         self.writer.abandon()
         name = self.folder.temporary_increment
         if self.gathering:
@@ -526,7 +501,7 @@ class AppendOnly:
             log("notice", "Calling fsync() on the AOF file.")
             self.flush(force=True)
             self.writer.sync_now()
-            if self.writer.buffer:
+            if self.writer.pending:
                 log("warning", "Error trying to write the AOF file, " + ("Exit anyway." if force else "can't exit."))
                 return force
         return True
@@ -534,10 +509,6 @@ class AppendOnly:
 
 def do_nothing() -> None:
     """Inside a command nobody else is served."""
-
-
-def engine_seconds(engine) -> int:
-    return engine.now_ms // 1000
 
 
 def open_to_append(path: str, truncate: bool = False) -> int:

@@ -1,16 +1,16 @@
 """Writing and syncing: the end of the append-only file.
 
-What a turn of the loop has changed is one write(2), straight from the engine's buffer. When it is on disk
-depends on appendfsync:
+What a turn of the loop has changed is one write, straight from the engine's log (engine/appender). When it is made, and
+when it is on disk, depends on appendfsync:
 
-    always      fdatasync here, before the replies leave
-    everysec    fdatasync once a second in a thread; while one is under way writing would wait for it inside
-                the kernel, so it is put off for up to two seconds, and then done whether or not the sync has
-                ended
-    no          when the kernel pleases
+    always      write and fdatasync here; replies are held until it is on disk
+    everysec    the core writes at the end of a turn, and a thread calls fdatasync once a second; while that is
+                under way writing would wait for it inside the kernel, so it is put off for up to two seconds,
+                and then done whether or not the sync has ended
+    no          the core writes at the end of a turn; it is on disk when the kernel pleases
 
 A write that fails (no space) leaves the file as it was before: a part that was written is cut off again. The
-bytes wait in `buffer`, writes of clients are refused, and each call of flush() tries again. With `always` a
+bytes wait in the log, writes of clients are refused, and each call of flush() tries again. With `always` a
 failure ends the process: clients of this very turn would be told of changes that are not on disk, and the
 dataset can't be rolled back.
 """
@@ -22,6 +22,8 @@ import queue
 import threading
 import time
 
+from kv._core.engine.appender import CALLED, DIRECT, HELD
+
 from ..affinity import enter_background
 from ..log import log
 from ..trouble import TROUBLE, troubles
@@ -30,7 +32,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from kv._core.engine.appender import Appender
+
 ALWAYS, EVERYSEC, NO = "always", "everysec", "no"
+FOR_EVER = (1 << 64) - 1    # a position that is never reached
 SYNC_SECONDS = 1.0
 POSTPONE_SECONDS = 2.0      # longest time that a write waits for a sync
 LOG_SECONDS = 30            # between two lines on the same trouble
@@ -126,51 +131,69 @@ class Writer:
     """The file that is being appended to. `refuse_writes` is told why clients' writes must be refused, None
     once they need not."""
 
-    def __init__(self, refuse_writes: Callable[[str | None], object], policy: str = EVERYSEC,
+    def __init__(self, appender: Appender, refuse_writes: Callable[[str | None], object], policy: str = EVERYSEC,
                  note_latency: Callable[[str, int], object] = ignore) -> None:
+        self.appender = appender
         self.refuse_writes = refuse_writes
         self.note_latency = note_latency    # is told of an event and its milliseconds
-        self.child_writes = False       # a child lives that writes to the same disk
         self.policy = policy            # appendfsync
         self.sync_paused = False        # no-appendfsync-on-rewrite, and a child writes
-        self.fd = -1
-        self.size = 0                   # bytes in the file
-        self.synced = 0                 # ... of which a sync was at least begun
-        # positions in the engine's effects: behind what was handed over, behind what is in the file, and behind
-        # what is on disk by a sync of the loop's or by one of the thread's
-        self.position = self.written_position = 0
+        self.synced = 0                 # bytes of the file of which a sync was at least begun
+        # behind what is on disk by a sync of the loop's or by one of the thread's
         self.loop_synced_position = self.thread_synced_position = 0
-        self.buffer = bytearray()       # what could not be written yet
-        # bytes of the write that failed last that are in the file all the same
-        self.kept = 0
-        self.error = 0                  # errno of the last write, 0: it went well
         self.sync_error = 0             # errno of the last sync in the thread
         self.told_sync_error = 0        # ... that clients' writes were refused or accepted for
+        self.write_error = 0            # ... of the last write that they were refused for
         self.delayed = 0                # writes that did not wait for a sync any longer
-        self.flush_sleep_us = 0         # DEBUG AOF-FLUSH-SLEEP
         self.syncs = Worker("kv-aof-fsync")
-        self.syncing = False            # a sync of this file is under way in the thread
         self.last_sync = time.monotonic()
-        self.postponed_since = 0.0      # when the buffer began to wait for a sync, 0: it does not
+        self.postponed_since = 0.0      # when the log began to wait for a sync, 0: it does not
         self.logged = -LOG_SECONDS * 2.0    # when trouble was logged
 
     # -- files -----------------------------------------------------------------------------------------------
 
-    def append_to(self, fd: int, size: int, position: int = 0) -> None:
-        """Go on in another file, opened with O_APPEND, with effects from a position on; the one before it is
+    @property
+    def fd(self) -> int:
+        return self.appender.fd
+
+    @property
+    def size(self) -> int:
+        """Bytes in the file."""
+        return self.appender.size
+
+    @property
+    def pending(self) -> int:
+        """Bytes of effects that are not in the file."""
+        return self.appender.pending
+
+    @property
+    def error(self) -> int:
+        """errno of the last write, 0: it went well."""
+        return self.appender.error
+
+    @property
+    def syncing(self) -> bool:
+        """A sync of this file is under way in the thread."""
+        return self.appender.syncing
+
+    def append_to(self, fd: int, size: int) -> None:
+        """Go on in another file, opened with O_APPEND, with the effects from here on; the one before it is
         synced and closed in the thread."""
-        if self.fd >= 0:
-            self.syncs.submit(self.sync_and_close, self.fd, position)
+        first = self.fd < 0
+        if not first:
+            self.syncs.submit(self.sync_and_close, self.fd, self.appender.position)
             self.last_sync = time.monotonic()
-        else:
-            self.loop_synced_position = position
-        self.fd, self.size, self.synced = fd, size, size
-        self.position = self.written_position = position
+        self.appender.begin(fd, size)
+        if first:
+            self.loop_synced_position = self.appender.position
+        self.synced = size
+        self.choose_mode()
 
     def note_size(self) -> None:
         """The file may have been cut meanwhile (DEBUG LOADAOF)."""
         if self.fd >= 0:
-            self.size = self.synced = os.fstat(self.fd).st_size
+            self.synced = os.fstat(self.fd).st_size
+            self.appender.set_size(self.synced)
 
     def close(self) -> None:
         """Sync and close; what could not be written is dropped."""
@@ -179,61 +202,65 @@ class Writer:
         self.sync_now()
         self.syncs.drain()
         close_file(self.fd)
-        self.fd, self.size, self.synced = -1, 0, 0
-        self.drop()
-        self.error = self.sync_error = self.told_sync_error = 0
+        self.forget_file()
+        self.sync_error = self.told_sync_error = self.write_error = 0
         self.refuse_writes(None)
 
     def abandon(self) -> None:
         """The file and what waits for it are of no use."""
         if self.fd >= 0:
             self.syncs.submit(close_file, self.fd)
-        self.fd, self.size, self.synced = -1, 0, 0
-        self.drop()
+        self.forget_file()
 
-    def drop(self) -> None:
-        """Forget what could not be written."""
-        self.buffer = bytearray()
+    def forget_file(self) -> None:
+        self.appender.end()
+        self.synced = 0
         self.postponed_since = 0.0
 
     def forget_trouble(self) -> None:
         """A new file begins: the troubles of the last one are over."""
         if self.sync_error:
             log("warning", "AOF reopen, just ignore the AOF fsync error in bio job")
-        if self.error:
+        if self.write_error:
             log("warning", "AOF reopen, just ignore the last error.")
-        self.error = self.sync_error = self.told_sync_error = 0
+        self.sync_error = self.told_sync_error = self.write_error = 0
         self.refuse_writes(None)
 
     # -- writing ---------------------------------------------------------------------------------------------
 
-    def write(self, data: bytes | memoryview, force: bool = False, position: int = 0) -> None:
-        """Append effects, which end at a position, behind what still waits. Forced: without waiting for a
-        sync."""
-        self.position = position
-        if self.buffer or (self.policy == EVERYSEC and self.syncing):
-            self.buffer += data
-            self.flush(force)
-        elif self.append(data):
-            self.written_position = position
-            self.sync_if_due()
-        else:
-            self.buffer += data[self.kept:]
+    def set_policy(self, policy: str) -> None:
+        """CONFIG SET appendfsync."""
+        self.policy = policy
+        self.choose_mode()
+
+    def choose_mode(self) -> None:
+        """Who writes next: the core, or we (see engine/appender); and what replies wait for."""
+        appender = self.appender
+        if self.policy == ALWAYS:
+            appender.set_mode(CALLED)
+            # no-appendfsync-on-rewrite has replies leave that are only written
+            appender.hold(FOR_EVER if self.fd < 0 else appender.position if self.sync_paused else self.synced_position)
+            return
+        waits = self.write_error or (self.policy == EVERYSEC and appender.syncing)
+        appender.set_mode(HELD if waits else DIRECT)
+        appender.release()
 
     def flush(self, force: bool = False) -> None:
-        """Write what waits, if it may be written now; sync what is due."""
-        if self.buffer and not (force or self.may_write()):
+        """Write what waits, if it may be written now; sync what is due. Forced: without waiting for a sync."""
+        if self.fd < 0:
             return
-        if self.buffer:
-            if not self.append(self.buffer):
-                del self.buffer[:self.kept]
-                return
-            self.drop()
-            self.written_position = self.position
-        self.sync_if_due()
+        trouble = self.appender.take_error()
+        if trouble != self.write_error:
+            self.note_outcome(trouble)      # of a write that the core made
+        if self.pending and (force or self.may_write()):
+            self.postponed_since = 0.0
+            self.note_outcome(self.appender.write())
+        if not self.write_error:
+            self.sync_if_due()
+        self.choose_mode()
 
     def may_write(self) -> bool:
-        """Whether the buffer need not wait for a sync, or has waited long enough."""
+        """Whether the log need not wait for a sync, or has waited long enough."""
         if self.policy != EVERYSEC or not self.syncing:
             return True
         now = time.monotonic()
@@ -246,74 +273,46 @@ class Writer:
                       "without waiting for fsync to complete, this may slow down the server.")
         return True
 
-    def append(self, data: bytes | bytearray | memoryview) -> bool:
-        """One write of everything. False where it fails: `kept` is how much of it is in the file all the
-        same."""
-        if self.flush_sleep_us:
-            time.sleep(self.flush_sleep_us / 1e6)
-        self.postponed_since = 0.0
-        start = time.monotonic()
-        written, trouble = write_until_error(self.fd, data)
-        self.note_write(int((time.monotonic() - start) * 1000))
-        if trouble or self.error:
-            return self.note_outcome(written, len(data), trouble)
-        self.size += written
-        return True
-
-    def note_write(self, ms: int) -> None:
-        """Have the latency monitor know how long a write took, and what it may have waited for."""
-        if ms:
-            beside = "pending-fsync" if self.syncing else "active-child" if self.child_writes else "alone"
-            self.note_latency(f"aof-write-{beside}", ms)
-            self.note_latency("aof-write", ms)
-
-    def note_outcome(self, written: int, wanted: int, trouble: int) -> bool:
-        """A write failed, or went well after one that did not."""
+    def note_outcome(self, trouble: int) -> None:
+        """What became of a write: an errno, or 0."""
         if not trouble:
-            self.error = 0
-            self.size += written
-            log("notice", "AOF write error looks solved. The server can write again.")
-            self.tell()
-            return True
+            if self.write_error:
+                self.write_error = 0
+                log("notice", "AOF write error looks solved. The server can write again.")
+                self.tell()
+            return
         may_log = time.monotonic() - self.logged > LOG_SECONDS
         if may_log:
             self.logged = time.monotonic()
-        self.kept = self.cut_off_part(written, wanted, trouble, may_log)
-        self.size += self.kept
+            self.log_failure(trouble)
         if self.policy == ALWAYS:
             log("warning", "Can't recover from AOF write error when the AOF fsync policy is 'always'. "
                            "Exiting...")
             os._exit(1)
-        self.error = trouble
+        self.write_error = trouble
         self.tell()
-        return False
 
-    def cut_off_part(self, written: int, wanted: int, trouble: int, may_log: bool) -> int:
-        """Take back the part of a write that went well; how much of it stays because that fails."""
-        if not written:
-            if may_log:
-                troubles.report_line(f"Error writing to the AOF file: {os.strerror(trouble)}")
-            return 0
-        if may_log:
-            troubles.report_line(f"Short write while writing to the AOF file: (nwritten={written}, "
-                                 f"expected={wanted})")
-        try:
-            os.ftruncate(self.fd, self.size)
-        except OSError as error:
-            if may_log:
-                troubles.report("Could not remove short write from the append-only file. The server may "
-                                "refuse to load the AOF the next time it starts.  ftruncate", error)
-            return written
-        return 0
+    def log_failure(self, trouble: int) -> None:
+        """Say how far a write came, and whether its part could be taken back."""
+        appender = self.appender
+        if not appender.failed_at:
+            troubles.report_line(f"Error writing to the AOF file: {os.strerror(trouble)}")
+            return
+        troubles.report_line(f"Short write while writing to the AOF file: (nwritten={appender.failed_at}, "
+                             f"expected={appender.failed_of})")
+        if appender.cut_error:
+            troubles.report("Could not remove short write from the append-only file. The server may "
+                            "refuse to load the AOF the next time it starts.  ftruncate",
+                            OSError(appender.cut_error, os.strerror(appender.cut_error)))
 
     def tell(self) -> None:
         """Have clients' writes refused or accepted."""
-        trouble = self.error or self.sync_error
+        trouble = self.write_error or self.sync_error
         self.refuse_writes(os.strerror(trouble) if trouble else None)
 
     @property
     def failing(self) -> bool:
-        return bool(self.error or self.sync_error)
+        return bool(self.write_error or self.sync_error)
 
     # -- syncing ---------------------------------------------------------------------------------------------
 
@@ -334,13 +333,13 @@ class Writer:
                                f"{error.strerror}. Exiting...")
                 os._exit(1)
             self.synced = self.size
-            self.loop_synced_position = self.written_position
+            self.loop_synced_position = self.appender.position
             self.last_sync = time.monotonic()
             self.note_latency("aof-fsync-always", int((self.last_sync - start) * 1000))
         elif self.policy == EVERYSEC and time.monotonic() - self.last_sync >= SYNC_SECONDS:
             if not self.syncing:
-                self.syncing = True
-                self.syncs.submit(self.sync_in_thread, self.fd, self.written_position)
+                self.appender.syncing = True
+                self.syncs.submit(self.sync_in_thread, self.fd, self.appender.position)
                 self.synced = self.size
             self.last_sync = time.monotonic()
 
@@ -349,7 +348,7 @@ class Writer:
         try:
             os.fdatasync(self.fd)
             self.synced = self.size
-            self.loop_synced_position = self.written_position
+            self.loop_synced_position = self.appender.position
             self.last_sync = time.monotonic()
         except OSError as error:
             troubles.report("Fail to fsync the AOF file", error)
@@ -358,7 +357,9 @@ class Writer:
         try:
             self.sync_other(fd, position)
         finally:
-            self.syncing = False
+            self.appender.syncing = False
+            if self.policy != ALWAYS:       # whose replies are the loop's matter
+                self.choose_mode()
 
     def sync_other(self, fd: int, position: int) -> None:
         """Sync a file that has all effects up to a position."""
@@ -386,18 +387,3 @@ class Writer:
             self.sync_other(fd, position)
         finally:
             close_file(fd)
-
-
-def write_until_error(fd: int, data: bytes | bytearray | memoryview) -> tuple[int, int]:
-    """Write everything, however many calls it takes; the bytes written, and the errno of what stopped it (0:
-    nothing)."""
-    written = 0
-    view = memoryview(data)
-    try:
-        while written < len(view):
-            written += os.write(fd, view[written:])
-    except OSError as error:
-        return written, error.errno or errno.EIO
-    finally:
-        view.release()
-    return written, 0

@@ -320,7 +320,7 @@ def debug_reload(call, *options):
 
 @subcommand("aof-flush-sleep", 1, usage="<microsec>")
 def debug_aof_flush_sleep(call, us):
-    call.server.aof.writer.flush_sleep_us = max(0, integer_of(us))
+    call.server.aof.writer.appender.sleep_us = max(0, integer_of(us))
     return OK
 
 

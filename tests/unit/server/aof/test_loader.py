@@ -7,7 +7,6 @@ from types import SimpleNamespace
 import pytest
 from kv._core.engine.engine import Engine
 from kv._core.engine.inspect import check
-from kv._core.engine.replay import LocalSession
 
 from kv.server.aof import loader as module
 from kv.server.aof.loader import Loader, LoadError, LoadStopped
@@ -41,10 +40,9 @@ class Setting:
         return self.loader.load(self.manifest)
 
     def get(self, key: str, database: int = 0):
-        session = LocalSession(self.engine, keep_replies=True)
-        session.feed(request("SELECT", database) + request("GET", key))
-        reply = session.replies[len(b"+OK\r\n"):]
-        return None if reply == b"$-1\r\n" else reply.split(b"\r\n")[1].decode()
+        self.engine.execute("SELECT", database)
+        reply = self.engine.execute("GET", key)
+        return None if reply is None else reply.decode()
 
 
 @pytest.fixture
@@ -68,10 +66,10 @@ def test_annotations_are_skipped(setting: Setting) -> None:
 
 
 def test_nothing_is_propagated_or_counted(setting: Setting) -> None:
-    setting.engine.propagating = True
-    setting.file(commands("SET a 1"))
-    setting.load()
-    assert setting.engine.effects_pending == 0
+    with setting.engine.feed() as feed:
+        setting.file(commands("SET a 1"))
+        setting.load()
+        assert feed.pending == 0
 
 
 def test_every_truncation_loads_to_the_last_whole_unit(setting: Setting) -> None:

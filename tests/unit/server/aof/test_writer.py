@@ -1,35 +1,53 @@
-"""Writing and syncing by policy, with the system calls in the test's hands."""
+"""Writing and syncing by policy, with the syncs in the test's hands."""
 from __future__ import annotations
 
 import errno
 import os
 import threading
 import time
+from pathlib import Path
 
 import pytest
+from kv._core.engine.engine import Engine
+from kv._core.engine.loop import Loop
 
+from kv._core.engine.feed import split_commands
 from kv.server.aof import writer as module
 from kv.server.aof.writer import ALWAYS, EVERYSEC, NO, Worker, Writer, unlink_in_background
+
+
+class Setting:
+    """An engine whose log a Writer appends to a file, and what the loop does of it."""
+
+    def __init__(self, path: Path, policy: str) -> None:
+        self.path = path
+        self.told: list[str | None] = []        # what the engine was told of write errors
+        self.engine = Engine(seed=1)
+        self.loop = Loop(self.engine)
+        self.appender = self.engine.appender_of_log()
+        self.writer = Writer(self.appender, self.told.append, policy)
+        self.writer.append_to(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), 0)
+
+    def change(self, value: str) -> None:
+        """A turn of the loop in which a key is set."""
+        self.engine.execute("SET", "k", value)
+        if self.appender.waits:
+            self.writer.flush()
+        self.loop.send()
+
+    def values(self, path: Path | None = None) -> list[str]:
+        """What the file says that was set, in order."""
+        commands = split_commands((path or self.path).read_bytes())
+        return [words[2].decode() for words in commands if words[0] == b"SET"]
+
+    def waiting(self) -> list[str]:
+        """The same, of what is not in the file."""
+        return [words[2].decode() for words in split_commands(bytes(self.appender.waiting())) if words[0] == b"SET"]
 
 
 @pytest.fixture
 def path(tmp_path):
     return tmp_path / "file"
-
-
-class Told(list):
-    """What the engine was told of write errors."""
-
-
-@pytest.fixture
-def told() -> Told:
-    return Told()
-
-
-def open_writer(path, told, policy: str) -> Writer:
-    writer = Writer(told.append, policy)
-    writer.append_to(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), 0)
-    return writer
 
 
 @pytest.fixture
@@ -53,135 +71,139 @@ def syncs(monkeypatch):
     return Syncs
 
 
-def limit_writes(monkeypatch, room: list[int]) -> None:
-    """os.write takes at most room[0] bytes in all, then says that there is no space."""
-    real = os.write
-
-    def write(fd: int, data) -> int:
-        if not room[0]:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        written = real(fd, bytes(data)[:room[0]])
-        room[0] -= written
-        return written
-
-    monkeypatch.setattr(module.os, "write", write)
-
-
-def test_always_syncs_each_write(path, told, syncs) -> None:
-    writer = open_writer(path, told, ALWAYS)
+def test_always_syncs_each_write(path, syncs) -> None:
+    setting = Setting(path, ALWAYS)
     for number in range(1, 4):
-        writer.write(b"data")
+        setting.change("v")
         assert syncs.count == number
-    assert path.read_bytes() == b"data" * 3 and writer.size == writer.synced == 12
+    assert setting.values() == ["v"] * 3 and setting.writer.size == setting.writer.synced == path.stat().st_size
 
 
-def test_no_never_syncs(path, told, syncs) -> None:
-    writer = open_writer(path, told, NO)
-    writer.last_sync -= 100
-    writer.write(b"data")
+def test_no_never_syncs(path, syncs) -> None:
+    setting = Setting(path, NO)
+    setting.writer.last_sync -= 100
+    setting.change("v")
+    setting.writer.flush()
+    assert syncs.count == 0 and setting.values() == ["v"]
+
+
+def test_everysec_syncs_once_a_second_in_the_thread(path, syncs) -> None:
+    setting = Setting(path, EVERYSEC)
+    writer = setting.writer
+    setting.change("a")
+    setting.change("b")
     writer.flush()
-    assert syncs.count == 0 and path.read_bytes() == b"data"
-
-
-def test_everysec_syncs_once_a_second_in_the_thread(path, told, syncs) -> None:
-    writer = open_writer(path, told, EVERYSEC)
-    writer.write(b"a")
-    writer.write(b"b")
     assert writer.syncs.submitted == 0
     writer.last_sync -= 1
-    writer.write(b"c")
+    writer.flush()
+    size = writer.size
     writer.syncs.drain()
-    writer.write(b"d")
-    assert syncs.count == 1 and writer.synced == 3 and path.read_bytes() == b"abcd"
+    setting.change("c")
+    assert syncs.count == 1 and writer.synced == size and setting.values() == ["a", "b", "c"]
 
 
-def test_everysec_syncs_although_nothing_more_is_written(path, told, syncs) -> None:
-    writer = open_writer(path, told, EVERYSEC)
-    writer.write(b"a")
-    writer.last_sync -= 1
-    writer.sync_if_due()
-    writer.syncs.drain()
-    writer.last_sync -= 1
-    writer.sync_if_due()
-    writer.syncs.drain()
+def test_everysec_syncs_although_nothing_more_is_written(path, syncs) -> None:
+    setting = Setting(path, EVERYSEC)
+    setting.change("a")
+    for _ in range(2):
+        setting.writer.last_sync -= 1
+        setting.writer.sync_if_due()
+        setting.writer.syncs.drain()
     assert syncs.count == 1
 
 
-def begin_slow_sync(writer: Writer, syncs) -> None:
+def begin_slow_sync(setting: Setting, syncs) -> None:
     syncs.gate.clear()
-    writer.last_sync -= 1
-    writer.write(b"first ")
-    assert writer.syncing
+    setting.change("first")
+    setting.writer.last_sync -= 1
+    setting.writer.flush()
+    assert setting.writer.syncing
 
 
-def test_a_write_waits_for_the_sync(path, told, syncs) -> None:
-    writer = open_writer(path, told, EVERYSEC)
-    begin_slow_sync(writer, syncs)
-    writer.write(b"second ")
-    writer.write(b"third")
-    writer.flush()
-    assert path.read_bytes() == b"first " and bytes(writer.buffer) == b"second third"
+def test_a_write_waits_for_the_sync(path, syncs) -> None:
+    setting = Setting(path, EVERYSEC)
+    begin_slow_sync(setting, syncs)
+    setting.change("second")
+    setting.change("third")
+    setting.writer.flush()
+    assert setting.values() == ["first"] and setting.waiting() == ["second", "third"]
+    assert not setting.appender.waits       # nobody is called for it meanwhile
     syncs.gate.set()
-    writer.syncs.drain()
-    writer.flush()
-    assert path.read_bytes() == b"first second third" and not writer.buffer and writer.delayed == 0
+    setting.writer.syncs.drain()
+    setting.loop.send()
+    assert setting.values() == ["first", "second", "third"] and not setting.writer.pending and setting.writer.delayed == 0
 
 
-def test_a_write_does_not_wait_longer_than_two_seconds(path, told, syncs) -> None:
-    writer = open_writer(path, told, EVERYSEC)
-    begin_slow_sync(writer, syncs)
-    writer.write(b"second")
-    writer.postponed_since -= 2
-    writer.flush()
-    assert path.read_bytes() == b"first second" and writer.delayed == 1
-    writer.write(b" third")         # a new wait begins
-    assert path.read_bytes() == b"first second"
+def test_a_write_does_not_wait_longer_than_two_seconds(path, syncs) -> None:
+    setting = Setting(path, EVERYSEC)
+    begin_slow_sync(setting, syncs)
+    setting.change("second")
+    setting.writer.flush()
+    setting.writer.postponed_since -= 2
+    setting.writer.flush()
+    assert setting.values() == ["first", "second"] and setting.writer.delayed == 1
+    setting.change("third")         # a new wait begins
+    setting.writer.flush()
+    assert setting.values() == ["first", "second"]
     syncs.gate.set()
 
 
-def test_a_forced_write_does_not_wait(path, told, syncs) -> None:
-    writer = open_writer(path, told, EVERYSEC)
-    begin_slow_sync(writer, syncs)
-    writer.write(b"second", force=True)
-    assert path.read_bytes() == b"first second" and writer.delayed == 0
+def test_a_forced_write_does_not_wait(path, syncs) -> None:
+    setting = Setting(path, EVERYSEC)
+    begin_slow_sync(setting, syncs)
+    setting.change("second")
+    setting.writer.flush(force=True)
+    assert setting.values() == ["first", "second"] and setting.writer.delayed == 0
     syncs.gate.set()
 
 
 @pytest.mark.parametrize("policy", [EVERYSEC, NO])
-@pytest.mark.parametrize("room", [0, 3])
-def test_no_space_and_space_again(path, told, monkeypatch, policy: str, room: int) -> None:
-    writer = open_writer(path, told, policy)
-    writer.write(b"before")
-    left = [room]
-    limit_writes(monkeypatch, left)
-    writer.write(b"during")
-    assert path.read_bytes() == b"before"       # the part that fitted is cut off again
-    assert told == [os.strerror(errno.ENOSPC)] and writer.failing and bytes(writer.buffer) == b"during"
+def test_no_space_and_space_again(path, policy: str) -> None:
+    setting = Setting(path, policy)
+    writer = setting.writer
+    setting.change("before")
+    with open("/dev/full", "wb") as full:
+        os.dup2(full.fileno(), writer.fd)
+    setting.change("during")
+    assert setting.told == [os.strerror(errno.ENOSPC)] and writer.failing and setting.waiting() == ["during"]
+    setting.change("still")         # had it not been refused
     writer.flush()
-    assert path.read_bytes() == b"before" and writer.failing
-    left[0] = 100
-    writer.write(b" after")
-    assert path.read_bytes() == b"beforeduring after" and writer.size == 18
-    assert told[-1] is None and not writer.failing and not writer.buffer
-
-
-def test_a_part_that_cant_be_cut_off_is_not_written_again(path, told, monkeypatch) -> None:
-    writer = open_writer(path, told, NO)
-    left = [3]
-    limit_writes(monkeypatch, left)
-
-    def ftruncate(fd: int, size: int) -> None:
-        raise OSError(errno.EIO, os.strerror(errno.EIO))
-
-    monkeypatch.setattr(module.os, "ftruncate", ftruncate)
-    writer.write(b"during")
-    assert path.read_bytes() == b"dur" and bytes(writer.buffer) == b"ing" and writer.size == 3
-    left[0] = 2
+    assert writer.failing and {*setting.told} == {os.strerror(errno.ENOSPC)}
+    with path.open("ab") as file:
+        os.dup2(file.fileno(), writer.fd)
     writer.flush()
-    assert path.read_bytes() == b"durin" and bytes(writer.buffer) == b"g"
-    left[0] = 100
-    writer.flush()
-    assert path.read_bytes() == b"during" and writer.size == 6
+    setting.change("after")
+    assert setting.values() == ["before", "during", "still", "after"] and writer.size == path.stat().st_size
+    assert setting.told[-1] is None and not writer.failing and not writer.pending
+
+
+def test_a_part_that_cant_be_cut_off_is_not_written_again(path) -> None:
+    """A pipe takes what fits, and can't be cut."""
+    setting = Setting(path, NO)
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    os.dup2(writing, setting.writer.fd)
+    os.close(writing)
+    setting.change("x" * 200_000)
+    assert setting.writer.failing and 0 < setting.writer.pending < 200_000
+    data = b""
+    while setting.writer.pending:
+        data += os.read(reading, 1 << 20)
+        setting.writer.flush()
+    data += os.read(reading, 1 << 20)
+    assert split_commands(data)[-1] == [b"SET", b"k", b"x" * 200_000]
+    assert setting.writer.size == len(data) and not setting.writer.failing
+    os.close(reading)
+
+
+def test_the_time_is_annotated_once_a_second(path) -> None:
+    setting = Setting(path, NO)
+    setting.appender.stamped = True
+    for value in "abc":
+        setting.change(value)
+    lines = [line for line in path.read_bytes().split(b"\r\n") if line.startswith(b"#")]
+    assert 1 <= len(lines) <= 2 and abs(int(lines[0].removeprefix(b"#TS:")) - time.time()) < 10
+    assert path.read_bytes().startswith(lines[0] + b"\r\n") and setting.writer.size == path.stat().st_size
 
 
 class Exited(BaseException):
@@ -195,62 +217,65 @@ def exits(monkeypatch):
     monkeypatch.setattr(module.os, "_exit", leave)
 
 
-def test_always_ends_the_process_when_it_cant_write(path, told, monkeypatch, exits) -> None:
-    writer = open_writer(path, told, ALWAYS)
-    limit_writes(monkeypatch, [2])
+def test_always_ends_the_process_when_it_cant_write(path, exits) -> None:
+    setting = Setting(path, ALWAYS)
+    with open("/dev/full", "wb") as full:
+        os.dup2(full.fileno(), setting.writer.fd)
     with pytest.raises(Exited):
-        writer.write(b"data")
-    assert path.read_bytes() == b""
+        setting.change("v")
 
 
-def test_always_ends_the_process_when_it_cant_sync(path, told, syncs, exits) -> None:
-    writer = open_writer(path, told, ALWAYS)
+def test_always_ends_the_process_when_it_cant_sync(path, syncs, exits) -> None:
+    setting = Setting(path, ALWAYS)
     syncs.error = errno.EIO
     with pytest.raises(Exited):
-        writer.write(b"data")
+        setting.change("v")
 
 
-def test_a_sync_that_fails_in_the_thread_refuses_writes(path, told, syncs) -> None:
-    writer = open_writer(path, told, EVERYSEC)
+def test_a_sync_that_fails_in_the_thread_refuses_writes(path, syncs) -> None:
+    setting = Setting(path, EVERYSEC)
     for error, wanted in ((errno.EIO, os.strerror(errno.EIO)), (0, None)):
         syncs.error = error
-        writer.last_sync -= 1
-        writer.write(b"data")
-        writer.syncs.drain()
-        writer.note_sync_outcome()
-        assert told[-1] == wanted and writer.failing == bool(error)
-    writer.note_sync_outcome()
-    assert len(told) == 2
+        setting.change("v")
+        setting.writer.last_sync -= 1
+        setting.writer.flush()
+        setting.writer.syncs.drain()
+        setting.writer.note_sync_outcome()
+        assert setting.told[-1] == wanted and setting.writer.failing == bool(error)
+    setting.writer.note_sync_outcome()
+    assert len(setting.told) == 2
 
 
-def test_a_descriptor_that_was_closed_is_no_trouble(path, told, syncs) -> None:
-    writer = open_writer(path, told, EVERYSEC)
+def test_a_descriptor_that_was_closed_is_no_trouble(path, syncs) -> None:
+    setting = Setting(path, EVERYSEC)
     syncs.error = errno.EBADF
-    writer.last_sync -= 1
-    writer.write(b"data")
-    writer.syncs.drain()
-    assert not writer.failing
+    setting.change("v")
+    setting.writer.last_sync -= 1
+    setting.writer.flush()
+    setting.writer.syncs.drain()
+    assert not setting.writer.failing
 
 
-def test_syncs_may_be_paused(path, told, syncs) -> None:
-    writer = open_writer(path, told, ALWAYS)
-    writer.sync_paused = True
-    writer.write(b"data")
+def test_syncs_may_be_paused(path, syncs) -> None:
+    setting = Setting(path, ALWAYS)
+    setting.writer.sync_paused = True
+    setting.change("v")
     assert syncs.count == 0
-    writer.sync_paused = False
-    writer.flush()
+    setting.writer.sync_paused = False
+    setting.writer.flush()
     assert syncs.count == 1
 
 
-def test_the_next_file_takes_over(path, told, syncs, tmp_path) -> None:
-    writer = open_writer(path, told, EVERYSEC)
-    first = writer.fd
-    writer.write(b"first")
-    writer.append_to(os.open(tmp_path / "next", os.O_WRONLY | os.O_CREAT | os.O_APPEND), 0)
-    writer.write(b"second")
-    writer.syncs.drain()
+def test_the_next_file_takes_over(path, syncs, tmp_path) -> None:
+    setting = Setting(path, EVERYSEC)
+    first = setting.writer.fd
+    setting.change("first")
+    setting.writer.append_to(os.open(tmp_path / "next", os.O_WRONLY | os.O_CREAT | os.O_APPEND), 0)
+    setting.change("second")
+    setting.writer.syncs.drain()
     assert syncs.count == 1
-    assert (path.read_bytes(), (tmp_path / "next").read_bytes()) == (b"first", b"second")
+    assert (setting.values(), setting.values(tmp_path / "next")) == (["first"], ["second"])
+    assert split_commands((tmp_path / "next").read_bytes())[0] == [b"SELECT", b"0"]
     with pytest.raises(OSError):
         os.fstat(first)
 
