@@ -3,8 +3,5 @@ from __future__ import annotations
 
 from hypothesis import settings
 
-from tests.sanitizer import SANITIZED
-
-settings.register_profile("sanitizer", deadline=None)
-if SANITIZED:
-    settings.load_profile("sanitizer")
+settings.register_profile("kv", deadline=None)      # how long an example takes is no matter of right or wrong
+settings.load_profile("kv")

@@ -73,7 +73,7 @@ def bind_hooks(server: Server) -> None:
     on_change(["appendonly"], lambda config: server.aof.switch(config.appendonly))
     on_change(["aof-disable-auto-gc"], lambda config: server.aof.delete_history())
     on_change(["appendfsync"], lambda config: server.aof.set_policy())
-    on_change(["aof_timestamp_enabled"], lambda config: server.aof.set_timestamps())
+    on_change(["aof-timestamp-enabled"], lambda config: server.aof.set_timestamps())
     on_change(["save", "appendonly"], warn_of_snapshots)
     on_change(["hz"], lambda config: None)
 

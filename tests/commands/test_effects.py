@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kv._core.engine.feed import Feed
+from kv._core.engine.feed import Feed, FeedLost
 
 from tests.commands.embedded import Embedded
 from tests.commands.embedded import embedded_engine as embedded_engine
@@ -173,3 +173,98 @@ def test_whoever_takes_and_turns_off_at_any_point_finds_whole_units(kv: Embedded
 
 def wrapped(unit: list[list[str]]) -> list[list[str]]:
     return [["MULTI"], *unit, ["EXEC"]] if len(unit) > 1 else unit
+
+
+# -- readers ----------------------------------------------------------------------------------------------------------
+
+class Readers:
+    """The engine's owner, whose command reads the log, begins and ends readers of it: at any point, in the middle of a unit too."""
+
+    def __init__(self, engine: Any, draw: random.Random) -> None:
+        self.engine, self.draw = engine, draw
+        self.reference, self.whole = engine.feed(limit=0), b""
+        self.start = engine.position
+        self.open: list[tuple[Feed, int, list[bytes]]] = []
+        self.closed: list[tuple[int, bytes]] = []
+
+    def take(self) -> None:
+        what = self.draw.random()
+        if what < 0.2:
+            feed = self.engine.feed(limit=0)
+            self.open.append((feed, feed.position, []))
+        elif what < 0.3 and self.open:
+            feed, begin, parts = self.open.pop(self.draw.randrange(len(self.open)))
+            if self.draw.random() < 0.5:
+                parts.append(feed.read())
+            feed.close()
+            self.closed.append((begin, b"".join(parts)))
+        elif what < 0.5:
+            self.whole += self.reference.read()
+        elif self.open:
+            feed, _, parts = self.draw.choice(self.open)
+            parts.append(feed.read())
+            assert feed.pending == 0
+
+    def check(self) -> None:
+        """Every reader found the same bytes from where it began, and never half a unit."""
+        self.whole += self.reference.read()
+        for feed, begin, parts in self.open:
+            parts.append(feed.read())
+            assert feed.position == self.start + len(self.whole)
+            self.closed.append((begin, b"".join(parts)))
+            feed.close()
+        for begin, data in self.closed:
+            assert self.whole[begin - self.start:begin - self.start + len(data)] == data
+            depth = 0
+            for words in parse(data):
+                depth += {"MULTI": 1, "EXEC": -1}.get(words[0], 0)
+                assert 0 <= depth <= 1
+            assert depth == 0
+        self.reference.close()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_readers_that_come_and_go_at_any_point_find_the_same(kv: Embedded, no_sweep: None, seed: int) -> None:
+    draw = random.Random(seed)
+    readers = kv.engine.owner = Readers(kv.engine, draw)
+    written = []
+    for number in range(300):
+        kind = draw.random()
+        if kind < 0.3:
+            readers.take()
+        elif kind < 0.5:
+            kv("SET", "k", number)
+            written.append(str(number))
+        elif kind < 0.6:
+            expire_in_secret(kv, "x", "y")
+            kv(*draw.choice([["SCAN", "0"], ["APPEND", "x", "v"], ["GET", "y"], ["RANDOMKEY"]]))
+        else:
+            commands: list[list[Any]] = []
+            for _ in range(draw.randrange(8)):
+                if draw.random() < 0.4:
+                    commands.append(["TAKENOW"])
+                else:
+                    commands.append(["SET", "k", f"{number}.{len(commands)}"])
+                    written.append(f"{number}.{len(commands) - 1}")
+            transaction(kv, *commands)
+    readers.check()
+    kv.engine.owner = None
+    assert [words[2] for words in parse(readers.whole) if words[:2] == ["SET", "k"]] == written
+
+
+def test_a_reader_that_falls_behind_is_lost_and_the_log_does_not_wait(kv: Embedded) -> None:
+    feed = kv.engine.feed(limit=1000)
+    kv("SET", "k", "x" * 500)
+    assert [words[0] for words in feed.commands()][-1] == b"SET"
+    for _ in range(10):
+        kv("SET", "k", "x" * 500)
+    kv.effects()
+    with pytest.raises(FeedLost):
+        feed.read()
+    used = kv.used_memory()
+    for _ in range(100):
+        kv("SET", "k", "x" * 50_000)
+        kv.effects()
+    assert kv.used_memory() - used < 200_000
+    feed.close()
+    assert feed.read() == b""

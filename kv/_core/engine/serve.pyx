@@ -35,7 +35,7 @@ from kv._core.runtime.session cimport (
     session_arena_share, session_doom, session_mark_ready, session_note_replies, session_postpone, session_resume, session_spill)
 from kv._core.runtime.state cimport (
     ALERT_PAUSED_ALL, ALERT_PAUSED_WRITES, CLOSING_INPUT, COMMAND_MAY_REPLICATE, COMMAND_WRITE, SESSION_BLOCKED,
-    SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, WINDOW, Command, Request, Runtime, Session, Window)
+    SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_HELD, WINDOW, Command, Request, Runtime, Session, Window)
 from kv._core.runtime.transaction cimport Transaction
 
 cdef enum:
@@ -388,7 +388,7 @@ cdef void end_replies(Runtime *runtime, Session *session) noexcept nogil:
     session_note_replies(session, session.arena_length)
     if session.arena_length or session.output != NULL or session.flags & SESSION_CLOSE_AFTER_REPLY:
         session_mark_ready(session)
-    if unlikely(runtime.enforce_blocks):
+    if unlikely(runtime.enforce_blocks or session.flags & SESSION_HELD):    # whose replies outlive the arena's
         session_spill(session)
 
 

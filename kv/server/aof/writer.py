@@ -289,8 +289,9 @@ class Writer:
             log("warning", "Can't recover from AOF write error when the AOF fsync policy is 'always'. "
                            "Exiting...")
             os._exit(1)
-        self.write_error = trouble
-        self.tell()
+        if trouble != self.write_error:
+            self.write_error = trouble
+            self.tell()
 
     def log_failure(self, trouble: int) -> None:
         """Say how far a write came, and whether its part could be taken back."""
