@@ -10,6 +10,10 @@ from kv._core.engine.engine import Engine
 from kv._core.runtime.call import OrderedSet, ReplyError, Verbatim
 
 from kv._core.engine.localsession import SessionClosed
+from kv._core.runtime.registry import declare_package
+from kv.server import commands
+
+declare_package(commands)       # those that are written in Python
 
 
 @pytest.fixture
@@ -40,21 +44,11 @@ def test_replies_are_values(engine: Engine, words: list, value) -> None:
     if words[0] == "GET" and words[1] == "a":
         assert engine.execute(*words) == value
         return
-    if words[0] == "DEBUG":
-        pytest.importorskip("kv.server.commands.debug")
-        from kv._core.runtime.registry import declare_package
-
-        from kv.server import commands
-        declare_package(commands)
     reply = engine.execute(*words)
     assert reply == value and type(reply) in (type(value), type(engine.execute("PING")))
 
 
 def test_types_of_resp3(engine: Engine) -> None:
-    from kv._core.runtime.registry import declare_package
-
-    from kv.server import commands
-    declare_package(commands)
     protocol = lambda kind: engine.execute("DEBUG", "PROTOCOL", kind)      # noqa: E731
     assert isinstance(protocol("verbatim"), Verbatim) and protocol("double") == 3.141
     assert protocol("bignum") == 1234567999999999999999999999999999999

@@ -12,7 +12,11 @@ from kv._core.engine.loop import Loop
 
 from kv._core.engine.appender import CALLED, DIRECT
 from kv._core.engine.feed import split_commands
+from kv._core.runtime.registry import declare_package
+from kv.server import commands
 from tests.commands.client import request
+
+declare_package(commands)       # those that are written in Python
 
 
 class Peer:
