@@ -40,6 +40,16 @@ def test_levels_import_only_lower_ones(path: Path) -> None:
     assert not SERVER_IMPORT.search(text), f"{name(path)} imports what is above the core"
 
 
+@pytest.mark.parametrize("path", [p for p in compiled_sources() if p.parent.name != "keyspace"], ids=name)
+def test_keys_are_reached_through_the_gate(path: Path) -> None:
+    """Slot tables, and walks that are told of changes, will stand behind keyspace/database: so nobody passes it by."""
+    assert "key_table" not in path.read_text(), f"{name(path)} touches the table of a database"
+
+
+def test_the_gate_is_where_the_test_looks_for_it() -> None:
+    assert "Hashtable key_table" in (ROOT / "kv/_core/keyspace/database.pxd").read_text()
+
+
 @pytest.mark.parametrize("path", compiled_sources(), ids=name)
 def test_compiled_files_hold_one_noun(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= LONGEST_FILE

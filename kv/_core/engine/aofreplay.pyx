@@ -23,7 +23,7 @@ from kv._core.base.hashing cimport hash_bytes
 from kv._core.base.memory cimport memory_free, memory_realloc
 from kv._core.base.platform cimport likely, unlikely
 from kv._core.base.slice cimport Slice, slice_is
-from kv._core.containers.hashtable cimport hashtable_prefetch_bucket, hashtable_prefetch_element
+from kv._core.keyspace.database cimport database_prefetch_bucket, database_prefetch_entry
 from kv._core.engine.dispatch cimport refresh_clock
 from kv._core.engine.engine cimport Engine
 from kv._core.keyspace.keyspace cimport database_flush
@@ -243,10 +243,10 @@ cdef class AofReplay:
             if likely(request.command.first_key and request.argc > request.command.first_key):
                 key = request.argv + request.command.first_key
                 request.key_hash = hash_bytes(key.data, key.length)
-                hashtable_prefetch_bucket(&self.session.database.keys, request.key_hash)
+                database_prefetch_bucket(self.session.database, request.key_hash)
         for i in range(start, stop):
             if self.requests[i].command.first_key:
-                hashtable_prefetch_element(&self.session.database.keys, self.requests[i].key_hash)
+                database_prefetch_entry(self.session.database, self.requests[i].key_hash)
 
     cdef void run(self, Request *request) noexcept nogil:
         cdef Runtime *runtime = &self.engine.runtime

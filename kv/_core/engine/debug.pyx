@@ -11,7 +11,7 @@ from kv._core.base.memory cimport memory_size
 from kv._core.base.numbers cimport FORMAT_DOUBLE_SIZE, format_shortest
 from kv._core.base.slice cimport Slice, slice_of
 from kv._core.containers.hashtable cimport (
-    Half, Hashtable, hashtable_chain_lengths, hashtable_rehashing, hashtable_reserve, hashtable_scan)
+    Half, Hashtable, hashtable_chain_lengths, hashtable_rehashing)
 from kv._core.containers.listpack cimport (
     LISTPACK_NUMBER_SIZE, Listpack, listpack_bytes, listpack_count, listpack_first, listpack_next, listpack_size_at,
     listpack_slice)
@@ -22,6 +22,7 @@ from kv._core.containers.streamid cimport stream_id
 from kv._core.containers.streamlog cimport StreamCursor, streamlog_from, streamlog_next
 from kv._core.containers.streamnode cimport StreamFields, stream_fields, stream_fields_next
 from kv._core.engine.engine cimport Engine
+from kv._core.keyspace.database cimport database_count, database_expect, database_scan, database_table
 from kv._core.keyspace.keyspace cimport (
     Database, Key, Keyspace, key_of, keyspace_add, keyspace_changed, keyspace_find, keyspace_idle_seconds,
     keyspace_lfu)
@@ -56,7 +57,7 @@ def populate(Engine engine not None, int database, uint64_t count, bytes prefix 
     cdef uint64_t i
     cdef bytes name, value
     cdef Key key
-    hashtable_reserve(&db.keys, db.keys.count + count)
+    database_expect(db, count)
     for i in range(count):
         name = b"%b:%d" % (prefix, i)
         key = key_of(slice_of(name, len(name)))
@@ -69,10 +70,10 @@ def populate(Engine engine not None, int database, uint64_t count, bytes prefix 
         keyspace_changed(keyspace, db, key.name, 0, NULL)
 
 
-cdef list figures_of(Hashtable *table):
+cdef list figures_of(const Hashtable *table):
     """[(buckets, children, elements, chains by their number of elements)] of a table's arrays, the main one first."""
     cdef uint64_t counts[32]
-    cdef Half *half
+    cdef const Half *half
     figures = []
     for target in range(2 if hashtable_rehashing(table) else 1):
         half = &table.target if target else &table.main
@@ -85,7 +86,7 @@ cdef list figures_of(Hashtable *table):
 
 def table_figures(Engine engine not None, int database):
     """What DEBUG HTSTATS shows of a database's table."""
-    return figures_of(&engine.runtime.keyspace.databases[database].keys)
+    return figures_of(database_table(engine.runtime.keyspace.databases + database))
 
 
 def value_table_figures(Engine engine not None, int database, bytes name not None):
@@ -326,13 +327,13 @@ def digest(Engine engine not None):
     cdef list digests
     total = bytes(DIGEST_BYTES)
     for number in range(keyspace.count):
-        if keyspace.databases[number].keys.count == 0:
+        if database_count(keyspace.databases + number) == 0:
             continue
         total = mix_in(total, int(number).to_bytes(4, "big"))
         cursor = 0
         while True:
             digests = []
-            cursor = hashtable_scan(&keyspace.databases[number].keys, cursor, collect, <void *> digests)
+            cursor = database_scan(keyspace.databases + number, cursor, collect, <void *> digests)
             for part in digests:
                 total = xor_in(total, part)
             if cursor == 0:

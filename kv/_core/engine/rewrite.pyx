@@ -11,7 +11,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from kv._core.base.buffer cimport Buffer, buffer_append, buffer_free, buffer_reserve
 from kv._core.base.numbers cimport FORMAT_DOUBLE_SIZE, FORMAT_I64_SIZE, format_double, format_i64, format_u64
 from kv._core.base.slice cimport Slice
-from kv._core.containers.hashtable cimport hashtable_scan
+from kv._core.keyspace.database cimport database_count, database_scan
 from kv._core.containers.idtree cimport IdPosition, idtree_at, idtree_first, idtree_next
 from kv._core.containers.streamid cimport StreamId, stream_id
 from kv._core.containers.streamlog cimport StreamCursor, streamlog_from, streamlog_next
@@ -66,13 +66,13 @@ cdef class DatasetCommands:
     cdef void write_bucket(self) noexcept nogil:
         """The keys of one bucket; behind the last one of a database, the next database."""
         cdef Database *database = self.engine.runtime.keyspace.databases + self.database
-        if database.keys.count and not self.selected:
+        if database_count(database) and not self.selected:
             self.selected = True
             write_count(&self.output.buffer, 2)
             write_word(&self.output.buffer, b"SELECT", 6)
             write_number(&self.output.buffer, database.id)
-        if database.keys.count:
-            self.cursor = hashtable_scan(&database.keys, self.cursor, visit, &self.output)
+        if database_count(database):
+            self.cursor = database_scan(database, self.cursor, visit, &self.output)
         if self.cursor == 0:
             self.database += 1
             self.selected = False

@@ -23,7 +23,7 @@ from kv._core.base.hashing cimport hash_bytes
 from kv._core.base.memory cimport memory_alloc, memory_free, memory_realloc
 from kv._core.base.platform cimport likely, unlikely
 from kv._core.base.slice cimport Slice, slice_of
-from kv._core.containers.hashtable cimport hashtable_prefetch_bucket, hashtable_prefetch_element
+from kv._core.keyspace.database cimport database_prefetch_bucket, database_prefetch_entry
 from kv._core.engine.dispatch cimport dispatch, dispatch_begin, is_exec
 from kv._core.resp.parser cimport (
     PARSE_DONE, PARSE_ERROR, PARSE_MORE, Arguments, ParseResult, Parser, parse_request, parser_finish,
@@ -316,7 +316,7 @@ cdef inline void look_ahead(Session *session, Request *request) noexcept nogil:
     if likely(request.command != NULL and request.command.first_key and request.argc > request.command.first_key):
         key = request.argv + request.command.first_key
         request.key_hash = hash_bytes(key.data, key.length)
-        hashtable_prefetch_bucket(&session.database.keys, request.key_hash)
+        database_prefetch_bucket(session.database, request.key_hash)
 
 
 cdef inline void prefetch_window(Session *session, int count) noexcept nogil:
@@ -328,7 +328,7 @@ cdef inline void prefetch_window(Session *session, int count) noexcept nogil:
     if count > 1:
         for i in range(count):
             if requests[i].command != NULL and requests[i].command.first_key:
-                hashtable_prefetch_element(&session.database.keys, requests[i].key_hash)
+                database_prefetch_entry(session.database, requests[i].key_hash)
 
 
 # -- running ------------------------------------------------------------------------------------------------------

@@ -9,14 +9,14 @@ from kv._core.base.slice cimport Slice
 
 cdef enum:
     SHORT_WORD = 100            # bytes below which the length of a word has one or two digits
+    HEADER_SIZE = FORMAT_I64_SIZE + 3   # bytes that a header takes at most
 
 cdef void resp_long_word(Buffer *out, const char *data, size_t length) noexcept nogil
 cdef void resp_i64(Buffer *out, int64_t number) noexcept nogil
 
 
-cdef inline void resp_header(Buffer *out, char kind, int64_t number) noexcept nogil:
-    """A type byte, a number, CRLF: "*3\\r\\n" begins a request of three words, "$5\\r\\n" a word of five bytes."""
-    cdef char *at = buffer_reserve(out, FORMAT_I64_SIZE + 3)
+cdef inline int resp_header_at(char *at, char kind, int64_t number) noexcept nogil:
+    """A type byte, a number, CRLF, in room of HEADER_SIZE bytes; how many bytes it has."""
     cdef int length
     at[0] = kind
     if likely(0 <= number < 10):
@@ -26,7 +26,12 @@ cdef inline void resp_header(Buffer *out, char kind, int64_t number) noexcept no
         length = format_i64(at + 1, number)
     at[length + 1] = c'\r'
     at[length + 2] = c'\n'
-    out.length += length + 3
+    return length + 3
+
+
+cdef inline void resp_header(Buffer *out, char kind, int64_t number) noexcept nogil:
+    """A header: "*3\\r\\n" begins a request of three words, "$5\\r\\n" a word of five bytes."""
+    out.length += resp_header_at(buffer_reserve(out, HEADER_SIZE), kind, number)
 
 
 cdef inline void resp_word(Buffer *out, const char *data, size_t length) noexcept nogil:
