@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-LEVELS = ["base", "containers", "resp", "objects", "keyspace", "rdb", "runtime", "commands", "engine", "testing"]
+LEVELS = ["base", "containers", "resp", "objects", "keyspace", "rdb", "persist", "runtime", "commands", "engine", "testing"]
 LONGEST_FUNCTION = 70
 LONGEST_FILE = 800
 IMPORT = re.compile(r"^\s*(?:from|import|cimport)\s+kv\._core\.(\w+)|^\s*from\s+kv\._core\.(\w+)", re.M)

@@ -2,15 +2,37 @@
 replies (effects, counters, memory, invariants) is in reach."""
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from kv._core.engine.engine import Engine
+from kv._core.engine.replay import LocalSession
 
 from kv._core.engine import inspect
+from kv._core.engine.snapshot import Snapshot
 from tests.commands.client import Client, request
+
+
+def run(engine: Engine, *commands: list) -> bytes:
+    """The replies to commands of a session that begins with them."""
+    session = LocalSession(engine, keep_replies=True)
+    session.feed(b"".join([request(*command) for command in commands]))
+    return session.replies
+
+
+def rewritten(engine: Engine, keys: int = 0) -> bytes:
+    """The dataset as commands, saved so many keys a step (0: all in one)."""
+    fd = os.memfd_create("base")
+    try:
+        snapshot = Snapshot(engine, fd)
+        while snapshot.step(keys=keys):
+            pass
+        return os.pread(fd, snapshot.written + 1, 0)
+    finally:
+        os.close(fd)
 
 
 class Stream:

@@ -14,9 +14,10 @@ from kv._core.commands.scan cimport (
 from kv._core.containers.hashtable cimport Hashtable, hashtable_scan
 from kv._core.containers.skiplist cimport SkiplistNode, skiplist_member
 from kv._core.objects.entry cimport (
-    TYPE_HASH, TYPE_SET, TYPE_ZSET, Entry, Item, entry_encoding, entry_word, type_operations)
+    TYPE_HASH, TYPE_SET, TYPE_ZSET, Entry, Item)
 from kv._core.objects.hash cimport hash_open, hash_table
 from kv._core.objects.set cimport set_open, set_table
+from kv._core.objects.value cimport value_walk
 from kv._core.objects.zset cimport zset_table
 from kv._core.resp.reply cimport Reply, reply_array, reply_bulk, reply_bulk_double
 from kv._core.runtime.context cimport check_type, read_key
@@ -95,10 +96,9 @@ cdef bint reply_match(void *argument, const Item *item) noexcept nogil:
 
 cdef void scan_small(ElementScan *walk, const Entry *entry) noexcept nogil:
     """The matches are counted first, then answered."""
-    cdef const void *value = entry_word(<Entry *> entry)[0]
-    type_operations(walk.type).walk(value, entry_encoding(entry), count_match, walk)
+    value_walk(entry, count_match, walk)
     reply_head(walk.reply, 0, walk.scan.sampled * words_of(walk))
-    type_operations(walk.type).walk(value, entry_encoding(entry), reply_match, walk)
+    value_walk(entry, reply_match, walk)
 
 
 cdef void keep_match(void *argument, void *element, bint marked) noexcept nogil:

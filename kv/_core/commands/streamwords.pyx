@@ -9,11 +9,12 @@ from libc.stdio cimport snprintf
 from libc.string cimport memchr, memcpy, memmove, strlen
 
 from kv._core.base.buffer cimport Buffer, buffer_append, buffer_free, buffer_reserve
-from kv._core.base.numbers cimport format_u64, parse_i64
+from kv._core.base.numbers cimport parse_i64
 from kv._core.base.platform cimport likely
 from kv._core.base.slice cimport Slice, slice_of
 from kv._core.containers.streamid cimport (
-    StreamId, stream_id, stream_id_below, stream_id_decrement, stream_id_equal, stream_id_increment, stream_id_most)
+    STREAM_ID_SIZE, StreamId, stream_id, stream_id_below, stream_id_decrement, stream_id_equal, stream_id_increment,
+    stream_id_most, stream_id_text)
 from kv._core.containers.streamlog cimport (
     StreamCursor, streamlog_from, streamlog_next, streamlog_previous, streamlog_upto)
 from kv._core.containers.streamnode cimport StreamFields, stream_fields, stream_fields_next
@@ -150,13 +151,6 @@ cdef bint stream_range_or_reply(Context *c, int first, int last, StreamId *start
         error(c, b"ERR invalid end ID for the interval")
         return False
     return True
-
-
-cdef Slice stream_id_text(StreamId id, char *out) noexcept nogil:
-    """In `out`, which has STREAM_ID_SIZE bytes."""
-    cdef int length = format_u64(out, id.ms)
-    out[length] = c'-'
-    return slice_of(out, length + 1 + format_u64(out + length + 1, id.seq))
 
 
 cdef void reply_stream_id(Reply *reply, StreamId id) noexcept nogil:

@@ -9,6 +9,7 @@ from libc.string cimport memset
 from kv._core.base.buffer cimport Buffer, buffer_free
 from kv._core.base.memory cimport memory_size
 from kv._core.base.numbers cimport FORMAT_DOUBLE_SIZE, format_shortest
+from kv._core.base.sink cimport Sink, sink_free, sink_init
 from kv._core.base.slice cimport Slice, slice_of
 from kv._core.containers.hashtable cimport (
     Half, Hashtable, hashtable_chain_lengths, hashtable_rehashing)
@@ -30,13 +31,14 @@ from kv._core.objects.entry cimport (
     ENCODING_HASHTABLE, ENCODING_INT, ENCODING_LISTPACK, ENCODING_QUICKLIST, ENCODING_RAW, ENCODING_SKIPLIST,
     TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_STREAM,
     TYPE_STRING, Entry, Item, entry_access, entry_encoding, entry_encoding_name, entry_expiry,
-    entry_key, entry_type, entry_word, type_operations)
+    entry_key, entry_type, entry_word)
 from kv._core.objects.hash cimport hash_table
 from kv._core.objects.set cimport set_table
 from kv._core.objects.stream cimport stream_of
 from kv._core.objects.string cimport string_new, string_slice
 from kv._core.objects.zset cimport zset_table
-from kv._core.rdb.encode cimport rdb_put_value
+from kv._core.objects.value cimport value_walk
+from kv._core.persist.types cimport saved_type
 from kv._core.rdb.format cimport RDB_VERSION
 from kv._core.rdb.writer cimport RdbWriter, rdb_writer_free, rdb_writer_init
 
@@ -112,21 +114,28 @@ cdef bytes bytes_of_string(const Entry *entry):
     return value.data[:value.length]
 
 
-cdef void count_and_forget(RdbWriter *writer) noexcept nogil:
-    (<uint64_t *> writer.owner)[0] += writer.out.length
-    writer.out.length = 0
+cdef struct CountingSink:
+    Sink sink
+    uint64_t length             # bytes that went through it
+
+
+cdef void count_and_forget(Sink *sink) noexcept nogil:
+    (<CountingSink *> sink).length += sink.buffer.length
+    sink.buffer.length = 0
 
 
 cdef uint64_t saved_length(const Entry *entry, bint compress) noexcept nogil:
     """Bytes of the value in an RDB file, without type and key; strings compressed where `compress`."""
     cdef RdbWriter writer
-    cdef uint64_t length = 0
-    rdb_writer_init(&writer, RDB_VERSION, compress)
-    writer.most, writer.drain, writer.owner = MEASURED_AT_ONCE, count_and_forget, &length
-    rdb_put_value(&writer, entry)
-    length += writer.out.length
+    cdef CountingSink counted
+    counted.length = 0
+    sink_init(&counted.sink, MEASURED_AT_ONCE, count_and_forget)
+    rdb_writer_init(&writer, &counted.sink, RDB_VERSION, compress)
+    saved_type(entry).put_rdb(&writer, entry)
+    count_and_forget(&counted.sink)
     rdb_writer_free(&writer)
-    return length
+    sink_free(&counted.sink)
+    return counted.length
 
 
 def object_line(Engine engine not None, int database, bytes name not None, bint compress=True, bint fast=False):
@@ -269,7 +278,7 @@ cdef object collection_digest(const Entry *entry, object digest):
     """A list in order; the elements of the other types whatever their order."""
     cdef list items = []
     cdef int type = entry_type(entry)
-    type_operations(type).walk(entry_word(<Entry *> entry)[0], entry_encoding(entry), gather_item, <void *> items)
+    value_walk(entry, gather_item, <void *> items)
     for first, second, score in items:
         if type == TYPE_LIST:
             digest = mix_in(digest, first)
