@@ -4,7 +4,7 @@ from libc.stdint cimport uint64_t
 import os
 
 from kv._core.base.buffer cimport buffer_append
-from kv._core.base.sink cimport Sink, sink_free, sink_init
+from kv._core.base.sink cimport sink_free
 from kv._core.base.slice cimport Slice, slice_of
 from kv._core.engine.engine cimport Engine
 from kv._core.keyspace.keyspace cimport Database, key_of, keyspace_find
@@ -14,6 +14,7 @@ from kv._core.persist.filesink cimport FileSink, filesink_flush, filesink_init
 from kv._core.persist.save cimport Encoder, Save, save_free, save_init, save_step
 from kv._core.persist.types cimport saved_type
 from kv._core.rdb.writer cimport RdbWriter, rdb_put_byte, rdb_put_string, rdb_writer_free, rdb_writer_init
+from kv._core.testing.parts cimport PartsSink, parts_finish, parts_init
 
 
 cdef class Walker:
@@ -47,29 +48,15 @@ cdef class Walker:
 
 # -- sinks ------------------------------------------------------------------------------------------------------------
 
-cdef struct PartsSink:
-    Sink sink
-    void *parts                 # a list of what was in the buffer each time
-
-
-cdef void keep_part(Sink *sink) noexcept nogil:
-    with gil:
-        (<list> (<PartsSink *> sink).parts).append(sink.buffer.data[:sink.buffer.length])
-    sink.buffer.length = 0
-
-
 def commands(Engine engine not None, bytes name not None, size_t most):
     """(commands of a key of database 0 in the parts in which a sink gets them, the room that its buffer took)."""
     cdef list parts = []
     cdef PartsSink sink
     cdef Entry *entry = keyspace_find(&engine.runtime.keyspace, engine.runtime.keyspace.databases,
                                       key_of(slice_of(name, len(name))))
-    sink_init(&sink.sink, most, keep_part)
-    sink.parts = <void *> parts
+    parts_init(&sink, parts, most)
     saved_type(entry).put_commands(&sink.sink, entry)
-    keep_part(&sink.sink)
-    held = sink.sink.buffer.capacity
-    sink_free(&sink.sink)
+    held = parts_finish(&sink)
     return parts, held
 
 

@@ -11,6 +11,7 @@ from kv._core.persist.types cimport saved_type
 from kv._core.rdb.writer cimport (
     RdbWriter, rdb_put_length, rdb_put_number, rdb_put_string,
     rdb_writer_free, rdb_writer_init)
+from kv._core.testing.parts cimport PartsSink, parts_finish, parts_init
 
 
 cdef Entry *entry_of(Engine engine, bytes name) except? NULL:
@@ -52,31 +53,17 @@ def payload(Engine engine not None, bytes name not None, int version=11, bint co
     return text + int(crc64(0, <const char *> text, len(text))).to_bytes(8, "little")
 
 
-cdef struct ListSink:
-    Sink sink
-    void *parts                 # a list of what was in the buffer each time
-
-
-cdef void hand_over(Sink *sink) noexcept nogil:
-    with gil:
-        (<list> (<ListSink *> sink).parts).append(sink.buffer.data[:sink.buffer.length])
-    sink.buffer.length = 0
-
-
 def drained(Engine engine not None, bytes name not None, size_t most, int version=11, bint compress=True):
     """(bytes of a value in the parts in which one who drains gets them, the room that the buffer took at the end)."""
     cdef list parts = []
     cdef RdbWriter writer
-    cdef ListSink sink
+    cdef PartsSink sink
     cdef Entry *entry = entry_of(engine, name)
-    sink_init(&sink.sink, most, hand_over)
-    sink.parts = <void *> parts
+    parts_init(&sink, parts, most)
     rdb_writer_init(&writer, &sink.sink, version, compress)
     saved_type(entry).put_rdb(&writer, entry)
-    hand_over(&sink.sink)
-    held = sink.sink.buffer.capacity
+    held = parts_finish(&sink)
     rdb_writer_free(&writer)
-    sink_free(&sink.sink)
     return parts, held
 
 
