@@ -5,7 +5,7 @@
 A command has ITEMS_A_COMMAND elements at most, and behind each one the sink may drain: so a value of millions of elements needs
 no more memory here than a small one.
 """
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport uint64_t
 
 from kv._core.base.buffer cimport Buffer
 from kv._core.base.numbers cimport FORMAT_DOUBLE_SIZE, format_double

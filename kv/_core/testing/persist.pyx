@@ -65,10 +65,10 @@ def write(int fd, bytes data not None, uint64_t sync_bytes=0, int times=1):
     cdef FileSink file
     cdef const char *bytes_ = data
     cdef size_t length = len(data)
-    cdef int i
+    cdef int _i
     filesink_init(&file, fd, sync_bytes, True)
     with nogil:
-        for i in range(times):
+        for _i in range(times):
             buffer_append(&file.sink.buffer, bytes_, length)
             filesink_flush(&file)
     sink_free(&file.sink)

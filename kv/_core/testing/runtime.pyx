@@ -9,6 +9,7 @@ from kv._core.runtime.lazyfree cimport (
     lazyfree_database, lazyfree_entry, lazyfree_freed_objects, lazyfree_pending_objects, lazyfree_reset_statistics,
     lazyfree_wait)
 
+
 def lazyfree_a_string(bytes key not None, bytes value not None):
     lazyfree_entry(string_new(slice_of(key, len(key)), slice_of(value, len(value)), -1, NULL))
 
