@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-LEVELS = ["base", "containers", "resp", "objects", "keyspace", "rdb", "runtime", "commands", "engine", "testing"]
+LEVELS = ["base", "containers", "resp", "objects", "keyspace", "rdb", "persist", "runtime", "commands", "engine", "testing"]
 LONGEST_FUNCTION = 70
 LONGEST_FILE = 800
 IMPORT = re.compile(r"^\s*(?:from|import|cimport)\s+kv\._core\.(\w+)|^\s*from\s+kv\._core\.(\w+)", re.M)
@@ -38,6 +38,16 @@ def test_levels_import_only_lower_ones(path: Path) -> None:
         if level in LEVELS:
             assert LEVELS.index(level) <= own, f"{name(path)} imports {level}"
     assert not SERVER_IMPORT.search(text), f"{name(path)} imports what is above the core"
+
+
+@pytest.mark.parametrize("path", [p for p in compiled_sources() if p.parent.name != "keyspace"], ids=name)
+def test_keys_are_reached_through_the_gate(path: Path) -> None:
+    """Slot tables, and walks that are told of changes, will stand behind keyspace/database: so nobody passes it by."""
+    assert "key_table" not in path.read_text(), f"{name(path)} touches the table of a database"
+
+
+def test_the_gate_is_where_the_test_looks_for_it() -> None:
+    assert "Hashtable key_table" in (ROOT / "kv/_core/keyspace/database.pxd").read_text()
 
 
 @pytest.mark.parametrize("path", compiled_sources(), ids=name)

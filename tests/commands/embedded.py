@@ -2,6 +2,7 @@
 replies (effects, counters, memory, invariants) is in reach."""
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -12,6 +13,7 @@ from kv._core.engine.feed import Feed
 from kv._core.engine.loop import Loop
 
 from kv._core.engine import inspect
+from kv._core.engine.snapshot import Snapshot
 from tests.commands.client import Client, request
 
 
@@ -23,6 +25,24 @@ def loop_of(engine: Engine) -> Loop:
     if id(engine) not in loops:
         loops[id(engine)] = Loop(engine)
     return loops[id(engine)]
+
+
+def run(engine: Engine, *commands: list) -> list:
+    """Run commands in a session that begins on database 0; their replies."""
+    with engine.session() as session:
+        return [session.execute(*words) for words in commands]
+
+
+def rewritten(engine: Engine, keys: int = 0) -> bytes:
+    """The dataset as commands, saved so many keys a step (0: all in one)."""
+    fd = os.memfd_create("base")
+    try:
+        snapshot = Snapshot(engine, fd)
+        while snapshot.step(keys=keys):
+            pass
+        return os.pread(fd, snapshot.written + 1, 0)
+    finally:
+        os.close(fd)
 
 
 class Stream:

@@ -12,8 +12,7 @@ from kv._core.engine.engine import Engine
 from kv._core.engine.aofreplay import AofReplay
 
 from kv._core.engine import inspect
-from kv._core.engine.rewrite import DatasetCommands
-from tests.commands.embedded import Embedded
+from tests.commands.embedded import Embedded, rewritten
 from tests.commands.test_traces_streams import Trace
 
 COMMANDS = 1500
@@ -35,13 +34,6 @@ def shown(client: Embedded, key: str, deliveries: bool) -> Any:
     figures = [[(name, value) for name, value in group.items() if name not in UNTOLD and name != b"pel-count"]
                for group in groups]
     return [(name, value) for name, value in pairs.items() if name not in UNTOLD], figures, consumers if deliveries else None
-
-
-def rewritten(engine: Engine) -> bytearray:
-    commands, out = DatasetCommands(engine), bytearray()
-    while (chunk := commands.fill(1 << 16)) is not None:
-        out += chunk
-    return out
 
 
 @pytest.mark.parametrize("kv", [2], indirect=True)

@@ -9,14 +9,15 @@ from libc.stdio cimport snprintf
 from kv._core.base.numbers cimport FORMAT_DOUBLE_SIZE, format_u64
 from kv._core.base.slice cimport slice_of
 from kv._core.commands.scan cimport (
-    Scan, scan_cursor_or_reply, scan_element, scan_free, scan_keep, scan_kept, scan_matches, scan_options_or_reply,
-    scan_walk)
-from kv._core.containers.hashtable cimport Hashtable
+    Scan, scan_begin, scan_cursor_or_reply, scan_element, scan_free, scan_goes_on, scan_keep, scan_kept, scan_matches,
+    scan_options_or_reply)
+from kv._core.containers.hashtable cimport Hashtable, hashtable_scan
 from kv._core.containers.skiplist cimport SkiplistNode, skiplist_member
 from kv._core.objects.entry cimport (
-    TYPE_HASH, TYPE_SET, TYPE_ZSET, Entry, Item, entry_encoding, entry_word, type_operations)
+    TYPE_HASH, TYPE_SET, TYPE_ZSET, Entry, Item)
 from kv._core.objects.hash cimport hash_open, hash_table
 from kv._core.objects.set cimport set_open, set_table
+from kv._core.objects.value cimport value_walk
 from kv._core.objects.zset cimport zset_table
 from kv._core.resp.reply cimport Reply, reply_array, reply_bulk, reply_bulk_double
 from kv._core.runtime.context cimport check_type, read_key
@@ -95,10 +96,9 @@ cdef bint reply_match(void *argument, const Item *item) noexcept nogil:
 
 cdef void scan_small(ElementScan *walk, const Entry *entry) noexcept nogil:
     """The matches are counted first, then answered."""
-    cdef const void *value = entry_word(<Entry *> entry)[0]
-    type_operations(walk.type).walk(value, entry_encoding(entry), count_match, walk)
+    value_walk(entry, count_match, walk)
     reply_head(walk.reply, 0, walk.scan.sampled * words_of(walk))
-    type_operations(walk.type).walk(value, entry_encoding(entry), reply_match, walk)
+    value_walk(entry, reply_match, walk)
 
 
 cdef void keep_match(void *argument, void *element, bint marked) noexcept nogil:
@@ -113,7 +113,11 @@ cdef void keep_match(void *argument, void *element, bint marked) noexcept nogil:
 cdef void scan_large(ElementScan *walk, Hashtable *table, uint64_t cursor) noexcept nogil:
     cdef Item item
     cdef size_t i
-    cursor = scan_walk(&walk.scan, table, cursor, keep_match, walk)
+    scan_begin(&walk.scan)
+    while True:
+        cursor = hashtable_scan(table, cursor, keep_match, walk)
+        if not scan_goes_on(&walk.scan, cursor):
+            break
     reply_head(walk.reply, cursor, scan_kept(&walk.scan.found) * words_of(walk))
     for i in range(scan_kept(&walk.scan.found)):
         open_element(walk.type, scan_element(&walk.scan.found, i), &item)

@@ -7,13 +7,13 @@ empty ones and lets another thread free them.
 from libc.stdint cimport uint64_t
 
 from kv._core.base.memory cimport memory_purge
-from kv._core.containers.hashtable cimport Hashtable
-from kv._core.keyspace.keyspace cimport Database, database_flush
+from kv._core.keyspace.database cimport Database, database_count
+from kv._core.keyspace.keyspace cimport database_flush
 from kv._core.resp.reply cimport reply_ok
 from kv._core.runtime.blocking cimport mark_database_ready
 from kv._core.runtime.context cimport arg_is, syntax_error
 from kv._core.runtime.propagation cimport propagate_as_came
-from kv._core.runtime.lazyfree cimport lazyfree_table
+from kv._core.runtime.lazyfree cimport lazyfree_database
 from kv._core.runtime.registry cimport native
 from kv._core.runtime.registry import declare
 from kv._core.runtime.state cimport Context
@@ -33,16 +33,16 @@ cdef bint flush_options_or_reply(Context *c, bint *lazy) noexcept nogil:
 
 cdef void flush(Context *c, Database *first, Database *behind, bint lazy) noexcept nogil:
     """Empty the databases from `first` up to, and without, `behind`."""
-    cdef Hashtable detached
+    cdef Database detached
     cdef Database *database = first
     cdef uint64_t removed = 0
     while database < behind:
         touch_watched_database(c.runtime, database, NULL)
-        if database.keys.count == 0:
+        if database_count(database) == 0:
             pass
         elif lazy:
             removed += database_flush(c.keyspace, database, &detached)
-            lazyfree_table(&detached)
+            lazyfree_database(&detached)
         else:
             removed += database_flush(c.keyspace, database, NULL)
         mark_database_ready(c.runtime, database)

@@ -8,7 +8,7 @@ from libc.stdint cimport INT32_MAX, INT32_MIN, int64_t
 
 from kv._core.base.numbers cimport parse_i64
 from kv._core.base.slice cimport slice_equal
-from kv._core.containers.hashtable cimport hashtable_random
+from kv._core.keyspace.database cimport database_count, database_expiring, database_random
 from kv._core.keyspace.keyspace cimport (
     EVENT_GENERIC, LOOKUP_NO_TOUCH, LOOKUP_WRITE, Database, Key, Keyspace, database_swap, keyspace_add,
     keyspace_changed, keyspace_detach, keyspace_drop_expired, keyspace_expired, keyspace_find,
@@ -260,14 +260,14 @@ cdef Entry *random_live(Keyspace *keyspace, Database *database) noexcept nogil:
     cdef Entry *entry
     cdef int tries = 0
     while True:
-        entry = <Entry *> hashtable_random(&database.keys, &keyspace.random)
+        entry = database_random(database, &keyspace.random)
         if entry == NULL or not keyspace_expired(keyspace, entry):
             return entry
         if not keyspace.reads_only_hide:
             keyspace_drop_expired(keyspace, database, entry, False)
             continue
         tries += 1
-        if tries == HIDDEN_TRIES and database.keys.marked == database.keys.count:
+        if tries == HIDDEN_TRIES and database_expiring(database) == database_count(database):
             return entry                        # better a key that is about to go than never an answer
 
 
@@ -286,7 +286,7 @@ declare(native(cmd_randomkey), "randomkey", 1, "readonly", group="generic", sinc
 
 
 cdef void cmd_dbsize(Context *c) noexcept nogil:
-    reply_i64(&c.reply, c.database.keys.count)
+    reply_i64(&c.reply, database_count(c.database))
 
 
 declare(native(cmd_dbsize), "dbsize", 1, "readonly fast", group="server", since="1.0.0", complexity="O(1)",

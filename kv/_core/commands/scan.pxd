@@ -3,7 +3,6 @@ from libc.stdint cimport int64_t, uint64_t
 
 from kv._core.base.buffer cimport Buffer, buffer_append
 from kv._core.base.slice cimport Slice
-from kv._core.containers.hashtable cimport Hashtable, scan_visitor
 from kv._core.runtime.state cimport Context
 
 cdef enum:
@@ -16,14 +15,15 @@ cdef struct Scan:
     int type                # of TYPE, or ANY_TYPE
     bint names_only         # NOVALUES, NOSCORES
     int64_t sampled         # elements visited, kept or not
+    int64_t buckets         # that may yet be visited
     Buffer found            # addresses of the elements that are kept
     Buffer expired          # ... of entries that were found expired
 
 cdef bint scan_cursor_or_reply(Context *c, int index, uint64_t *cursor) noexcept nogil
 cdef bint scan_options_or_reply(Context *c, int first, int type, Scan *scan) noexcept nogil
 cdef bint scan_matches(const Scan *scan, const char *name, size_t length) noexcept nogil
-cdef uint64_t scan_walk(Scan *scan, Hashtable *table, uint64_t cursor, scan_visitor visit,
-                        void *argument) noexcept nogil
+cdef void scan_begin(Scan *scan) noexcept nogil
+cdef bint scan_goes_on(Scan *scan, uint64_t cursor) noexcept nogil
 cdef void scan_free(Scan *scan) noexcept nogil
 
 

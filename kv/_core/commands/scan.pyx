@@ -16,7 +16,7 @@ from kv._core.base.buffer cimport Buffer, buffer_free, buffer_reserve
 from kv._core.base.glob cimport glob_match
 from kv._core.base.numbers cimport format_u64, parse_i64
 from kv._core.base.slice cimport Slice, slice_is
-from kv._core.containers.hashtable cimport Hashtable, hashtable_scan, scan_visitor
+from kv._core.keyspace.database cimport database_scan
 from kv._core.keyspace.keyspace cimport Keyspace, keyspace_drop_expired, keyspace_expired
 from kv._core.objects.entry cimport (
     TYPE_HASH, TYPE_MODULE, TYPE_STREAM, TYPE_ZSET, Entry, entry_key, entry_type, type_name)
@@ -147,20 +147,19 @@ cdef bint scan_matches(const Scan *scan, const char *name, size_t length) noexce
     return not scan.filtered or glob_match(scan.pattern.data, scan.pattern.length, name, length, False)
 
 
-cdef uint64_t scan_walk(Scan *scan, Hashtable *table, uint64_t cursor, scan_visitor visit,
-                        void *argument) noexcept nogil:
-    """Visit buckets from the cursor on, as COUNT allows; the next cursor. The visitor counts each element in
-    `sampled`."""
-    cdef int64_t buckets = INT64_MAX
-    cdef size_t room = scan.count if scan.count < FOUND_AT_FIRST else FOUND_AT_FIRST
+cdef void scan_begin(Scan *scan) noexcept nogil:
+    """A walk over a table's buckets begins."""
+    scan.buckets = INT64_MAX
     if scan.count < INT64_MAX // BUCKETS_AN_ELEMENT:
-        buckets = scan.count * BUCKETS_AN_ELEMENT
-    buffer_reserve(&scan.found, sizeof(void *) * room)
-    while True:
-        cursor = hashtable_scan(table, cursor, visit, argument)
-        if cursor == 0 or buckets == 0 or scan.sampled >= scan.count:
-            return cursor
-        buckets -= 1
+        scan.buckets = scan.count * BUCKETS_AN_ELEMENT
+    buffer_reserve(&scan.found, sizeof(void *) * (scan.count if scan.count < FOUND_AT_FIRST else FOUND_AT_FIRST))
+
+
+cdef bint scan_goes_on(Scan *scan, uint64_t cursor) noexcept nogil:
+    """Called behind each bucket, with the next cursor: whether COUNT allows to visit another one. Visitors count elements in
+    `sampled`."""
+    scan.buckets -= 1
+    return cursor != 0 and scan.buckets >= 0 and scan.sampled < scan.count
 
 
 cdef void scan_free(Scan *scan) noexcept nogil:
@@ -217,7 +216,11 @@ cdef void cmd_scan(Context *c) noexcept nogil:
     if not scan_cursor_or_reply(c, 1, &cursor) or not scan_options_or_reply(c, 2, ANY_TYPE, &keys.scan):
         return
     keys.keyspace = c.keyspace
-    cursor = scan_walk(&keys.scan, &c.database.keys, cursor, visit_key, &keys)
+    scan_begin(&keys.scan)
+    while True:
+        cursor = database_scan(c.database, cursor, visit_key, &keys)
+        if not scan_goes_on(&keys.scan, cursor):
+            break
     drop_expired(c, &keys.scan.expired)
     reply_array(&c.reply, 2)
     reply_bulk(&c.reply, text, format_u64(text, cursor))
@@ -251,7 +254,7 @@ cdef void cmd_keys(Context *c) noexcept nogil:
     keys.scan.pattern = c.argv[1]
     keys.scan.filtered = not (c.argv[1].length == 1 and c.argv[1].data[0] == c'*')
     while True:
-        cursor = hashtable_scan(&c.database.keys, cursor, visit_live_key, &keys)
+        cursor = database_scan(c.database, cursor, visit_live_key, &keys)
         if cursor == 0:
             break
     reply_keys(c, &keys.scan.found)

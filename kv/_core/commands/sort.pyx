@@ -23,11 +23,11 @@ from kv._core.base.slice cimport Slice, slice_of
 from kv._core.keyspace.keyspace cimport (
     EVENT_GENERIC, EVENT_LIST, Key, key_of, keyspace_add, keyspace_lookup, keyspace_overwrite)
 from kv._core.objects.entry cimport (
-    TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_STRING, TYPE_ZSET, Entry, Item, TypeOperations, entry_encoding, entry_type,
-    entry_word, type_operations)
+    TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_STRING, TYPE_ZSET, Entry, Item, entry_type)
 from kv._core.objects.hash cimport hash_get
 from kv._core.objects.list cimport list_fit, list_new_long, list_push
 from kv._core.objects.string cimport NUMBER_TEXT, string_slice
+from kv._core.objects.value cimport value_length, value_walk
 from kv._core.resp.reply cimport reply_array, reply_bulk, reply_i64, reply_null
 from kv._core.runtime.context cimport (
     arg_i64_or_reply, arg_is, changed, check_type, context_key, delete_found, error, read_key, syntax_error, touch_flag,
@@ -155,9 +155,7 @@ cdef void reverse(Sort *sort) noexcept nogil:
 
 cdef void load(Sort *sort, const Entry *entry) noexcept nogil:
     """Gather the elements, and make `offset` and `limit` the part of them that is wanted."""
-    cdef const TypeOperations *operations = type_operations(entry_type(entry))
-    cdef void *value = entry_word(<Entry *> entry)[0]
-    cdef int64_t length = <int64_t> operations.length(value, entry_encoding(entry))
+    cdef int64_t length = <int64_t> value_length(entry)
     sort.offset = min(max(sort.offset, 0), length)
     sort.limit = min(sort.limit, length - sort.offset) if sort.limit >= 0 else length - sort.offset
     sort.wanted = length
@@ -166,7 +164,7 @@ cdef void load(Sort *sort, const Entry *entry) noexcept nogil:
         sort.wanted = sort.limit
         sort.offset = 0
     sort.items = <SortItem *> memory_alloc(sizeof(SortItem) * (sort.wanted + 1))
-    operations.walk(value, entry_encoding(entry), gather, sort)
+    value_walk(entry, gather, sort)
     place_texts(sort)
     if sort.unsorted and sort.descending and entry_type(entry) != TYPE_SET:
         reverse(sort)

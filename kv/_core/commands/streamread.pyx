@@ -8,11 +8,12 @@ from libc.string cimport memset
 from kv._core.base.buffer cimport Buffer, buffer_free, buffer_reserve
 from kv._core.base.slice cimport Slice, slice_is, slice_of
 from kv._core.commands.streamwords cimport (
-    STREAM_ID_SIZE, consumer_made, error_about_two, propagate_claim, propagate_group_id, reply_insert_header,
-    reply_stream_entry, reply_stream_entry_of, reply_stream_id, reply_stream_range, stream_id_or_reply, stream_id_text)
+    consumer_made, error_about_two, propagate_claim, propagate_group_id, reply_insert_header,
+    reply_stream_entry, reply_stream_entry_of, reply_stream_id, reply_stream_range, stream_id_or_reply)
 from kv._core.containers.idtree cimport IdPosition, idtree_at, idtree_from, idtree_next
 from kv._core.containers.streamid cimport (
-    StreamId, stream_id_below, stream_id_decrement, stream_id_equal, stream_id_increment, stream_id_most)
+    STREAM_ID_SIZE, StreamId, stream_id_below, stream_id_decrement, stream_id_equal, stream_id_increment, stream_id_most,
+    stream_id_text)
 from kv._core.containers.streamlog cimport StreamCursor, streamlog_from, streamlog_next
 from kv._core.objects.entry cimport TYPE_STREAM, Entry
 from kv._core.objects.stream cimport Stream, stream_group_read, stream_last_entry, stream_of

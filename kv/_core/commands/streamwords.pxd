@@ -10,16 +10,12 @@ from kv._core.objects.streamgroup cimport Consumer, Group, PendingEntry
 from kv._core.resp.reply cimport Reply
 from kv._core.runtime.state cimport Context, Runtime
 
-cdef enum:
-    STREAM_ID_SIZE = 48         # bytes that an id's text may need
-
 # ids
 cdef bint stream_id_parse(Slice word, uint64_t missing_seq, StreamId *id, bint *seq_given) noexcept nogil
 cdef bint stream_id_or_reply(Context *c, int index, StreamId *id) noexcept nogil
 cdef bint stream_range_or_reply(Context *c, int first, int last, StreamId *start, StreamId *end) noexcept nogil
 cdef bint stream_start_or_reply(Context *c, int index, StreamId *id) noexcept nogil
 cdef bint stream_ids_or_reply(Context *c, int index) noexcept nogil
-cdef Slice stream_id_text(StreamId id, char *out) noexcept nogil
 cdef void reply_stream_id(Reply *reply, StreamId id) noexcept nogil
 cdef void effects_stream_id(Runtime *runtime, StreamId id) noexcept nogil
 

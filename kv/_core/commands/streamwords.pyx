@@ -9,11 +9,12 @@ from libc.stdio cimport snprintf
 from libc.string cimport memchr, memcpy, memmove, strlen
 
 from kv._core.base.buffer cimport Buffer, buffer_append, buffer_free, buffer_reserve
-from kv._core.base.numbers cimport FORMAT_I64_SIZE, format_u64, parse_i64
+from kv._core.base.numbers cimport parse_i64
 from kv._core.base.platform cimport likely
 from kv._core.base.slice cimport Slice, slice_of
 from kv._core.containers.streamid cimport (
-    StreamId, stream_id, stream_id_below, stream_id_decrement, stream_id_equal, stream_id_increment, stream_id_most)
+    STREAM_ID_SIZE, StreamId, stream_id, stream_id_below, stream_id_decrement, stream_id_equal, stream_id_increment,
+    stream_id_most, stream_id_text)
 from kv._core.containers.streamlog cimport (
     StreamCursor, streamlog_from, streamlog_next, streamlog_previous, streamlog_upto)
 from kv._core.containers.streamnode cimport StreamFields, stream_fields, stream_fields_next
@@ -22,6 +23,7 @@ from kv._core.objects.entry cimport Entry
 from kv._core.objects.stream cimport Stream, stream_of
 from kv._core.objects.streamgroup cimport Consumer, Group, PendingEntry, consumer_new, group_find, name_of
 from kv._core.resp.reply cimport Reply, reply_array, reply_bulk, reply_error
+from kv._core.resp.words cimport HEADER_SIZE, resp_header_at
 from kv._core.runtime.context cimport changed, error
 from kv._core.runtime.propagation cimport effects_begin, effects_number, effects_slice, effects_wanted, effects_word
 from kv._core.runtime.state cimport Context, Runtime
@@ -151,13 +153,6 @@ cdef bint stream_range_or_reply(Context *c, int first, int last, StreamId *start
     return True
 
 
-cdef Slice stream_id_text(StreamId id, char *out) noexcept nogil:
-    """In `out`, which has STREAM_ID_SIZE bytes."""
-    cdef int length = format_u64(out, id.ms)
-    out[length] = c'-'
-    return slice_of(out, length + 1 + format_u64(out + length + 1, id.seq))
-
-
 cdef void reply_stream_id(Reply *reply, StreamId id) noexcept nogil:
     cdef char text[STREAM_ID_SIZE]
     cdef Slice word = stream_id_text(id, text)
@@ -180,12 +175,8 @@ cdef void insert_bytes(Reply *reply, size_t at, const char *bytes, size_t length
 
 cdef void reply_insert_header(Reply *reply, size_t at, char kind, uint64_t count) noexcept nogil:
     """The header of an array ("*") or a map ("%") whose elements were written from an offset on."""
-    cdef char text[FORMAT_I64_SIZE + 3]
-    cdef int length = format_u64(text + 1, count)
-    text[0] = kind
-    text[length + 1] = c'\r'
-    text[length + 2] = c'\n'
-    insert_bytes(reply, at, text, length + 3)
+    cdef char text[HEADER_SIZE]
+    insert_bytes(reply, at, text, resp_header_at(text, kind, <int64_t> count))
 
 
 cdef void reply_insert_id(Reply *reply, size_t at, StreamId id) noexcept nogil:

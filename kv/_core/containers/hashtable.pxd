@@ -54,10 +54,10 @@ cdef void hashtable_fit(Hashtable *table) noexcept nogil
 cdef void hashtable_pause(Hashtable *table) noexcept nogil
 cdef void hashtable_resume(Hashtable *table) noexcept nogil
 cdef uint64_t hashtable_buckets(Hashtable *table) noexcept nogil
-cdef size_t hashtable_overhead(Hashtable *table) noexcept nogil
+cdef size_t hashtable_overhead(const Hashtable *table) noexcept nogil
 cdef void hashtable_prefetch_bucket(Hashtable *table, uint64_t hash) noexcept nogil
 cdef void hashtable_prefetch_element(Hashtable *table, uint64_t hash) noexcept nogil
-cdef uint64_t hashtable_chain_lengths(Hashtable *table, Half *half, uint64_t *counts, int size) noexcept nogil
+cdef uint64_t hashtable_chain_lengths(const Hashtable *table, const Half *half, uint64_t *counts, int size) noexcept nogil
 cdef const char *hashtable_check(Hashtable *table) noexcept nogil
 
 
@@ -66,5 +66,5 @@ cdef inline void *position_element(Position position) noexcept nogil:
     return <void *> ((<uint64_t *> (position.bucket.raw + 6 * position.slot))[0] & 0xfffffffffffeULL)
 
 
-cdef inline bint hashtable_rehashing(Hashtable *table) noexcept nogil:
+cdef inline bint hashtable_rehashing(const Hashtable *table) noexcept nogil:
     return table.target.buckets != 0

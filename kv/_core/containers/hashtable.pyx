@@ -613,7 +613,7 @@ cdef uint64_t hashtable_buckets(Hashtable *table) noexcept nogil:
     return table.main.buckets + table.target.buckets
 
 
-cdef size_t half_overhead(Half *half) noexcept nogil:
+cdef size_t half_overhead(const Half *half) noexcept nogil:
     cdef size_t bytes = half.children * sizeof(Bucket)
     cdef uint64_t segment
     if half.buckets == 0:
@@ -624,12 +624,12 @@ cdef size_t half_overhead(Half *half) noexcept nogil:
     return bytes + memory_size(half.segments)
 
 
-cdef size_t hashtable_overhead(Hashtable *table) noexcept nogil:
+cdef size_t hashtable_overhead(const Hashtable *table) noexcept nogil:
     """Bytes of the arrays, without the elements and the table itself."""
     return half_overhead(&table.main) + half_overhead(&table.target)
 
 
-cdef uint64_t hashtable_chain_lengths(Hashtable *table, Half *half, uint64_t *counts, int size) noexcept nogil:
+cdef uint64_t hashtable_chain_lengths(const Hashtable *table, const Half *half, uint64_t *counts, int size) noexcept nogil:
     """Count chains by their number of elements, longer ones in the last place; returns the longest."""
     cdef uint64_t index, length, longest = 0
     cdef Bucket *bucket

@@ -1,6 +1,11 @@
 """The id of a stream's entry: milliseconds and a sequence number, in this order of weight."""
 from libc.stdint cimport UINT64_MAX, uint64_t
 
+from kv._core.base.numbers cimport format_u64
+from kv._core.base.slice cimport Slice, slice_of
+
+cdef enum:
+    STREAM_ID_SIZE = 48         # bytes that an id's text may need
 
 cdef struct StreamId:
     uint64_t ms             # unix time, where the server made the id
@@ -45,3 +50,10 @@ cdef inline bint stream_id_decrement(StreamId *id) noexcept nogil:
         id.ms -= 1
     id.seq -= 1
     return some
+
+
+cdef inline Slice stream_id_text(StreamId id, char *out) noexcept nogil:
+    """"<ms>-<sequence>", in `out`, which has STREAM_ID_SIZE bytes."""
+    cdef int length = format_u64(out, id.ms)
+    out[length] = c'-'
+    return slice_of(out, length + 1 + format_u64(out + length + 1, id.seq))

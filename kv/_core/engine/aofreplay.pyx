@@ -22,7 +22,7 @@ from kv._core.base.clock cimport clock_ticks
 from kv._core.base.memory cimport memory_free, memory_realloc
 from kv._core.base.platform cimport unlikely
 from kv._core.base.slice cimport Slice, slice_is
-from kv._core.containers.hashtable cimport hashtable_prefetch_element
+from kv._core.keyspace.database cimport database_prefetch_entry
 from kv._core.engine.execute cimport execute_past, prefetch_key, refresh_clock
 from kv._core.engine.engine cimport Engine
 from kv._core.keyspace.keyspace cimport database_flush
@@ -239,7 +239,7 @@ cdef class AofReplay:
             prefetch_key(self.session.database, request)
         for i in range(start, stop):
             if self.requests[i].command.first_key:
-                hashtable_prefetch_element(&self.session.database.keys, self.requests[i].key_hash)
+                database_prefetch_entry(self.session.database, self.requests[i].key_hash)
 
     cdef void run(self, Request *request) noexcept nogil:
         cdef Runtime *runtime = &self.engine.runtime

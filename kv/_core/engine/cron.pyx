@@ -9,7 +9,7 @@ from kv._core.base.blob cimport Blob, blob_capacity
 from kv._core.base.buffer cimport buffer_free
 from kv._core.base.clock cimport clock_us
 from kv._core.base.memory cimport memory_purge_slice, memory_realloc, memory_size
-from kv._core.containers.hashtable cimport hashtable_fit, hashtable_rehash
+from kv._core.keyspace.database cimport database_fit, database_rehash
 from kv._core.engine.eviction cimport evict_until_fits, note_limit, tell_spike
 from kv._core.engine.execute cimport refresh_clock
 from kv._core.engine.engine cimport Engine
@@ -82,8 +82,8 @@ cdef void resize_tables(Engine engine) noexcept nogil:
     cdef int i
     for i in range(keyspace.count):
         if engine.resize_allowed:
-            hashtable_fit(&keyspace.databases[i].keys)
-        while engine.active_rehashing and hashtable_rehash(&keyspace.databases[i].keys, REHASH_BUCKETS):
+            database_fit(keyspace.databases + i)
+        while engine.active_rehashing and database_rehash(keyspace.databases + i, REHASH_BUCKETS):
             if clock_us() - start > REHASH_US:
                 return
 

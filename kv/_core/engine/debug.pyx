@@ -9,9 +9,10 @@ from libc.string cimport memset
 from kv._core.base.buffer cimport Buffer, buffer_free
 from kv._core.base.memory cimport memory_size
 from kv._core.base.numbers cimport FORMAT_DOUBLE_SIZE, format_shortest
+from kv._core.base.sink cimport Sink, sink_free, sink_init
 from kv._core.base.slice cimport Slice, slice_of
 from kv._core.containers.hashtable cimport (
-    Half, Hashtable, hashtable_chain_lengths, hashtable_rehashing, hashtable_reserve, hashtable_scan)
+    Half, Hashtable, hashtable_chain_lengths, hashtable_rehashing)
 from kv._core.containers.listpack cimport (
     LISTPACK_NUMBER_SIZE, Listpack, listpack_bytes, listpack_count, listpack_first, listpack_next, listpack_size_at,
     listpack_slice)
@@ -22,6 +23,7 @@ from kv._core.containers.streamid cimport stream_id
 from kv._core.containers.streamlog cimport StreamCursor, streamlog_from, streamlog_next
 from kv._core.containers.streamnode cimport StreamFields, stream_fields, stream_fields_next
 from kv._core.engine.engine cimport Engine
+from kv._core.keyspace.database cimport database_count, database_expect, database_scan, database_table
 from kv._core.keyspace.keyspace cimport (
     Database, Key, Keyspace, key_of, keyspace_add, keyspace_changed, keyspace_find, keyspace_idle_seconds,
     keyspace_lfu)
@@ -29,13 +31,14 @@ from kv._core.objects.entry cimport (
     ENCODING_HASHTABLE, ENCODING_INT, ENCODING_LISTPACK, ENCODING_QUICKLIST, ENCODING_RAW, ENCODING_SKIPLIST,
     TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_STREAM,
     TYPE_STRING, Entry, Item, entry_access, entry_encoding, entry_encoding_name, entry_expiry,
-    entry_key, entry_type, entry_word, type_operations)
+    entry_key, entry_type, entry_word)
 from kv._core.objects.hash cimport hash_table
 from kv._core.objects.set cimport set_table
 from kv._core.objects.stream cimport stream_of
 from kv._core.objects.string cimport string_new, string_slice
 from kv._core.objects.zset cimport zset_table
-from kv._core.rdb.encode cimport rdb_put_value
+from kv._core.objects.value cimport value_walk
+from kv._core.persist.types cimport saved_type
 from kv._core.rdb.format cimport RDB_VERSION
 from kv._core.rdb.writer cimport RdbWriter, rdb_writer_free, rdb_writer_init
 
@@ -56,7 +59,7 @@ def populate(Engine engine not None, int database, uint64_t count, bytes prefix 
     cdef uint64_t i
     cdef bytes name, value
     cdef Key key
-    hashtable_reserve(&db.keys, db.keys.count + count)
+    database_expect(db, count)
     for i in range(count):
         name = b"%b:%d" % (prefix, i)
         key = key_of(slice_of(name, len(name)))
@@ -69,10 +72,10 @@ def populate(Engine engine not None, int database, uint64_t count, bytes prefix 
         keyspace_changed(keyspace, db, key.name, 0, NULL)
 
 
-cdef list figures_of(Hashtable *table):
+cdef list figures_of(const Hashtable *table):
     """[(buckets, children, elements, chains by their number of elements)] of a table's arrays, the main one first."""
     cdef uint64_t counts[32]
-    cdef Half *half
+    cdef const Half *half
     figures = []
     for target in range(2 if hashtable_rehashing(table) else 1):
         half = &table.target if target else &table.main
@@ -85,7 +88,7 @@ cdef list figures_of(Hashtable *table):
 
 def table_figures(Engine engine not None, int database):
     """What DEBUG HTSTATS shows of a database's table."""
-    return figures_of(&engine.runtime.keyspace.databases[database].keys)
+    return figures_of(database_table(engine.runtime.keyspace.databases + database))
 
 
 def value_table_figures(Engine engine not None, int database, bytes name not None):
@@ -111,21 +114,28 @@ cdef bytes bytes_of_string(const Entry *entry):
     return value.data[:value.length]
 
 
-cdef void count_and_forget(RdbWriter *writer) noexcept nogil:
-    (<uint64_t *> writer.owner)[0] += writer.out.length
-    writer.out.length = 0
+cdef struct CountingSink:
+    Sink sink
+    uint64_t length             # bytes that went through it
+
+
+cdef void count_and_forget(Sink *sink) noexcept nogil:
+    (<CountingSink *> sink).length += sink.buffer.length
+    sink.buffer.length = 0
 
 
 cdef uint64_t saved_length(const Entry *entry, bint compress) noexcept nogil:
     """Bytes of the value in an RDB file, without type and key; strings compressed where `compress`."""
     cdef RdbWriter writer
-    cdef uint64_t length = 0
-    rdb_writer_init(&writer, RDB_VERSION, compress)
-    writer.most, writer.drain, writer.owner = MEASURED_AT_ONCE, count_and_forget, &length
-    rdb_put_value(&writer, entry)
-    length += writer.out.length
+    cdef CountingSink counted
+    counted.length = 0
+    sink_init(&counted.sink, MEASURED_AT_ONCE, count_and_forget)
+    rdb_writer_init(&writer, &counted.sink, RDB_VERSION, compress)
+    saved_type(entry).put_rdb(&writer, entry)
+    count_and_forget(&counted.sink)
     rdb_writer_free(&writer)
-    return length
+    sink_free(&counted.sink)
+    return counted.length
 
 
 def object_line(Engine engine not None, int database, bytes name not None, bint compress=True, bint fast=False):
@@ -268,7 +278,7 @@ cdef object collection_digest(const Entry *entry, object digest):
     """A list in order; the elements of the other types whatever their order."""
     cdef list items = []
     cdef int type = entry_type(entry)
-    type_operations(type).walk(entry_word(<Entry *> entry)[0], entry_encoding(entry), gather_item, <void *> items)
+    value_walk(entry, gather_item, <void *> items)
     for first, second, score in items:
         if type == TYPE_LIST:
             digest = mix_in(digest, first)
@@ -326,13 +336,13 @@ def digest(Engine engine not None):
     cdef list digests
     total = bytes(DIGEST_BYTES)
     for number in range(keyspace.count):
-        if keyspace.databases[number].keys.count == 0:
+        if database_count(keyspace.databases + number) == 0:
             continue
         total = mix_in(total, int(number).to_bytes(4, "big"))
         cursor = 0
         while True:
             digests = []
-            cursor = hashtable_scan(&keyspace.databases[number].keys, cursor, collect, <void *> digests)
+            cursor = database_scan(keyspace.databases + number, cursor, collect, <void *> digests)
             for part in digests:
                 total = xor_in(total, part)
             if cursor == 0:

@@ -22,6 +22,7 @@ from kv._core.base.slice cimport Slice
 from kv._core.engine.appender cimport Appender
 from kv._core.engine.execute cimport execute_nested, refresh_clock
 from kv._core.engine.waiting cimport end_wait, serve_positions, serve_ready
+from kv._core.keyspace.database cimport database_avoid_resize
 from kv._core.keyspace.keyspace cimport (
     EVENT_BESIDE, POLICY_ALLKEYS, POLICY_LFU, POLICY_LRU, POLICY_NOEVICTION, POLICY_RANDOM, POLICY_TTL, REMOVED_EXPIRED,
     Database, Keyspace, keyspace_free, keyspace_init)
@@ -293,7 +294,7 @@ cdef class Engine:
         cdef int i
         self.runtime.keyspace.touch_paused = paused
         for i in range(self.runtime.keyspace.count):
-            self.runtime.keyspace.databases[i].keys.avoid_resize = paused
+            database_avoid_resize(self.runtime.keyspace.databases + i, paused)
 
     @property
     def now_ms(self):

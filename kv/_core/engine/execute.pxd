@@ -6,7 +6,7 @@ from kv._core.base.clock cimport clock_ticks
 from kv._core.base.hashing cimport hash_bytes
 from kv._core.base.platform cimport likely
 from kv._core.base.slice cimport Slice
-from kv._core.containers.hashtable cimport hashtable_prefetch_bucket
+from kv._core.keyspace.database cimport database_prefetch_bucket
 from kv._core.keyspace.keyspace cimport Database
 from kv._core.runtime.observed cimport Wait
 from kv._core.runtime.registry cimport command_find
@@ -32,7 +32,7 @@ cdef inline void prefetch_key(Database *database, Request *request) noexcept nog
     if likely(request.command != NULL and request.command.first_key and request.argc > request.command.first_key):
         key = request.argv + request.command.first_key
         request.key_hash = hash_bytes(key.data, key.length)
-        hashtable_prefetch_bucket(&database.keys, request.key_hash)
+        database_prefetch_bucket(database, request.key_hash)
 
 
 cdef inline void begin_timing(Runtime *runtime) noexcept nogil:

@@ -7,9 +7,10 @@ from kv._core.base.clock cimport CLOCK_HAS_TICKS, CLOCK_NAME, clock_us
 from kv._core.base.heap cimport heap_look
 from kv._core.base.memory cimport (
     MemoryFigures, memory_figures as allocator_figures, memory_purge, memory_resident, memory_used)
-from kv._core.containers.hashtable cimport Bucket, Hashtable, hashtable_overhead, hashtable_rehashing
+from kv._core.containers.hashtable cimport Bucket, Hashtable, hashtable_rehashing
 from kv._core.engine.engine cimport Engine
 from kv._core.engine.serve cimport serve_memory
+from kv._core.keyspace.database cimport database_count, database_expiring, database_overhead, database_table
 from kv._core.keyspace.keyspace cimport Database, Keyspace, keyspace_check
 from kv._core.runtime.lazyfree cimport lazyfree_freed_objects, lazyfree_pending_objects, lazyfree_reset_statistics
 from kv._core.runtime.registry cimport command_at, command_count
@@ -302,7 +303,7 @@ def database_figures(Engine engine not None):
     figures = []
     for i in range(engine.runtime.keyspace.count):
         database = engine.runtime.keyspace.databases + i
-        figures.append((database.keys.count, database.keys.marked, <int64_t> database.average_ttl_ms))
+        figures.append((database_count(database), database_expiring(database), <int64_t> database.average_ttl_ms))
     return figures
 
 
@@ -333,7 +334,7 @@ def memory_figures(Engine engine not None):
         clients += footprint(session)
         session = session.next
     for i in range(runtime.keyspace.count):
-        tables += hashtable_overhead(&runtime.keyspace.databases[i].keys)
+        tables += database_overhead(runtime.keyspace.databases + i)
     if allocator.allocated > runtime.peak_memory:
         runtime.peak_memory = allocator.allocated
     return {"used": allocator.allocated, "peak": runtime.peak_memory, "resident": resident,
@@ -357,10 +358,10 @@ def compiler_version():
 
 def table_bytes(Engine engine not None, int database):
     """(bytes of a database's table without its entries, those of the array that is being given up while it rehashes)."""
-    cdef Hashtable *table = &engine.runtime.keyspace.databases[database].keys
+    cdef const Hashtable *table = database_table(engine.runtime.keyspace.databases + database)
     if table.main.buckets == 0:
         return 0, 0
-    return sizeof(Hashtable) + hashtable_overhead(table), (
+    return sizeof(Hashtable) + database_overhead(engine.runtime.keyspace.databases + database), (
         (table.main.buckets + table.main.children) * sizeof(Bucket) if hashtable_rehashing(table) else 0)
 
 

@@ -21,7 +21,7 @@ from kv._core.base.buffer cimport buffer_append, buffer_free, buffer_reserve
 from kv._core.base.memory cimport memory_alloc, memory_calloc, memory_free, memory_realloc
 from kv._core.base.platform cimport likely, unlikely
 from kv._core.base.slice cimport Slice, slice_of
-from kv._core.containers.hashtable cimport hashtable_prefetch_element
+from kv._core.keyspace.database cimport database_prefetch_entry
 from kv._core.engine.execute cimport begin_timing, execute, prepare
 from kv._core.engine.gates cimport danger
 from kv._core.resp.parser cimport (
@@ -295,7 +295,7 @@ cdef inline void prefetch_window(Session *session, Window *window, int count) no
         for i in range(count):
             request = window.requests + i
             if request.command != NULL and request.command.first_key:
-                hashtable_prefetch_element(&session.database.keys, request.key_hash)
+                database_prefetch_entry(session.database, request.key_hash)
 
 
 # -- running ------------------------------------------------------------------------------------------------------

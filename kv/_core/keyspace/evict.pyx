@@ -13,7 +13,7 @@ from libc.string cimport memmove
 
 from kv._core.base.hashing cimport hash_bytes
 from kv._core.base.slice cimport Slice
-from kv._core.containers.hashtable cimport hashtable_locate, hashtable_sample
+from kv._core.keyspace.database cimport database_count, database_locate, database_sample
 from kv._core.keyspace.keyspace cimport (
     POLICY_ALLKEYS, POLICY_LFU, POLICY_RANDOM, POLICY_TTL, Database, Key, Keyspace, keyspace_evict_key,
     keyspace_idle_seconds, keyspace_lfu)
@@ -57,20 +57,18 @@ cdef void pool_offer(EvictionPool *pool, int database, Entry *entry, uint64_t sc
 
 
 cdef void pool_fill(Keyspace *keyspace, EvictionPool *pool, int samples, int budget) noexcept nogil:
-    cdef void *found[MAX_SAMPLES]
-    cdef Entry *entry
+    cdef Entry *found[MAX_SAMPLES]
     cdef Database *database
     cdef bint marked = not keyspace.policy & POLICY_ALLKEYS
     cdef int index, i, count
     samples = samples if samples < MAX_SAMPLES else MAX_SAMPLES
     for index in range(keyspace.count):
         database = keyspace.databases + index
-        if database.keys.count == 0:
+        if database_count(database) == 0:
             continue
-        count = hashtable_sample(&database.keys, &keyspace.random, marked, samples, budget, found)
+        count = database_sample(database, &keyspace.random, marked, samples, budget, found)
         for i in range(count):
-            entry = <Entry *> found[i]
-            pool_offer(pool, index, entry, score_of(keyspace, entry))
+            pool_offer(pool, index, found[i], score_of(keyspace, found[i]))
 
 
 cdef bint evict_candidate(Keyspace *keyspace, EvictionPool *pool) noexcept nogil:
@@ -82,7 +80,7 @@ cdef bint evict_candidate(Keyspace *keyspace, EvictionPool *pool) noexcept nogil
         pool.count -= 1
         best = pool.candidates[pool.count]
         database = keyspace.databases + best.database
-        keyspace.found = hashtable_locate(&database.keys, best.entry, best.hash)
+        keyspace.found = database_locate(database, best.entry, best.hash)
         if keyspace.found.bucket == NULL:
             continue
         key.name = entry_key(best.entry)
@@ -94,7 +92,7 @@ cdef bint evict_candidate(Keyspace *keyspace, EvictionPool *pool) noexcept nogil
 
 cdef bint evict_random(Keyspace *keyspace, EvictionPool *pool) noexcept nogil:
     """Evict a random key of the databases in turn."""
-    cdef void *found[1]
+    cdef Entry *found[1]
     cdef bint marked = not keyspace.policy & POLICY_ALLKEYS
     cdef Database *database
     cdef Key key
@@ -102,11 +100,11 @@ cdef bint evict_random(Keyspace *keyspace, EvictionPool *pool) noexcept nogil:
     for _tries in range(keyspace.count):
         database = keyspace.databases + pool.next_database
         pool.next_database = (pool.next_database + 1) % keyspace.count
-        if hashtable_sample(&database.keys, &keyspace.random, marked, 1, 1 << 20, found) == 0:
+        if database_sample(database, &keyspace.random, marked, 1, 1 << 20, found) == 0:
             continue
-        key.name = entry_key(<Entry *> found[0])
+        key.name = entry_key(found[0])
         key.hash = hash_bytes(key.name.data, key.name.length)
-        keyspace.found = hashtable_locate(&database.keys, found[0], key.hash)
+        keyspace.found = database_locate(database, found[0], key.hash)
         keyspace_evict_key(keyspace, database, key)
         return True
     return False

@@ -8,7 +8,7 @@ by dead keys stays bounded without spending more than a fixed part of the proces
 from libc.stdint cimport int64_t, uint64_t
 
 from kv._core.base.clock cimport clock_us
-from kv._core.containers.hashtable cimport hashtable_scan
+from kv._core.keyspace.database cimport database_expiring, database_scan
 from kv._core.keyspace.keyspace cimport Database, Keyspace, keyspace_drop_expired, keyspace_expired
 from kv._core.objects.entry cimport Entry, entry_expiry
 
@@ -51,7 +51,7 @@ cdef uint64_t sweep_chunk(Keyspace *keyspace, Database *database, bint *wrapped)
     work.seen = 0
     work.ttl_sum_ms = 0
     for _chunk in range(CHUNK):
-        database.expire_cursor = hashtable_scan(&database.keys, database.expire_cursor, sweep_visit, &work)
+        database.expire_cursor = database_scan(database, database.expire_cursor, sweep_visit, &work)
         if database.expire_cursor == 0:
             wrapped[0] = True
             break
@@ -82,7 +82,7 @@ cdef uint64_t expire_sweep(Keyspace *keyspace, int effort, int64_t limit_us) noe
         database = keyspace.databases + index
         chunks = 0
         wrapped = False
-        while database.keys.marked and not wrapped and not keyspace.expiry_paused:
+        while database_expiring(database) and not wrapped and not keyspace.expiry_paused:
             gone = sweep_chunk(keyspace, database, &wrapped)
             removed += gone
             seen += work.seen
@@ -90,7 +90,7 @@ cdef uint64_t expire_sweep(Keyspace *keyspace, int effort, int64_t limit_us) noe
             spent = clock_us() - start
             if spent > limit_us or (chunks >= CHUNKS_A_CALL * effort and gone * 10 <= work.seen):
                 break
-        if database.keys.marked == 0:
+        if database_expiring(database) == 0:
             database.average_ttl_ms = 0
             database.expire_cursor = 0
         if spent > limit_us:

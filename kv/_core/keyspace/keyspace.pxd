@@ -1,10 +1,11 @@
-"""The databases: find, put, delete, expire; and the one mark of a change."""
+"""The databases: find, put, delete, expire; and the one mark of a change. A single one: keyspace/database."""
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from kv._core.base.platform cimport likely, unlikely
 from kv._core.base.random cimport Random
 from kv._core.base.slice cimport Slice
-from kv._core.containers.hashtable cimport Hashtable, Position
+from kv._core.containers.hashtable cimport Position
+from kv._core.keyspace.database cimport Database, Key
 from kv._core.objects.entry cimport ENTRY_EXPIRES, Entry, entry_expiry
 
 cdef enum EventClass:           # notify-keyspace-events: a letter each
@@ -41,16 +42,6 @@ cdef enum LookupFlag:
     LOOKUP_NO_TOUCH = 2         # the access clock stays
     LOOKUP_NO_STATS = 4         # neither a hit nor a miss
     LOOKUP_NO_NOTIFY = 8        # a miss is counted, but nobody is told
-
-cdef struct Key:                # a key as it is looked up
-    Slice name                  # its bytes, the request's
-    uint64_t hash               # hash_bytes of them
-
-cdef struct Database:
-    int id                      # its number to clients
-    Hashtable keys              # Entry pointers; marked: those with an expiry
-    uint64_t expire_cursor      # where the next sweep for expired keys goes on
-    double average_ttl_ms       # of keys with an expiry, as the sweeps see it; 0: not known
 
 cdef struct Keyspace:
     Database *databases         # `count` of them
@@ -107,7 +98,7 @@ cdef uint32_t keyspace_access_now(Keyspace *keyspace) noexcept nogil
 cdef void keyspace_touch(Keyspace *keyspace, Entry *entry) noexcept nogil
 cdef uint32_t keyspace_lfu(Keyspace *keyspace, const Entry *entry) noexcept nogil
 cdef uint64_t keyspace_idle_seconds(Keyspace *keyspace, const Entry *entry) noexcept nogil
-cdef uint64_t database_flush(Keyspace *keyspace, Database *database, Hashtable *detached) noexcept nogil
+cdef uint64_t database_flush(Keyspace *keyspace, Database *database, Database *detached) noexcept nogil
 cdef void database_swap(Keyspace *keyspace, int first, int second) noexcept nogil
 cdef Key key_of(Slice name) noexcept nogil
 cdef const char *keyspace_check(Keyspace *keyspace) noexcept nogil

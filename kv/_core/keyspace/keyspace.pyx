@@ -1,6 +1,5 @@
 """The databases.
 
-A database is one table of entries; a key with an expiry is marked in its slot, so expiry needs no second table.
 Reading is keyspace_lookup, which hides (and mostly deletes) what has expired and moves the access clock; every
 change of a key ends in keyspace_changed. Nothing here knows of clients: whoever must hear of a change or a removal
 has left a function in the Keyspace. Time is `now_ms`, which the engine sets once a command.
@@ -16,29 +15,18 @@ from kv._core.base.memory cimport memory_calloc, memory_free
 from kv._core.base.platform cimport unlikely
 from kv._core.base.random cimport random_double, random_seed
 from kv._core.base.slice cimport Slice
-from kv._core.containers.hashtable cimport (
-    Hashtable, HashtableType, Position, hashtable_check, hashtable_clear, hashtable_find, hashtable_init,
-    hashtable_insert, hashtable_remove, hashtable_replace, position_element)
+from kv._core.containers.hashtable cimport Position, position_element
+from kv._core.keyspace.database cimport (
+    Database, Key, database_check, database_clear, database_count, database_detach, database_find, database_init,
+    database_insert, database_remove, database_replace)
 from kv._core.objects.entry cimport (
-    ENTRY_EXPIRES, Entry, entry_access, entry_free, entry_free_header, entry_key, entry_key_of, entry_set_access,
-    entry_with_expiry)
+    ENTRY_EXPIRES, Entry, entry_access, entry_free, entry_free_header, entry_key, entry_set_access, entry_with_expiry)
 from kv._core.objects.value cimport value_free_effort
 
 cdef enum:
     LFU_INITIAL = 5         # counter of a new key, so that it is not the first to go
     LFU_MAX = 255
     LAZY_FREE_EFFORT = 64   # values that cost more than this to free are worth another thread
-
-cdef HashtableType ENTRY_TABLE
-
-
-cdef void free_entry(void *entry) noexcept nogil:
-    entry_free(<Entry *> entry)
-
-
-ENTRY_TABLE.key_of = entry_key_of
-ENTRY_TABLE.free_element = free_entry
-
 
 cdef int keyspace_init(Keyspace *keyspace, int count, uint64_t seed) noexcept nogil:
     cdef int i
@@ -48,15 +36,14 @@ cdef int keyspace_init(Keyspace *keyspace, int count, uint64_t seed) noexcept no
     keyspace.lfu_log_factor, keyspace.lfu_decay_minutes = 10, 1
     random_seed(&keyspace.random, seed)
     for i in range(count):
-        keyspace.databases[i].id = i
-        hashtable_init(&keyspace.databases[i].keys, &ENTRY_TABLE)
+        database_init(keyspace.databases + i, i)
     return 0
 
 
 cdef void keyspace_free(Keyspace *keyspace) noexcept nogil:
     cdef int i
     for i in range(keyspace.count):
-        hashtable_clear(&keyspace.databases[i].keys)
+        database_clear(keyspace.databases + i)
     memory_free(keyspace.databases)
 
 
@@ -117,7 +104,7 @@ cdef uint64_t keyspace_idle_seconds(Keyspace *keyspace, const Entry *entry) noex
 
 cdef Entry *keyspace_find(Keyspace *keyspace, Database *database, Key key) noexcept nogil:
     """The entry as it stands, expired or not; NULL where there is none."""
-    keyspace.found = hashtable_find(&database.keys, key.name.data, key.name.length, key.hash)
+    keyspace.found = database_find(database, key)
     if keyspace.found.bucket == NULL:
         return NULL
     return <Entry *> position_element(keyspace.found)
@@ -148,14 +135,14 @@ cdef Entry *keyspace_lookup(Keyspace *keyspace, Database *database, Key key, int
 cdef void keyspace_add(Keyspace *keyspace, Database *database, Key key, Entry *entry) noexcept nogil:
     """A key that the database does not have."""
     entry_set_access(entry, keyspace_access_now(keyspace))
-    hashtable_insert(&database.keys, entry, key.hash, entry.flags & ENTRY_EXPIRES)
+    database_insert(database, entry, key.hash)
     if unlikely(keyspace.event_classes & EVENT_NEW):
         keyspace.on_change(keyspace, database, key.name, EVENT_NEW, b"new")
 
 
 cdef void keyspace_put(Keyspace *keyspace, Database *database, Entry *entry) noexcept nogil:
     """The entry that was just found (`found`) is now this one, or has got or lost its expiry."""
-    hashtable_replace(&database.keys, keyspace.found, entry, entry.flags & ENTRY_EXPIRES)
+    database_replace(database, keyspace.found, entry)
 
 
 cdef void dispose(Keyspace *keyspace, Entry *entry, bint lazy) noexcept nogil:
@@ -177,7 +164,7 @@ cdef void keyspace_overwrite(Keyspace *keyspace, Database *database, Entry *entr
 cdef Entry *keyspace_detach(Keyspace *keyspace, Database *database, Key key) noexcept nogil:
     """Take the entry that was just found out of the table; it is the caller's."""
     cdef Entry *entry = <Entry *> position_element(keyspace.found)
-    hashtable_remove(&database.keys, keyspace.found, key.hash)
+    database_remove(database, keyspace.found, key.hash)
     return entry
 
 
@@ -198,10 +185,10 @@ cdef Entry *keyspace_set_expiry(Keyspace *keyspace, Database *database, Entry *e
 cdef bint keyspace_drop_expired(Keyspace *keyspace, Database *database, Entry *entry, bint active) noexcept nogil:
     """Delete an entry whose time has come, and tell who must know."""
     cdef Key key = key_of(entry_key(entry))
-    cdef Position position = hashtable_find(&database.keys, key.name.data, key.name.length, key.hash)
+    cdef Position position = database_find(database, key)
     if position.bucket == NULL:
         return False
-    hashtable_remove(&database.keys, position, key.hash)
+    database_remove(database, position, key.hash)
     keyspace.expired += 1
     keyspace.expired_active += active
     keyspace.on_removal(keyspace, database, key.name, REMOVED_EXPIRED)
@@ -221,18 +208,14 @@ cdef void keyspace_evict_key(Keyspace *keyspace, Database *database, Key key) no
     dispose(keyspace, entry, keyspace.lazy_evict)
 
 
-cdef uint64_t database_flush(Keyspace *keyspace, Database *database, Hashtable *detached) noexcept nogil:
-    """Empty a database; the number of keys it had. Where `detached` is given it gets the old table, for the caller
-    to clear elsewhere."""
-    cdef uint64_t count = database.keys.count
+cdef uint64_t database_flush(Keyspace *keyspace, Database *database, Database *detached) noexcept nogil:
+    """Empty a database; the number of keys it had. Where `detached` is given it gets the keys, for the caller to clear
+    elsewhere."""
+    cdef uint64_t count = database_count(database)
     if detached != NULL:
-        detached[0] = database.keys
-        hashtable_init(&database.keys, &ENTRY_TABLE)
-        database.keys.avoid_resize = detached.avoid_resize
+        database_detach(database, detached)
     else:
-        hashtable_clear(&database.keys)
-    database.expire_cursor = 0
-    database.average_ttl_ms = 0
+        database_clear(database)
     return count
 
 
@@ -250,7 +233,7 @@ cdef const char *keyspace_check(Keyspace *keyspace) noexcept nogil:
     cdef int i
     cdef const char *fault
     for i in range(keyspace.count):
-        fault = hashtable_check(&keyspace.databases[i].keys)
+        fault = database_check(keyspace.databases + i)
         if fault != NULL:
             return fault
     return NULL

@@ -127,21 +127,31 @@ cdef size_t entry_size(const Entry *entry) noexcept nogil:
     return memory_size(entry)
 
 
+cdef const char *TYPE_NAMES[TYPE_STREAM + 1]
+TYPE_NAMES[<int> TYPE_STRING] = b"string"
+TYPE_NAMES[<int> TYPE_LIST] = b"list"
+TYPE_NAMES[<int> TYPE_SET] = b"set"
+TYPE_NAMES[<int> TYPE_ZSET] = b"zset"
+TYPE_NAMES[<int> TYPE_HASH] = b"hash"
+TYPE_NAMES[<int> TYPE_MODULE] = b"unknown"
+TYPE_NAMES[<int> TYPE_STREAM] = b"stream"
+
+
 cdef const char *type_name(int type) noexcept nogil:
     """The word that TYPE answers."""
-    if type == TYPE_STRING:
-        return b"string"
-    if type == TYPE_LIST:
-        return b"list"
-    if type == TYPE_SET:
-        return b"set"
-    if type == TYPE_ZSET:
-        return b"zset"
-    if type == TYPE_HASH:
-        return b"hash"
-    if type == TYPE_STREAM:
-        return b"stream"
-    return b"unknown"
+    return TYPE_NAMES[type]
+
+
+cdef const char *ENCODING_NAMES[ENCODING_STREAM + 1]
+ENCODING_NAMES[<int> ENCODING_EMBEDDED] = b"embstr"
+ENCODING_NAMES[<int> ENCODING_INT] = b"int"
+ENCODING_NAMES[<int> ENCODING_RAW] = b"raw"
+ENCODING_NAMES[<int> ENCODING_LISTPACK] = b"listpack"
+ENCODING_NAMES[<int> ENCODING_QUICKLIST] = b"quicklist"
+ENCODING_NAMES[<int> ENCODING_INTSET] = b"intset"
+ENCODING_NAMES[<int> ENCODING_HASHTABLE] = b"hashtable"
+ENCODING_NAMES[<int> ENCODING_SKIPLIST] = b"skiplist"
+ENCODING_NAMES[<int> ENCODING_STREAM] = b"stream"
 
 
 cdef inline bint is_embstr(const Entry *entry) noexcept nogil:
@@ -152,23 +162,6 @@ cdef inline bint is_embstr(const Entry *entry) noexcept nogil:
 
 cdef const char *entry_encoding_name(const Entry *entry) noexcept nogil:
     """The word that OBJECT ENCODING answers."""
-    cdef int encoding = entry_encoding(entry)
-    if encoding == ENCODING_EMBEDDED:
-        return b"raw" if entry.flags & ENTRY_MODIFIED or not is_embstr(entry) else b"embstr"
-    if encoding == ENCODING_RAW:
+    if entry_encoding(entry) == ENCODING_EMBEDDED and (entry.flags & ENTRY_MODIFIED or not is_embstr(entry)):
         return b"raw"
-    if encoding == ENCODING_INT:
-        return b"int"
-    if encoding == ENCODING_LISTPACK:
-        return b"listpack"
-    if encoding == ENCODING_QUICKLIST:
-        return b"quicklist"
-    if encoding == ENCODING_INTSET:
-        return b"intset"
-    if encoding == ENCODING_HASHTABLE:
-        return b"hashtable"
-    if encoding == ENCODING_SKIPLIST:
-        return b"skiplist"
-    if encoding == ENCODING_STREAM:
-        return b"stream"
-    return b"unknown"
+    return ENCODING_NAMES[entry_encoding(entry)]

@@ -1,9 +1,9 @@
-"""What can be asked of a value of any type: a copy, its size, what it costs to free.
+"""What can be asked of a value of any type: a copy, its size, its elements, what it costs to free.
 
 COPY, MEMORY USAGE, lazy freeing and eviction need not know which types there are: strings are answered here, every
 other type by the TypeOperations that its module registered (objects/entry).
 """
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint64_t
 
 from kv._core.base.memory cimport memory_size
 from kv._core.base.slice cimport Slice
@@ -41,3 +41,13 @@ cdef size_t value_free_effort(const Entry *entry) noexcept nogil:
     if encoding <= ENCODING_RAW:
         return 1
     return type_operations(entry_type(entry)).effort(entry_word(<Entry *> entry)[0], encoding)
+
+
+cdef uint64_t value_length(const Entry *entry) noexcept nogil:
+    """How many elements, fields, members or stream entries it has."""
+    return type_operations(entry_type(entry)).length(entry_word(<Entry *> entry)[0], entry_encoding(entry))
+
+
+cdef bint value_walk(const Entry *entry, item_visitor visit, void *argument) noexcept nogil:
+    """Visit all of them (of a stream, all fields) until the visitor has enough; whether it saw all."""
+    return type_operations(entry_type(entry)).walk(entry_word(<Entry *> entry)[0], entry_encoding(entry), visit, argument)

@@ -30,7 +30,8 @@ from kv._core.containers.streamid cimport StreamId
 from kv._core.containers.streamnode cimport (
     StreamEntry, StreamFields, StreamNode, stream_fields, stream_fields_next, stream_names, stream_names_next,
     streamnode_first, streamnode_next)
-from kv._core.objects.stream cimport Stream
+from kv._core.objects.entry cimport Entry
+from kv._core.objects.stream cimport Stream, stream_of
 from kv._core.objects.streamgroup cimport Consumer, Group, PendingEntry, consumer_at, group_at, name_of
 from kv._core.rdb.format cimport RDB_STREAM, RDB_STREAM_2, RDB_STREAM_3
 from kv._core.rdb.writer cimport (
@@ -44,11 +45,12 @@ cdef enum:
     ID_BYTES = 16
 
 
-cdef int rdb_stream_type(int version) noexcept nogil:
+cdef int rdb_stream_type(const Entry *entry, int version) noexcept nogil:
     return RDB_STREAM_3 if version >= 11 else RDB_STREAM_2 if version >= 10 else RDB_STREAM
 
 
-cdef void rdb_put_stream(RdbWriter *writer, const Stream *stream) noexcept nogil:
+cdef void rdb_put_stream(RdbWriter *writer, const Entry *entry) noexcept nogil:
+    cdef const Stream *stream = stream_of(entry)
     cdef IdPosition place = idtree_first(&stream.log.nodes)
     cdef uint32_t i
     rdb_put_length(writer, stream.log.nodes.count)

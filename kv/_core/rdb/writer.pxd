@@ -1,19 +1,17 @@
-"""What every value in RDB is made of: lengths, strings, numbers; written into a buffer."""
+"""What every value in RDB is made of: lengths, strings, numbers; written into a sink."""
 from libc.stdint cimport int64_t, uint64_t
 
 from kv._core.base.buffer cimport Buffer
+from kv._core.base.sink cimport Sink
 from kv._core.base.slice cimport Slice
 
 cdef struct RdbWriter:
-    Buffer out                  # what was written and not yet taken
-    Buffer scratch              # a stream's pack, or a list node's bytes, on its way to `out`
+    Sink *sink                  # where the bytes go; not the writer's
+    Buffer scratch              # a stream's pack on its way there
     int version                 # RDB_VERSION_LEAST to RDB_VERSION: servers of that version read it
     bint compress               # rdbcompression: strings of more than 20 bytes become LZF where that is shorter
-    size_t most                 # bytes in `out` from which drain is called
-    void (*drain)(RdbWriter *writer) noexcept nogil     # takes what is in `out`; NULL: it grows
-    void *owner                 # whoever set drain; the writer does not look at it
 
-cdef void rdb_writer_init(RdbWriter *writer, int version, bint compress) noexcept nogil
+cdef void rdb_writer_init(RdbWriter *writer, Sink *sink, int version, bint compress) noexcept nogil
 cdef void rdb_writer_free(RdbWriter *writer) noexcept nogil
 
 cdef void rdb_put_byte(RdbWriter *writer, int byte) noexcept nogil

@@ -8,8 +8,8 @@ A length takes 1, 2, 5 or 9 bytes (rdb/format). A string is its length and its b
 The LZF form is taken for texts of more than 20 bytes where it saves more than four. It is made where it will stand: behind
 the longest head that it may have, and moved forward by the byte or two by which its head is shorter.
 
-How does a value of gigabytes go out without a buffer of gigabytes? Whoever walks sets `drain`: it is called behind a
-string, once `most` bytes are there. Only a single string is ever held whole.
+How does a value of gigabytes go out without a buffer of gigabytes? Behind each string the sink may drain. Only a single string
+is ever held whole.
 """
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint64_t
 from libc.string cimport memcpy, memmove, memset
@@ -18,7 +18,7 @@ from kv._core.base.buffer cimport buffer_append, buffer_free, buffer_reserve
 from kv._core.base.lzf cimport lzf_compress
 from kv._core.base.machine cimport double_to_bits
 from kv._core.base.numbers cimport FORMAT_I64_SIZE, format_i64, parse_i64
-from kv._core.base.platform cimport unlikely
+from kv._core.base.sink cimport Sink, sink_drain_if_full
 from kv._core.base.slice cimport Slice, slice_of
 from kv._core.rdb.format cimport (
     RDB_INT_8, RDB_INT_16, RDB_INT_32, RDB_LENGTH_6, RDB_LENGTH_14, RDB_LENGTH_32, RDB_LENGTH_64, RDB_LZF)
@@ -30,32 +30,26 @@ cdef enum:
     LEAST_SAVED = 4             # bytes that LZF must save, its head apart
 
 
-cdef void rdb_writer_init(RdbWriter *writer, int version, bint compress) noexcept nogil:
-    """A writer whose output stays in `out`, until somebody sets `most` and `drain`."""
+cdef void rdb_writer_init(RdbWriter *writer, Sink *sink, int version, bint compress) noexcept nogil:
+    """A writer into a sink, which stays its owner's."""
     memset(writer, 0, sizeof(RdbWriter))
-    writer.version, writer.compress = version, compress
+    writer.sink, writer.version, writer.compress = sink, version, compress
 
 
 cdef void rdb_writer_free(RdbWriter *writer) noexcept nogil:
-    buffer_free(&writer.out)
     buffer_free(&writer.scratch)
-
-
-cdef inline void drain_if_full(RdbWriter *writer) noexcept nogil:
-    if unlikely(writer.drain != NULL) and writer.out.length >= writer.most:
-        writer.drain(writer)
 
 
 # -- bytes and numbers ------------------------------------------------------------------------------------------------
 
 cdef void rdb_put_byte(RdbWriter *writer, int byte) noexcept nogil:
-    buffer_reserve(&writer.out, 1)[0] = <char> byte
-    writer.out.length += 1
+    buffer_reserve(&writer.sink.buffer, 1)[0] = <char> byte
+    writer.sink.buffer.length += 1
 
 
 cdef void rdb_put_bytes(RdbWriter *writer, const void *data, size_t length) noexcept nogil:
-    buffer_append(&writer.out, <const char *> data, length)
-    drain_if_full(writer)
+    buffer_append(&writer.sink.buffer, <const char *> data, length)
+    sink_drain_if_full(writer.sink)
 
 
 cdef inline uint8_t *put_lowest_first(uint8_t *at, uint64_t number, int bytes) noexcept nogil:
@@ -73,8 +67,8 @@ cdef inline uint8_t *put_highest_first(uint8_t *at, uint64_t number, int bytes) 
 
 
 cdef void put_eight(RdbWriter *writer, uint64_t number) noexcept nogil:
-    put_lowest_first(<uint8_t *> buffer_reserve(&writer.out, 8), number, 8)
-    writer.out.length += 8
+    put_lowest_first(<uint8_t *> buffer_reserve(&writer.sink.buffer, 8), number, 8)
+    writer.sink.buffer.length += 8
 
 
 cdef void rdb_put_milliseconds(RdbWriter *writer, int64_t ms) noexcept nogil:
@@ -99,15 +93,15 @@ cdef inline uint8_t *put_length(uint8_t *at, uint64_t length) noexcept nogil:
 
 
 cdef void rdb_put_length(RdbWriter *writer, uint64_t length) noexcept nogil:
-    cdef uint8_t *at = <uint8_t *> buffer_reserve(&writer.out, MOST_LENGTH)
-    writer.out.length += put_length(at, length) - at
+    cdef uint8_t *at = <uint8_t *> buffer_reserve(&writer.sink.buffer, MOST_LENGTH)
+    writer.sink.buffer.length += put_length(at, length) - at
 
 
 # -- strings ----------------------------------------------------------------------------------------------------------
 
 cdef bint put_small_number(RdbWriter *writer, int64_t number) noexcept nogil:
     """A number of up to 32 bits; false: it has more, and nothing was written."""
-    cdef uint8_t *begin = <uint8_t *> buffer_reserve(&writer.out, 5)
+    cdef uint8_t *begin = <uint8_t *> buffer_reserve(&writer.sink.buffer, 5)
     cdef uint8_t *end
     if <int8_t> number == number:
         begin[0], end = RDB_INT_8, put_lowest_first(begin + 1, <uint64_t> number, 1)
@@ -117,22 +111,22 @@ cdef bint put_small_number(RdbWriter *writer, int64_t number) noexcept nogil:
         begin[0], end = RDB_INT_32, put_lowest_first(begin + 1, <uint64_t> number, 4)
     else:
         return False
-    writer.out.length += end - begin
+    writer.sink.buffer.length += end - begin
     return True
 
 
 cdef void put_text(RdbWriter *writer, Slice text) noexcept nogil:
-    cdef uint8_t *begin = <uint8_t *> buffer_reserve(&writer.out, MOST_LENGTH + text.length)
+    cdef uint8_t *begin = <uint8_t *> buffer_reserve(&writer.sink.buffer, MOST_LENGTH + text.length)
     cdef uint8_t *at = put_length(begin, text.length)
     if text.length:
         memcpy(at, text.data, text.length)
-    writer.out.length += at + text.length - begin
+    writer.sink.buffer.length += at + text.length - begin
 
 
 cdef bint put_compressed(RdbWriter *writer, Slice text) noexcept nogil:
     """The text as LZF; false: that saves too little, and nothing was written."""
     cdef size_t most = text.length - LEAST_SAVED
-    cdef uint8_t *begin = <uint8_t *> buffer_reserve(&writer.out, 1 + 2 * MOST_LENGTH + most)
+    cdef uint8_t *begin = <uint8_t *> buffer_reserve(&writer.sink.buffer, 1 + 2 * MOST_LENGTH + most)
     cdef uint8_t *guess = begin + 1 + 2 * MOST_LENGTH
     cdef uint8_t *at
     cdef size_t length = lzf_compress(text.data, text.length, guess, most)
@@ -141,7 +135,7 @@ cdef bint put_compressed(RdbWriter *writer, Slice text) noexcept nogil:
     begin[0] = RDB_LZF
     at = put_length(put_length(begin + 1, length), text.length)
     memmove(at, guess, length)
-    writer.out.length += at + length - begin
+    writer.sink.buffer.length += at + length - begin
     return True
 
 
@@ -152,7 +146,7 @@ cdef void rdb_put_string(RdbWriter *writer, Slice text) noexcept nogil:
             put_text(writer, text)
     elif not (writer.compress and text.length > LONGEST_UNCOMPRESSED and put_compressed(writer, text)):
         put_text(writer, text)
-    drain_if_full(writer)
+    sink_drain_if_full(writer.sink)
 
 
 cdef void rdb_put_number(RdbWriter *writer, int64_t number) noexcept nogil:

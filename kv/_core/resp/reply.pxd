@@ -3,7 +3,7 @@ from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcpy
 
 from kv._core.base.buffer cimport Buffer, buffer_append, buffer_reserve
-from kv._core.base.platform cimport likely
+from kv._core.resp.words cimport resp_word
 
 
 cdef struct Reply:
@@ -27,7 +27,6 @@ cdef void reply_push(Reply *reply, int64_t count) noexcept nogil
 cdef void reply_attribute(Reply *reply, int64_t pairs) noexcept nogil
 cdef void reply_null_array(Reply *reply) noexcept nogil
 cdef void reply_bool(Reply *reply, bint value) noexcept nogil
-cdef void reply_bulk_long(Reply *reply, const char *data, size_t length) noexcept nogil
 
 
 cdef inline void reply_raw(Reply *reply, const char *data, size_t length) noexcept nogil:
@@ -55,22 +54,4 @@ cdef inline void reply_array(Reply *reply, int64_t count) noexcept nogil:
 
 cdef inline void reply_bulk(Reply *reply, const char *data, size_t length) noexcept nogil:
     """A bulk string."""
-    cdef char *out
-    if likely(length < 100):
-        out = buffer_reserve(reply.out, length + 8)
-        out[0] = c'$'
-        if length < 10:
-            out[1] = <char> (c'0' + length)
-            out += 2
-        else:
-            out[1] = <char> (c'0' + length // 10)
-            out[2] = <char> (c'0' + length % 10)
-            out += 3
-        out[0] = c'\r'
-        out[1] = c'\n'
-        memcpy(out + 2, data, length)
-        out[length + 2] = c'\r'
-        out[length + 3] = c'\n'
-        reply.out.length = (out + length + 4) - reply.out.data
-    else:
-        reply_bulk_long(reply, data, length)
+    resp_word(reply.out, data, length)

@@ -13,7 +13,7 @@ from kv._core.base.buffer cimport Buffer, buffer_append, buffer_free
 from kv._core.base.numbers cimport parse_i64
 from kv._core.base.platform cimport likely
 from kv._core.base.slice cimport Slice
-from kv._core.containers.hashtable cimport hashtable_prefetch_bucket, hashtable_prefetch_element
+from kv._core.keyspace.database cimport database_prefetch_bucket, database_prefetch_entry
 from kv._core.keyspace.keyspace cimport (
     EVENT_GENERIC, LOOKUP_NO_STATS, LOOKUP_NO_TOUCH, LOOKUP_WRITE, Key, key_of, keyspace_changed, keyspace_lookup,
     keyspace_remove)
@@ -61,11 +61,11 @@ cdef int keys_ahead(Context *c, int first, int step, Key *keys) noexcept nogil:
     cdef int i
     while count < KEYS_AHEAD and first + count * step < c.argc:
         keys[count] = context_key(c, first + count * step)
-        hashtable_prefetch_bucket(&c.database.keys, keys[count].hash)
+        database_prefetch_bucket(c.database, keys[count].hash)
         count += 1
     if count > 1:
         for i in range(count):
-            hashtable_prefetch_element(&c.database.keys, keys[i].hash)
+            database_prefetch_entry(c.database, keys[i].hash)
     return count
 
 

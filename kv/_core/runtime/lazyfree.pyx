@@ -2,7 +2,7 @@
 ASYNC).
 
 One thread, started when it first has something to do, takes jobs from a queue. What it is given belongs to it
-alone: an entry that is in no table any more, or a table that is nobody's database any more. So nothing but
+alone: an entry that is in no database any more, or the keys that were detached from one. So nothing but
 the queue needs a lock; the blocks it frees go back to the allocator's owner by the allocator's own way for
 strangers (base/memory).
 
@@ -18,7 +18,7 @@ from libc.stdint cimport uint64_t
 import atexit
 
 from kv._core.base.memory cimport memory_alloc, memory_enter_thread, memory_free
-from kv._core.containers.hashtable cimport Hashtable, hashtable_clear
+from kv._core.keyspace.database cimport Database, database_clear, database_count
 from kv._core.objects.entry cimport Entry, entry_free
 
 cdef extern from "<pthread.h>" nogil:
@@ -72,8 +72,8 @@ cdef extern from *:
 
 cdef struct Job:
     Job *next               # queued behind it
-    Entry *entry            # what to free; NULL: the table
-    Hashtable table
+    Entry *entry            # what to free; NULL: the database
+    Database database       # keys detached from one
     uint64_t objects        # keys in it
 
 cdef pthread_mutex_t lock       # guards the queue and the two flags
@@ -99,11 +99,10 @@ cdef void lazyfree_entry(Entry *entry) noexcept nogil:
     submit(job)
 
 
-cdef void lazyfree_table(Hashtable *table) noexcept nogil:
-    """Free a table's elements and buckets; the struct's content is taken over, and the struct itself left
-    alone."""
-    cdef Job *job = job_new(table.count)
-    job.table = table[0]
+cdef void lazyfree_database(Database *database) noexcept nogil:
+    """Free detached keys and their table; the struct's content is taken over, and the struct itself left alone."""
+    cdef Job *job = job_new(database_count(database))
+    job.database = database[0]
     submit(job)
 
 
@@ -175,7 +174,7 @@ cdef void perform(Job *job) noexcept nogil:
     if job.entry != NULL:
         entry_free(job.entry)
     else:
-        hashtable_clear(&job.table)
+        database_clear(&job.database)
     memory_free(job)
     kv_counter_add(&freed, objects)
     kv_counter_add(&pending, 0 - objects)

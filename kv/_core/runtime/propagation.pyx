@@ -20,6 +20,7 @@ from kv._core.base.buffer cimport buffer_append, buffer_free, buffer_reserve
 from kv._core.base.numbers cimport format_i64
 from kv._core.base.platform cimport likely, unlikely
 from kv._core.base.slice cimport Slice, slice_is, slice_of
+from kv._core.resp.words cimport resp_header, resp_word
 from kv._core.runtime.state cimport ARENA_KEEP, Context, LogReader, Propagation, Runtime, Unit
 
 cdef const char *MULTI = b"*1\r\n$5\r\nMULTI\r\n"
@@ -46,29 +47,14 @@ cdef void propagation_reselect(Propagation *log) noexcept nogil:
 
 # -- appending --------------------------------------------------------------------------------------------------------
 
-cdef void header(Propagation *log, char kind, int64_t number) noexcept nogil:
-    cdef char *out = buffer_reserve(&log.bytes, 32)
-    cdef int length = format_i64(out + 1, number)
-    out[0] = kind
-    out[length + 1] = c'\r'
-    out[length + 2] = c'\n'
-    log.bytes.length += length + 3
-
-
-cdef void append_word(Propagation *log, const char *data, size_t length) noexcept nogil:
-    header(log, c'$', <int64_t> length)
-    buffer_append(&log.bytes, data, length)
-    buffer_append(&log.bytes, b"\r\n", 2)
-
-
 cdef void select_database(Propagation *log, int database) noexcept nogil:
     cdef char text[24]
     if likely(log.database == database):
         return
     log.database = database
-    header(log, c'*', 2)
-    append_word(log, b"SELECT", 6)
-    append_word(log, text, format_i64(text, database))
+    resp_header(&log.bytes, c'*', 2)
+    resp_word(&log.bytes, b"SELECT", 6)
+    resp_word(&log.bytes, text, format_i64(text, database))
 
 
 cdef inline void count_effect(Propagation *log) noexcept nogil:
@@ -79,21 +65,21 @@ cdef inline void count_effect(Propagation *log) noexcept nogil:
 cdef void effects_begin(Runtime *runtime, int database, int words) noexcept nogil:
     """A command of so many words follows, each by one of the functions below."""
     select_database(&runtime.propagation, database)
-    header(&runtime.propagation, c'*', words)
+    resp_header(&runtime.propagation.bytes, c'*', words)
     count_effect(&runtime.propagation)
 
 
 cdef void effects_word(Runtime *runtime, const char *data, size_t length) noexcept nogil:
-    append_word(&runtime.propagation, data, length)
+    resp_word(&runtime.propagation.bytes, data, length)
 
 
 cdef void effects_slice(Runtime *runtime, Slice word) noexcept nogil:
-    append_word(&runtime.propagation, word.data, word.length)
+    resp_word(&runtime.propagation.bytes, word.data, word.length)
 
 
 cdef void effects_number(Runtime *runtime, int64_t number) noexcept nogil:
     cdef char text[24]
-    append_word(&runtime.propagation, text, format_i64(text, number))
+    resp_word(&runtime.propagation.bytes, text, format_i64(text, number))
 
 
 cdef void effects_raw(Runtime *runtime, int database, const char *raw, size_t length) noexcept nogil:

@@ -3,23 +3,11 @@ from libc.stdint cimport uint64_t
 
 from kv._core.base.hashing cimport hash_bytes
 from kv._core.base.slice cimport slice_of
-from kv._core.containers.hashtable cimport Hashtable, HashtableType, hashtable_init, hashtable_insert
-from kv._core.objects.entry cimport Entry, entry_free, entry_key_of
+from kv._core.keyspace.database cimport Database, database_init, database_insert
 from kv._core.objects.string cimport string_new
 from kv._core.runtime.lazyfree cimport (
-    lazyfree_entry, lazyfree_freed_objects, lazyfree_pending_objects, lazyfree_reset_statistics,
-    lazyfree_table,
+    lazyfree_database, lazyfree_entry, lazyfree_freed_objects, lazyfree_pending_objects, lazyfree_reset_statistics,
     lazyfree_wait)
-
-cdef HashtableType ENTRIES
-
-
-cdef void free_entry(void *element) noexcept nogil:
-    entry_free(<Entry *> element)
-
-
-ENTRIES.key_of = entry_key_of
-ENTRIES.free_element = free_entry
 
 
 def lazyfree_a_string(bytes key not None, bytes value not None):
@@ -27,15 +15,15 @@ def lazyfree_a_string(bytes key not None, bytes value not None):
 
 
 def lazyfree_strings(uint64_t count, size_t length):
-    """A table of so many strings of a length."""
-    cdef Hashtable table
-    hashtable_init(&table, &ENTRIES)
+    """A database of so many strings of a length."""
+    cdef Database database
+    database_init(&database, 0)
     for number in range(count):
         key = b"key:%d" % number
         value = b"v" * length
-        hashtable_insert(&table, string_new(slice_of(key, len(key)), slice_of(value, len(value)), -1, NULL),
-                         hash_bytes(key, len(key)), False)
-    lazyfree_table(&table)
+        database_insert(&database, string_new(slice_of(key, len(key)), slice_of(value, len(value)), -1, NULL),
+                        hash_bytes(key, len(key)))
+    lazyfree_database(&database)
 
 
 def lazyfree_figures():

@@ -17,7 +17,7 @@ import signal
 import time
 
 from kv._core.engine.inspect import database_figures
-from kv._core.engine.rewrite import DatasetCommands
+from kv._core.engine.snapshot import Snapshot
 
 from ..log import log
 from ..progress import IDLE, Progress, private_bytes
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from ..config import Config
     from .appendonly import AppendOnly
 
-CHUNK = 1 << 20             # bytes gathered before they are written
+NOTED_MS = 20               # between two notes of how far the child is
 SYNC_BYTES = 4 << 20        # aof-rewrite-incremental-fsync: bytes between two syncs
 FAILURES_ALLOWED = 3        # before retries are delayed
 DELAY_MINUTES_MOST = 60
@@ -54,7 +54,7 @@ def write_dataset(engine: Engine, path: str, config: Config, progress: Progress 
     try:
         if config.aof_timestamp_enabled:
             write_all(fd, f"#TS:{int(time.time())}\r\n".encode())
-        write_commands(DatasetCommands(engine), fd, config, progress)
+        save(Snapshot(engine, fd, SYNC_BYTES if config.aof_rewrite_incremental_fsync else 0), config, progress)
         os.fsync(fd)
         forget_pages(fd)
     except OSError:
@@ -73,21 +73,18 @@ def forget_pages(fd: int) -> None:
         troubles.report("Advising the system about the AOF base file", error)
 
 
-def write_commands(commands: DatasetCommands, fd: int, config: Config, progress: Progress | None) -> None:
+def save(snapshot: Snapshot, config: Config, progress: Progress | None) -> None:
+    """Write it all, as slowly as rdb-key-save-delay wants. Raises OSError."""
     delay = config.rdb_key_save_delay
     delay_us = delay if delay >= 0 else -1 / delay  # negative: so many keys a microsecond
-    unsynced = keys = 0
-    while (chunk := commands.fill(1 if delay_us >= 1 else CHUNK)) is not None:
-        write_all(fd, chunk)
-        unsynced += len(chunk)
+    keys, more = 0, True
+    while more:
+        more = snapshot.step(keys=1 if delay_us >= 1 else 0, ms=NOTED_MS)
         if progress is not None:
-            progress.note(commands.keys)
-        if unsynced >= SYNC_BYTES and config.aof_rewrite_incremental_fsync:
-            os.fdatasync(fd)
-            unsynced = 0
+            progress.note(snapshot.keys)
         if delay_us:
-            time.sleep((commands.keys - keys) * delay_us / 1e6)
-            keys = commands.keys
+            time.sleep((snapshot.keys - keys) * delay_us / 1e6)
+            keys = snapshot.keys
 
 
 # -- in the background ---------------------------------------------------------------------------------------
