@@ -5,11 +5,10 @@ is put before it afterwards, which moves bytes that have just been written; wher
 it gave, the header stands already.
 """
 from libc.stdint cimport UINT64_MAX, int64_t, uint64_t
-from libc.stdio cimport snprintf
 from libc.string cimport memchr, memcpy, memmove, strlen
 
 from kv._core.base.buffer cimport Buffer, buffer_append, buffer_free, buffer_reserve
-from kv._core.base.numbers cimport FORMAT_I64_SIZE, format_u64, parse_i64
+from kv._core.base.numbers cimport format_u64, parse_i64
 from kv._core.base.platform cimport likely
 from kv._core.base.slice cimport Slice, slice_of
 from kv._core.containers.streamid cimport (
@@ -21,6 +20,7 @@ from kv._core.keyspace.keyspace cimport EVENT_BESIDE, EVENT_STREAM
 from kv._core.objects.entry cimport Entry
 from kv._core.objects.stream cimport Stream, stream_of
 from kv._core.objects.streamgroup cimport Consumer, Group, PendingEntry, consumer_new, group_find, name_of
+from kv._core.resp.format cimport RESP_HEADER_SIZE, resp_print_header
 from kv._core.resp.reply cimport Reply, reply_array, reply_bulk, reply_error
 from kv._core.runtime.context cimport changed, error
 from kv._core.runtime.effects cimport effects_begin, effects_number, effects_slice, effects_wanted, effects_word
@@ -180,21 +180,17 @@ cdef void insert_bytes(Reply *reply, size_t at, const char *bytes, size_t length
 
 cdef void reply_insert_header(Reply *reply, size_t at, char kind, uint64_t count) noexcept nogil:
     """The header of an array ("*") or a map ("%") whose elements were written from an offset on."""
-    cdef char text[FORMAT_I64_SIZE + 3]
-    cdef int length = format_u64(text + 1, count)
-    text[0] = kind
-    text[length + 1] = c'\r'
-    text[length + 2] = c'\n'
-    insert_bytes(reply, at, text, length + 3)
+    cdef char text[RESP_HEADER_SIZE]
+    insert_bytes(reply, at, text, resp_print_header(text, kind, <int64_t> count))
 
 
 cdef void reply_insert_id(Reply *reply, size_t at, StreamId id) noexcept nogil:
     """An id before what was written from an offset on."""
     cdef char text[STREAM_ID_SIZE]
-    cdef char bulk[STREAM_ID_SIZE + 16]
     cdef Slice word = stream_id_text(id, text)
-    insert_bytes(reply, at, bulk, snprintf(bulk, sizeof(bulk), b"$%d\r\n%.*s\r\n", <int> word.length,
-                                           <int> word.length, word.data))
+    insert_bytes(reply, at, b"\r\n", 2)
+    insert_bytes(reply, at, word.data, word.length)
+    reply_insert_header(reply, at, c'$', word.length)
 
 
 cdef void reply_stream_entry(Reply *reply, const StreamCursor *cursor) noexcept nogil:

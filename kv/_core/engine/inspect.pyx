@@ -282,10 +282,6 @@ def error_figures(Engine engine not None):
             for i in range(engine.runtime.error_kind_count)}
 
 
-def reset_errors(Engine engine not None):
-    engine.runtime.error_kind_count = 0
-
-
 def note_rejected_connection(Engine engine not None):
     engine.runtime.statistics.rejected_connections += 1
 

@@ -9,7 +9,7 @@ from cpython.memoryview cimport PyMemoryView_FromMemory
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from kv._core.base.buffer cimport Buffer, buffer_append, buffer_free, buffer_reserve
-from kv._core.base.numbers cimport FORMAT_DOUBLE_SIZE, FORMAT_I64_SIZE, format_double, format_i64, format_u64
+from kv._core.base.numbers cimport FORMAT_DOUBLE_SIZE, FORMAT_I64_SIZE, format_double, format_u64
 from kv._core.base.slice cimport Slice
 from kv._core.containers.hashtable cimport hashtable_scan
 from kv._core.containers.idtree cimport IdPosition, idtree_at, idtree_first, idtree_next
@@ -24,6 +24,7 @@ from kv._core.objects.entry cimport (
 from kv._core.objects.stream cimport Stream, stream_of
 from kv._core.objects.streamgroup cimport Consumer, Group, PendingEntry, consumer_at, group_at, name_of
 from kv._core.objects.string cimport NUMBER_TEXT, string_slice
+from kv._core.resp.format cimport resp_bulk, resp_bulk_i64, resp_header
 
 
 cdef enum:
@@ -69,8 +70,8 @@ cdef class DatasetCommands:
         if database.keys.count and not self.selected:
             self.selected = True
             write_count(&self.output.buffer, 2)
-            write_word(&self.output.buffer, b"SELECT", 6)
-            write_number(&self.output.buffer, database.id)
+            resp_bulk(&self.output.buffer, b"SELECT", 6)
+            resp_bulk_i64(&self.output.buffer, database.id)
         if database.keys.count:
             self.cursor = hashtable_scan(&database.keys, self.cursor, visit, &self.output)
         if self.cursor == 0:
@@ -94,15 +95,15 @@ cdef void write_entry(Buffer *out, const Entry *entry) noexcept nogil:
         write_collection(out, entry)
     if entry.flags & ENTRY_EXPIRES:
         write_count(out, 3)
-        write_word(out, b"PEXPIREAT", 9)
+        resp_bulk(out, b"PEXPIREAT", 9)
         write_slice(out, entry_key(entry))
-        write_number(out, entry_expiry(entry))
+        resp_bulk_i64(out, entry_expiry(entry))
 
 
 cdef void write_string(Buffer *out, const Entry *entry) noexcept nogil:
     cdef char text[NUMBER_TEXT]
     write_count(out, 3)
-    write_word(out, b"SET", 3)
+    resp_bulk(out, b"SET", 3)
     write_slice(out, entry_key(entry))
     write_slice(out, string_slice(entry, text))
 
@@ -125,13 +126,13 @@ cdef void write_batch_head(Collection *collection) noexcept nogil:
     collection.batch = ITEMS_A_COMMAND if collection.left > ITEMS_A_COMMAND else <int> collection.left
     write_count(out, 2 + collection.batch * words_an_item(collection.type))
     if collection.type == TYPE_LIST:
-        write_word(out, b"RPUSH", 5)
+        resp_bulk(out, b"RPUSH", 5)
     elif collection.type == TYPE_SET:
-        write_word(out, b"SADD", 4)
+        resp_bulk(out, b"SADD", 4)
     elif collection.type == TYPE_HASH:
-        write_word(out, b"HMSET", 5)
+        resp_bulk(out, b"HMSET", 5)
     else:
-        write_word(out, b"ZADD", 4)
+        resp_bulk(out, b"ZADD", 4)
     write_slice(out, collection.key)
 
 
@@ -141,7 +142,7 @@ cdef bint write_item(void *argument, const Item *item) noexcept nogil:
     if collection.batch == 0:
         write_batch_head(collection)
     if collection.type == TYPE_ZSET:
-        write_word(collection.out, score, format_double(score, item.score))
+        resp_bulk(collection.out, score, format_double(score, item.score))
     write_slice(collection.out, item.first)
     if collection.type == TYPE_HASH:
         write_slice(collection.out, item.second)
@@ -169,23 +170,23 @@ cdef void write_stream(Buffer *out, Slice key, const Stream *stream) noexcept no
     cdef uint32_t i
     if not more:
         write_count(out, 7)
-        write_word(out, b"XADD", 4)
+        resp_bulk(out, b"XADD", 4)
         write_slice(out, key)
-        write_word(out, b"MAXLEN", 6)
-        write_word(out, b"0", 1)
-        write_word(out, b"0-1", 3)
-        write_word(out, b"x", 1)
-        write_word(out, b"y", 1)
+        resp_bulk(out, b"MAXLEN", 6)
+        resp_bulk(out, b"0", 1)
+        resp_bulk(out, b"0-1", 3)
+        resp_bulk(out, b"x", 1)
+        resp_bulk(out, b"y", 1)
     while more:
         write_stream_entry(out, key, &cursor)
         more = streamlog_next(&cursor)
     write_count(out, 7)
-    write_word(out, b"XSETID", 6)
+    resp_bulk(out, b"XSETID", 6)
     write_slice(out, key)
     write_id(out, stream.last)
-    write_word(out, b"ENTRIESADDED", 12)
-    write_number(out, <int64_t> stream.added)
-    write_word(out, b"MAXDELETEDID", 12)
+    resp_bulk(out, b"ENTRIESADDED", 12)
+    resp_bulk_i64(out, <int64_t> stream.added)
+    resp_bulk(out, b"MAXDELETEDID", 12)
     write_id(out, stream.max_deleted)
     for i in range(stream.groups.count):
         write_group(out, key, group_at(&stream.groups, i))
@@ -194,7 +195,7 @@ cdef void write_stream(Buffer *out, Slice key, const Stream *stream) noexcept no
 cdef void write_stream_entry(Buffer *out, Slice key, const StreamCursor *cursor) noexcept nogil:
     cdef StreamFields fields
     write_count(out, 3 + 2 * <int> cursor.entry.fields)
-    write_word(out, b"XADD", 4)
+    resp_bulk(out, b"XADD", 4)
     write_slice(out, key)
     write_id(out, cursor.entry.id)
     stream_fields(&cursor.entry, &fields)
@@ -206,13 +207,13 @@ cdef void write_stream_entry(Buffer *out, Slice key, const StreamCursor *cursor)
 cdef void write_group(Buffer *out, Slice key, const Group *group) noexcept nogil:
     cdef uint32_t i
     write_count(out, 7)
-    write_word(out, b"XGROUP", 6)
-    write_word(out, b"CREATE", 6)
+    resp_bulk(out, b"XGROUP", 6)
+    resp_bulk(out, b"CREATE", 6)
     write_slice(out, key)
     write_slice(out, name_of(&group.named))
     write_id(out, group.last)
-    write_word(out, b"ENTRIESREAD", 11)
-    write_number(out, group.entries_read)
+    resp_bulk(out, b"ENTRIESREAD", 11)
+    resp_bulk_i64(out, group.entries_read)
     for i in range(group.consumers.count):
         write_consumer(out, key, group, consumer_at(group, i))
 
@@ -222,8 +223,8 @@ cdef void write_consumer(Buffer *out, Slice key, const Group *group, const Consu
     cdef IdPosition place = idtree_first(&consumer.pending)
     if place.leaf == NULL:
         write_count(out, 5)
-        write_word(out, b"XGROUP", 6)
-        write_word(out, b"CREATECONSUMER", 14)
+        resp_bulk(out, b"XGROUP", 6)
+        resp_bulk(out, b"CREATECONSUMER", 14)
         write_slice(out, key)
         write_slice(out, name_of(&group.named))
         write_slice(out, name_of(&consumer.named))
@@ -234,52 +235,32 @@ cdef void write_consumer(Buffer *out, Slice key, const Group *group, const Consu
 
 cdef void write_claim(Buffer *out, Slice key, const Group *group, const PendingEntry *pending) noexcept nogil:
     write_count(out, 12)
-    write_word(out, b"XCLAIM", 6)
+    resp_bulk(out, b"XCLAIM", 6)
     write_slice(out, key)
     write_slice(out, name_of(&group.named))
     write_slice(out, name_of(&pending.consumer.named))
-    write_word(out, b"0", 1)
+    resp_bulk(out, b"0", 1)
     write_id(out, pending.id)
-    write_word(out, b"TIME", 4)
-    write_number(out, pending.delivered_ms)
-    write_word(out, b"RETRYCOUNT", 10)
-    write_number(out, <int64_t> pending.deliveries)
-    write_word(out, b"JUSTID", 6)
-    write_word(out, b"FORCE", 5)
+    resp_bulk(out, b"TIME", 4)
+    resp_bulk_i64(out, pending.delivered_ms)
+    resp_bulk(out, b"RETRYCOUNT", 10)
+    resp_bulk_i64(out, <int64_t> pending.deliveries)
+    resp_bulk(out, b"JUSTID", 6)
+    resp_bulk(out, b"FORCE", 5)
 
 
 # -- the form of requests ----------------------------------------------------------------------------------------------
 
-cdef inline void write_header(Buffer *out, char mark, int64_t number) noexcept nogil:
-    cdef char *at = buffer_reserve(out, FORMAT_I64_SIZE + 3)
-    cdef int length = format_i64(at + 1, number)
-    at[0] = mark
-    at[length + 1] = c'\r'
-    at[length + 2] = c'\n'
-    out.length += length + 3
-
-
 cdef void write_count(Buffer *out, int words) noexcept nogil:
-    write_header(out, c'*', words)
-
-
-cdef void write_word(Buffer *out, const char *data, size_t length) noexcept nogil:
-    write_header(out, c'$', <int64_t> length)
-    buffer_append(out, data, length)
-    buffer_append(out, b"\r\n", 2)
+    resp_header(out, c'*', words)
 
 
 cdef void write_slice(Buffer *out, Slice word) noexcept nogil:
-    write_word(out, word.data, word.length)
-
-
-cdef void write_number(Buffer *out, int64_t number) noexcept nogil:
-    cdef char text[FORMAT_I64_SIZE]
-    write_word(out, text, format_i64(text, number))
+    resp_bulk(out, word.data, word.length)
 
 
 cdef void write_id(Buffer *out, StreamId id) noexcept nogil:
     cdef char text[2 * FORMAT_I64_SIZE]
     cdef int length = format_u64(text, id.ms)
     text[length] = c'-'
-    write_word(out, text, length + 1 + format_u64(text + length + 1, id.seq))
+    resp_bulk(out, text, length + 1 + format_u64(text + length + 1, id.seq))

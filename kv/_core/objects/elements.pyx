@@ -3,13 +3,13 @@
 Both keep their elements in a listpack while they are few (of `width` 2 for a field and its value, 1 for a member) and
 in a table after that; what a table's element is, its opener knows. A visitor that answers false has enough.
 """
-from libc.stdint cimport uint8_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint64_t
 
-from kv._core.base.memory cimport memory_alloc, memory_free
+from kv._core.base.memory cimport memory_alloc, memory_free, memory_size
 from kv._core.base.random cimport Random, random_below
 from kv._core.base.slice cimport slice_of
 from kv._core.containers.draw cimport hashtable_draw
-from kv._core.containers.hashtable cimport Hashtable, hashtable_random, hashtable_scan
+from kv._core.containers.hashtable cimport Hashtable, hashtable_overhead, hashtable_random, hashtable_scan
 from kv._core.containers.listpack cimport (
     LISTPACK_NUMBER_SIZE, Listpack, listpack_count, listpack_first, listpack_next, listpack_random, listpack_sample,
     listpack_slice)
@@ -64,6 +64,33 @@ cdef void table_sample(Hashtable *table, element_opener open_, Random *random, u
     """Visit so many different elements, fewer than there are; every choice is as likely as any other."""
     cdef Shower shower = shower_of(open_, visit, argument)
     hashtable_draw(table, random, want, show, &shower)
+
+
+cdef struct Weighing:           # of the elements of a table
+    element_weigher weigh
+    uint64_t elements           # weighed so far
+    size_t bytes                # that these take
+
+
+cdef void weigh_element(void *argument, void *element, bint marked) noexcept nogil:
+    cdef Weighing *weighing = <Weighing *> argument
+    weighing.elements += 1
+    weighing.bytes += weighing.weigh(element)
+
+
+cdef size_t table_memory(Hashtable *table, element_weigher weigh, int64_t samples) noexcept nogil:
+    """Bytes that a table in a block of its own takes, with its elements: all of them are weighed where `samples` is 0,
+    else at least so many, and the others are taken to be like them."""
+    cdef Weighing weighing
+    cdef uint64_t cursor = 0
+    weighing.weigh, weighing.elements, weighing.bytes = weigh, 0, 0
+    while True:
+        cursor = hashtable_scan(table, cursor, weigh_element, &weighing)
+        if cursor == 0 or (samples and weighing.elements >= <uint64_t> samples):
+            break
+    if weighing.elements:
+        weighing.bytes = <size_t> (<double> weighing.bytes / weighing.elements * table.count)
+    return memory_size(table) + hashtable_overhead(table) + weighing.bytes
 
 
 # -- listpacks ----------------------------------------------------------------------------------------------------

@@ -8,22 +8,11 @@ from libc.stdint cimport int64_t
 
 from kv._core.base.buffer cimport buffer_append, buffer_reserve
 from kv._core.base.numbers cimport format_double, format_i64
-from kv._core.base.platform cimport likely
+from kv._core.resp.format cimport resp_bulk, resp_header
 
 
 cdef void reply_header(Reply *reply, char kind, int64_t count) noexcept nogil:
-    """A type byte, a number, CRLF."""
-    cdef char *out = buffer_reserve(reply.out, 32)
-    cdef int length
-    out[0] = kind
-    if likely(0 <= count < 10):
-        out[1] = <char> (c'0' + count)
-        length = 1
-    else:
-        length = format_i64(out + 1, count)
-    out[length + 1] = c'\r'
-    out[length + 2] = c'\n'
-    reply.out.length += length + 3
+    resp_header(reply.out, kind, count)
 
 
 cdef void reply_i64(Reply *reply, int64_t value) noexcept nogil:
@@ -38,9 +27,7 @@ cdef void reply_bulk_i64(Reply *reply, int64_t value) noexcept nogil:
 
 
 cdef void reply_bulk_long(Reply *reply, const char *data, size_t length) noexcept nogil:
-    reply_header(reply, c'$', <int64_t> length)
-    buffer_append(reply.out, data, length)
-    buffer_append(reply.out, b"\r\n", 2)
+    resp_bulk(reply.out, data, length)
 
 
 cdef void reply_bulk_double(Reply *reply, double value) noexcept nogil:
