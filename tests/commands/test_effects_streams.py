@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from kv._core.engine.engine import Engine
-from kv._core.engine.replay import LocalSession
+from kv._core.testing.localsession import LocalSession
 
 from kv._core.engine import inspect
 from kv._core.engine.rewrite import DatasetCommands

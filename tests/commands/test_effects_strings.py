@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from kv._core.engine.engine import Engine
-from kv._core.engine.replay import LocalSession
+from kv._core.testing.localsession import LocalSession
 
 from tests.commands.client import request
 

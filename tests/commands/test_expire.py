@@ -2,7 +2,7 @@
 import time
 
 import pytest
-from kv._core.engine.replay import LocalSession
+from kv._core.testing.localsession import LocalSession
 
 from kv._core.engine import inspect
 from tests.commands.client import Failure, Status, request

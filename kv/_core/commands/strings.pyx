@@ -23,7 +23,7 @@ from kv._core.runtime.context cimport (
     take_blob, touch_flag, write_key)
 from kv._core.runtime.effects cimport (
     effects_begin, effects_number, effects_slice, effects_wanted, effects_word)
-from kv._core.runtime.expiry cimport (
+from kv._core.runtime.expiryoption cimport (
     EXPIRY_EX, EXPIRY_KEEP, EXPIRY_NONE, EXPIRY_PERSIST, EXPIRY_PX, EXPIRY_PXAT, Expiry, delete_passed,
     expiry_option, expiry_passed, expiry_time_or_reply)
 from kv._core.runtime.registry cimport native

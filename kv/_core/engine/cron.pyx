@@ -12,7 +12,7 @@ from kv._core.base.memory cimport memory_purge_slice, memory_realloc, memory_siz
 from kv._core.containers.hashtable cimport hashtable_fit, hashtable_rehash
 from kv._core.engine.dispatch cimport evict_until_fits, note_limit, refresh_clock, tell_spike
 from kv._core.engine.engine cimport Engine
-from kv._core.keyspace.expire cimport expire_sweep
+from kv._core.keyspace.activeexpire cimport expire_sweep
 from kv._core.keyspace.keyspace cimport Keyspace
 from kv._core.runtime.footprint cimport footprint_note
 from kv._core.runtime.session cimport session_check_soft_limit, session_doom, session_fit_replies

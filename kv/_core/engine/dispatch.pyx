@@ -22,7 +22,7 @@ from kv._core.resp.reply cimport reply_error, reply_null_array, reply_status
 from kv._core.runtime.context cimport SHOWN_NAME, error, error_about_subcommand, shown_length
 from kv._core.runtime.effects cimport effects_close_unit, effects_open_unit, effects_position, propagate_as_came
 from kv._core.runtime.footprint cimport footprint_largest, footprint_note, footprint_over_limit
-from kv._core.runtime.latency cimport latency_record
+from kv._core.runtime.latencystats cimport latency_record
 from kv._core.runtime.observed cimport Wait
 from kv._core.runtime.registry cimport command_find_child
 from kv._core.runtime.state cimport (

@@ -255,7 +255,7 @@ def command_figures(Engine engine not None):
 
 
 def latency_figures(Engine engine not None):
-    """{full name: its counters, copied} of the commands that have a histogram (see runtime/latency)."""
+    """{full name: its counters, copied} of the commands that have a histogram (see runtime/latencystats)."""
     cdef Command *command
     cdef int i
     figures = {}

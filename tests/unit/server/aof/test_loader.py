@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 from kv._core.engine.engine import Engine
 from kv._core.engine.inspect import check
-from kv._core.engine.replay import LocalSession
+from kv._core.testing.localsession import LocalSession
 
 from kv.server.aof import loader as module
 from kv.server.aof.loader import Loader, LoadError, LoadStopped

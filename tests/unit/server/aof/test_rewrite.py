@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 from kv._core.engine.engine import Engine
-from kv._core.engine.replay import LocalSession
+from kv._core.testing.localsession import LocalSession
 
 from kv._core.engine.aofreplay import AofReplay, empty_dataset
 from kv._core.engine.rewrite import DatasetCommands
