@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from kv._core.engine.engine import Engine
 
-from kv._core.engine import inspect
+from kv._core.engine import inspect, sessions
 from tests.commands.client import Client, request
 
 
@@ -58,7 +58,7 @@ class Embedded(Client):
         self.engine, self.resp = engine, resp
         self.file: Any = Stream(self.socket, engine)
         self.id = engine.attach(theirs.detach(), "test:1", "test:2")
-        self.session = inspect.session(engine, self.id)
+        self.session = sessions.session(engine, self.id)
         self.session.resp = resp
 
     def send(self, *words: Any) -> None:

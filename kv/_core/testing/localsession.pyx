@@ -1,4 +1,5 @@
-"""Commands that come from no socket: the AOF at the start, and a program that embeds the engine."""
+"""Commands for an engine without a socket: tests feed it bytes and look at the replies, or feed it effects as the AOF
+would."""
 from libc.stdint cimport int64_t, uint64_t
 
 from kv._core.engine.dispatch cimport dispatch, dispatch_begin, refresh_clock
