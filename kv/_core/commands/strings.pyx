@@ -334,6 +334,24 @@ declare(native(cmd_getdel), "getdel", 2, "write fast", keys="1 RW access delete"
         args="key")
 
 
+cdef void cmd_delifeq(Context *c) noexcept nogil:
+    cdef char text[NUMBER_TEXT]
+    cdef Entry *entry = write_key(c, 1)
+    if not check_type(c, entry, TYPE_STRING):
+        return
+    if entry == NULL or not slice_equal(string_slice(entry, text), c.argv[2]):
+        reply_i64(&c.reply, 0)
+        return
+    keyspace_remove(c.keyspace, c.database, context_key(c, 1), False)
+    changed(c, 1, EVENT_GENERIC, b"del")
+    propagate_key(c, b"DEL", 3)
+    reply_i64(&c.reply, 1)
+
+
+declare(native(cmd_delifeq), "delifeq", 3, "write fast", keys="1 RM delete", group="string", since="9.0.0",
+        complexity="O(1)", summary="Deletes a key whose string value equals the given one.", args="key value")
+
+
 cdef bint parse_getex_or_reply(Context *c, Expiry *option) noexcept nogil:
     cdef int i = 2
     option.kind, option.index = EXPIRY_NONE, 0
