@@ -16,6 +16,7 @@ from pathlib import Path
 from Cython.Build import cythonize
 from Cython.Compiler import Options
 from setuptools import Extension, setup
+from setuptools.command.build import build
 from setuptools.command.build_ext import build_ext
 
 ROOT = Path(__file__).parent
@@ -53,13 +54,20 @@ class BuildExt(build_ext):
         stamp = Path(self.build_temp) / "KV_BUILD"
         if not stamp.exists() or stamp.read_text() != BUILD:
             self.force = True
-        if not self.inplace:            # an older setup.py may have left it there
-            shutil.rmtree(Path(self.build_lib) / TESTING, ignore_errors=True)
         super().run()
         if self.inplace:
             remove_stale(ROOT / "kv")
         stamp.parent.mkdir(parents=True, exist_ok=True)
         stamp.write_text(BUILD)
+
+
+class BuildWheel(build):
+    """build that begins with an empty folder: modules that were renamed or removed, and those for tests, are left there
+    by builds before, and commands would be found in them."""
+
+    def run(self):
+        shutil.rmtree(self.build_lib, ignore_errors=True)
+        super().run()
 
 
 def remove_stale(folder):
@@ -113,4 +121,5 @@ DIRECTIVES = {
 }
 
 if __name__ == "__main__":  # Cython's worker processes read this file too, where they are not forked
-    setup(ext_modules=[] if BUILD == "none" else cythonized(testing="--inplace" in sys.argv), cmdclass={"build_ext": BuildExt})
+    setup(ext_modules=[] if BUILD == "none" else cythonized(testing="--inplace" in sys.argv),
+          cmdclass={"build": BuildWheel, "build_ext": BuildExt})
