@@ -6,7 +6,6 @@ from kv._core.containers.hashtable cimport Hashtable
 from kv._core.containers.listpack cimport Listpack
 from kv._core.objects.entry cimport Item, item_visitor
 
-ctypedef size_t (*element_weigher)(const void *element) noexcept nogil      # bytes that a table's element takes
 ctypedef void (*element_opener)(void *element, Item *item) noexcept nogil    # fills in the item of a table's element
 
 cdef bint table_walk(Hashtable *table, element_opener open_, item_visitor visit, void *argument) noexcept nogil
@@ -14,7 +13,8 @@ cdef void table_pick(Hashtable *table, element_opener open_, Random *random, uin
                      void *argument) noexcept nogil
 cdef void table_sample(Hashtable *table, element_opener open_, Random *random, uint64_t want, item_visitor visit,
                        void *argument) noexcept nogil
-cdef size_t table_memory(Hashtable *table, element_weigher weigh, int64_t samples) noexcept nogil
+cdef size_t table_memory(Hashtable *table, int64_t samples,
+                         size_t (*memory_of)(const void *element) noexcept nogil) noexcept nogil
 cdef bint pack_show(const Listpack *pack, int width, const uint8_t *at, item_visitor visit, void *argument) noexcept nogil
 cdef bint pack_walk(const Listpack *pack, int width, item_visitor visit, void *argument) noexcept nogil
 cdef void pack_pick(const Listpack *pack, int width, Random *random, uint64_t count, item_visitor visit,

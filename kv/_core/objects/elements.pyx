@@ -66,31 +66,31 @@ cdef void table_sample(Hashtable *table, element_opener open_, Random *random, u
     hashtable_draw(table, random, want, show, &shower)
 
 
-cdef struct Weighing:           # of the elements of a table
-    element_weigher weigh
-    uint64_t elements           # weighed so far
-    size_t bytes                # that these take
+cdef struct Sample:             # of a table's elements
+    size_t (*memory_of)(const void *element) noexcept nogil
+    uint64_t elements           # looked at so far
+    size_t bytes                # that they take
 
 
-cdef void weigh_element(void *argument, void *element, bint marked) noexcept nogil:
-    cdef Weighing *weighing = <Weighing *> argument
-    weighing.elements += 1
-    weighing.bytes += weighing.weigh(element)
+cdef void look_at(void *argument, void *element, bint marked) noexcept nogil:
+    cdef Sample *sample = <Sample *> argument
+    sample.elements += 1
+    sample.bytes += sample.memory_of(element)
 
 
-cdef size_t table_memory(Hashtable *table, element_weigher weigh, int64_t samples) noexcept nogil:
-    """Bytes that a table in a block of its own takes, with its elements: all of them are weighed where `samples` is 0,
-    else at least so many, and the others are taken to be like them."""
-    cdef Weighing weighing
+cdef size_t table_memory(Hashtable *table, int64_t samples,
+                         size_t (*memory_of)(const void *element) noexcept nogil) noexcept nogil:
+    """Bytes that a table takes with its elements, estimated from so many of them; 0: from all."""
+    cdef Sample sample
     cdef uint64_t cursor = 0
-    weighing.weigh, weighing.elements, weighing.bytes = weigh, 0, 0
+    sample.memory_of, sample.elements, sample.bytes = memory_of, 0, 0
     while True:
-        cursor = hashtable_scan(table, cursor, weigh_element, &weighing)
-        if cursor == 0 or (samples and weighing.elements >= <uint64_t> samples):
+        cursor = hashtable_scan(table, cursor, look_at, &sample)
+        if cursor == 0 or (samples and sample.elements >= <uint64_t> samples):
             break
-    if weighing.elements:
-        weighing.bytes = <size_t> (<double> weighing.bytes / weighing.elements * table.count)
-    return memory_size(table) + hashtable_overhead(table) + weighing.bytes
+    if sample.elements:
+        sample.bytes = <size_t> (<double> sample.bytes / sample.elements * table.count)
+    return memory_size(table) + hashtable_overhead(table) + sample.bytes
 
 
 # -- listpacks ----------------------------------------------------------------------------------------------------

@@ -20,8 +20,8 @@ from kv._core.base.slice cimport Slice, slice_of
 from kv._core.containers.draw cimport hashtable_draw
 from kv._core.containers.hashtable cimport (
     Hashtable, HashtableType, hashtable_check, hashtable_clear, hashtable_delete, hashtable_find,
-    hashtable_fit, hashtable_init, hashtable_insert, hashtable_locate, hashtable_overhead, hashtable_random,
-    hashtable_remove, hashtable_reserve, hashtable_scan)
+    hashtable_fit, hashtable_init, hashtable_insert, hashtable_locate, hashtable_random,
+    hashtable_remove, hashtable_reserve)
 from kv._core.containers.intset cimport (
     Intset, intset_add, intset_bytes, intset_check, intset_copy, intset_free, intset_get, intset_has, intset_max,
     intset_min, intset_new, intset_random, intset_remove)
@@ -436,7 +436,7 @@ cdef void *copy(const void *value, int encoding) noexcept nogil:
 cdef size_t memory(const void *value, int encoding, int64_t samples) noexcept nogil:
     if encoding != ENCODING_HASHTABLE:
         return memory_size(value)
-    return table_memory(<Hashtable *> value, memory_size, samples)
+    return table_memory(<Hashtable *> value, samples, memory_size)
 
 
 cdef size_t effort(const void *value, int encoding) noexcept nogil:
