@@ -21,8 +21,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     left = path / "lib" / "kv" / "server" / "commands" / "removed.py"       # by a build before
     left.parent.mkdir(parents=True)
     left.write_text("")
-    subprocess.run([sys.executable, "setup.py", "-q", "egg_info", "--egg-base", str(path), "build", "--build-lib", str(path / "lib")],
-                   cwd=ROOT, check=True, capture_output=True, env={**os.environ, "KV_BUILD": "none"})
+    commands = ["egg_info", "--egg-base", str(path), "build", "--build-lib", str(path / "lib")]
+    subprocess.run([sys.executable, "setup.py", "-q", *commands], check=True, capture_output=True,
+                   env={**os.environ, "KV_BUILD": "none"})
     return path / "lib"
 
 

@@ -8,7 +8,7 @@ from cpython.buffer cimport PyBUF_READ
 from cpython.memoryview cimport PyMemoryView_FromMemory
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from kv._core.base.buffer cimport Buffer, buffer_append, buffer_free, buffer_reserve
+from kv._core.base.buffer cimport Buffer, buffer_free
 from kv._core.base.numbers cimport FORMAT_DOUBLE_SIZE, FORMAT_I64_SIZE, format_double, format_u64
 from kv._core.base.slice cimport Slice
 from kv._core.containers.hashtable cimport hashtable_scan

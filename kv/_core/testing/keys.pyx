@@ -82,7 +82,7 @@ cdef class KeyTable:
         cdef char names[MOST_KEYS][NAME_ROOM]
         cdef Slice argv[MOST_KEYS + 1]
         cdef Random random
-        cdef uint64_t number, found = 0
+        cdef uint64_t _request, found = 0
         cdef long long start
         cdef int i
         if not 0 < keys <= MOST_KEYS or self.count == 0:
@@ -90,7 +90,7 @@ cdef class KeyTable:
         random_seed(&random, seed)
         argv[0] = slice_of(b"mget", 4)
         start = clock_us()
-        for number in range(requests):
+        for _request in range(requests):
             for i in range(keys):
                 argv[i + 1] = slice_of(names[i], write_name(names[i], random_below(&random, self.count)))
             if ahead:
