@@ -22,7 +22,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     left.parent.mkdir(parents=True)
     left.write_text("")
     commands = ["egg_info", "--egg-base", str(path), "build", "--build-lib", str(path / "lib")]
-    subprocess.run([sys.executable, "setup.py", "-q", *commands], check=True, capture_output=True,
+    subprocess.run([sys.executable, "setup.py", "-q", *commands], cwd=ROOT, check=True, capture_output=True,
                    env={**os.environ, "KV_BUILD": "none"})
     return path / "lib"
 
