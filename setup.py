@@ -1,11 +1,14 @@
 """Builds every .pyx below kv/ as one extension module of the same dotted name.
 
+What only tests import (kv/_core/testing) is built in place, by `make build`, and is in no wheel: a fifth of its size.
+
 KV_BUILD chooses how: release (default), debug (assertions and -O0), asan (debug under
 AddressSanitizer and UBSan), coverage (line tracing), none (only what is Python: an editable install would compile
 into a folder that it throws away). A change of KV_BUILD rebuilds everything.
 """
 import os
 import re
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -13,9 +16,11 @@ from pathlib import Path
 from Cython.Build import cythonize
 from Cython.Compiler import Options
 from setuptools import Extension, setup
+from setuptools.command.build import build
 from setuptools.command.build_ext import build_ext
 
 ROOT = Path(__file__).parent
+TESTING = "kv/_core/testing"            # packages.find and exclude-package-data in pyproject.toml name it, too
 BUILD = os.environ.get("KV_BUILD", "release")
 FLAGS = {
     "release": (["-O3", "-DNDEBUG", "-g1"], []),
@@ -56,6 +61,15 @@ class BuildExt(build_ext):
         stamp.write_text(BUILD)
 
 
+class BuildWheel(build):
+    """build that begins with an empty folder: modules that were renamed or removed, and those for tests, are left there
+    by builds before, and commands would be found in them."""
+
+    def run(self):
+        shutil.rmtree(self.build_lib, ignore_errors=True)
+        super().run()
+
+
 def remove_stale(folder):
     """A module that was renamed or removed would still be imported: packages of commands are listed."""
     for built in folder.glob("**/*.so"):
@@ -63,9 +77,12 @@ def remove_stale(folder):
             built.unlink()
 
 
-def extensions():
+def extensions(testing):
+    """All of them, or, without `testing`, those of a wheel."""
     for path in sorted(ROOT.glob("kv/**/*.pyx")):
         relative = path.relative_to(ROOT)
+        if relative.is_relative_to(TESTING) and not testing:
+            continue
         yield Extension(
             ".".join(relative.with_suffix("").parts), [str(relative)],
             include_dirs=["kv/_core/base"],
@@ -73,7 +90,7 @@ def extensions():
             extra_compile_args=COMPILE, extra_link_args=LINK)
 
 
-def cythonized():
+def cythonized(testing):
     """The extensions, translated to C. Cython's performance hints fail the build: each tells of an exception check, or a
     wait for the interpreter's lock, after every call."""
     with tempfile.TemporaryFile() as told:
@@ -81,7 +98,7 @@ def cythonized():
         os.dup2(told.fileno(), 2)       # its worker processes write the hints there
         try:
             modules = cythonize(
-                list(extensions()), nthreads=os.cpu_count() or 1, annotate=bool(os.environ.get("KV_ANNOTATE")),
+                list(extensions(testing)), nthreads=os.cpu_count() or 1, annotate=bool(os.environ.get("KV_ANNOTATE")),
                 build_dir="build/cython", show_all_warnings=False, compiler_directives=DIRECTIVES)
         finally:
             os.dup2(stderr, 2)
@@ -104,4 +121,5 @@ DIRECTIVES = {
 }
 
 if __name__ == "__main__":  # Cython's worker processes read this file too, where they are not forked
-    setup(ext_modules=[] if BUILD == "none" else cythonized(), cmdclass={"build_ext": BuildExt})
+    setup(ext_modules=[] if BUILD == "none" else cythonized(testing="--inplace" in sys.argv),
+          cmdclass={"build": BuildWheel, "build_ext": BuildExt})

@@ -1,8 +1,10 @@
 """The manual: what commands there are and which arguments they take.
 
 It is asked of the server (COMMAND DOCS), so it is right for whatever server this is. Where that cannot be
-had - no connection, a server before 7.0, an ACL that forbids it - the table in commands.json stands in, cut
-down to the server's version where that is known.
+had - no connection, a server before 7.0, an ACL that forbids it - the declarations of this package's own server
+stand in, with other_servers.json for what Valkey 8.1 has and that server has not; both are cut down to the server's
+version where that is known. Reading the declarations imports every module of commands, a quarter of a second, so it
+is done only then.
 """
 
 import json
@@ -14,7 +16,7 @@ from kv.cli.errors import Disconnected
 from kv.cli.resp import ARRAY, MAP, Connection, Reply
 from kv.cli.session import Session
 
-TABLE = os.path.join(os.path.dirname(__file__), "commands.json")
+OTHER_SERVERS = os.path.join(os.path.dirname(__file__), "other_servers.json")
 
 
 class Argument:
@@ -143,10 +145,30 @@ def server_version(connection: Connection) -> tuple[int, ...] | None:
 
 
 def offline(version: tuple[int, ...] | None) -> dict[str, Any]:
-    """The table without the server; only what `version` knows, where one is given."""
-    with open(TABLE, encoding="utf-8") as stream:
+    """The documentation without a server to ask: of the declared commands, and of those that only other servers have.
+    Only what a server of `version` knows, where one is given."""
+    with open(OTHER_SERVERS, encoding="utf-8") as stream:
         docs: dict[str, Any] = json.load(stream)
+    docs.update(declared())
     return docs if version is None else _known_to(version, docs)
+
+
+def declared() -> dict[str, Any]:
+    """The documentation of every command that this package's server declares, in the form of document()."""
+    import kv._core.commands
+    import kv.server.commands
+    from kv._core.runtime.registry import declarations, declare_package
+
+    for package in (kv._core.commands, kv.server.commands):
+        declare_package(package)
+    return {name: _documentation_of(one) for name, one in declarations.items() if "|" not in name}
+
+
+def _documentation_of(declaration: Any) -> dict[str, Any]:
+    return {
+        "summary": declaration.summary, "since": declaration.since, "group": declaration.group,
+        "arguments": declaration.arguments,
+        "subcommands": {name: _documentation_of(one) for name, one in declaration.subcommands.items()}}
 
 
 def _known_to(version: tuple[int, ...], docs: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import time
 from collections import deque
 
-from kv._core.engine.inspect import session
+from kv._core.engine.sessions import session
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -17,8 +17,9 @@ import time
 from kv._core.engine.clientlist import client_lines
 from kv._core.engine.cron import engine_cron
 from kv._core.engine.engine import Engine
-from kv._core.engine.inspect import memory_figures, note_rejected_connection, session
+from kv._core.engine.inspect import memory_figures, note_rejected_connection
 from kv._core.engine.loop import Loop
+from kv._core.engine.sessions import session
 from kv._core.runtime.call import set_bug_log
 from kv._core.runtime.registry import declare_package
 

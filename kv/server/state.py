@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 from kv._core.engine import inspect
 from kv._core.engine.clientlist import client_peaks
-from kv._core.runtime.latency import calls_of, percentile_us
+from kv._core.runtime.latencystats import calls_of, percentile_us
 
 from .trouble import troubles
 

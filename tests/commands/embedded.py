@@ -12,7 +12,7 @@ from kv._core.engine.engine import Engine
 from kv._core.engine.feed import Feed
 from kv._core.engine.loop import Loop
 
-from kv._core.engine import inspect
+from kv._core.engine import inspect, sessions
 from kv._core.engine.snapshot import Snapshot
 from tests.commands.client import Client, request
 
@@ -91,7 +91,7 @@ class Embedded(Client):
         self.feed: Feed | None = None       # of its effects, while they are gathered
         self.file: Any = Stream(self.socket, self.loop)
         self.id = self.loop.attach(theirs.detach(), "test:1", "test:2")
-        self.session = inspect.session(engine, self.id)
+        self.session = sessions.session(engine, self.id)
         self.session.resp = resp
 
     def send(self, *words: Any) -> None:

@@ -15,7 +15,7 @@ from kv._core.runtime.context cimport (
     arg_i64_or_reply, arg_is, changed, context_key, error, error_about, write_key)
 from kv._core.runtime.propagation cimport (
     effects_begin, effects_number, effects_slice, effects_wanted, effects_word)
-from kv._core.runtime.expiry cimport delete_passed, expiry_passed
+from kv._core.runtime.expiryoption cimport delete_passed, expiry_passed
 from kv._core.runtime.registry cimport native
 from kv._core.runtime.registry import declare
 from kv._core.runtime.state cimport Context

@@ -5,7 +5,6 @@ is put before it afterwards, which moves bytes that have just been written; wher
 it gave, the header stands already.
 """
 from libc.stdint cimport UINT64_MAX, int64_t, uint64_t
-from libc.stdio cimport snprintf
 from libc.string cimport memchr, memcpy, memmove, strlen
 
 from kv._core.base.buffer cimport Buffer, buffer_append, buffer_free, buffer_reserve
@@ -182,10 +181,10 @@ cdef void reply_insert_header(Reply *reply, size_t at, char kind, uint64_t count
 cdef void reply_insert_id(Reply *reply, size_t at, StreamId id) noexcept nogil:
     """An id before what was written from an offset on."""
     cdef char text[STREAM_ID_SIZE]
-    cdef char bulk[STREAM_ID_SIZE + 16]
     cdef Slice word = stream_id_text(id, text)
-    insert_bytes(reply, at, bulk, snprintf(bulk, sizeof(bulk), b"$%d\r\n%.*s\r\n", <int> word.length,
-                                           <int> word.length, word.data))
+    insert_bytes(reply, at, b"\r\n", 2)
+    insert_bytes(reply, at, word.data, word.length)
+    reply_insert_header(reply, at, c'$', word.length)
 
 
 cdef void reply_stream_entry(Reply *reply, const StreamCursor *cursor) noexcept nogil:

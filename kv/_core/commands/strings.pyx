@@ -23,7 +23,7 @@ from kv._core.runtime.context cimport (
     take_blob, touch_flag, write_key)
 from kv._core.runtime.propagation cimport (
     effects_begin, effects_number, effects_slice, effects_wanted, effects_word)
-from kv._core.runtime.expiry cimport (
+from kv._core.runtime.expiryoption cimport (
     EXPIRY_EX, EXPIRY_KEEP, EXPIRY_NONE, EXPIRY_PERSIST, EXPIRY_PX, EXPIRY_PXAT, Expiry, delete_passed,
     expiry_option, expiry_passed, expiry_time_or_reply)
 from kv._core.runtime.registry cimport native
@@ -332,6 +332,24 @@ cdef void cmd_getdel(Context *c) noexcept nogil:
 declare(native(cmd_getdel), "getdel", 2, "write fast", keys="1 RW access delete", group="string",
         since="6.2.0", complexity="O(1)", summary="Returns the string value of a key and deletes the key.",
         args="key")
+
+
+cdef void cmd_delifeq(Context *c) noexcept nogil:
+    cdef char text[NUMBER_TEXT]
+    cdef Entry *entry = write_key(c, 1)
+    if not check_type(c, entry, TYPE_STRING):
+        return
+    if entry == NULL or not slice_equal(string_slice(entry, text), c.argv[2]):
+        reply_i64(&c.reply, 0)
+        return
+    keyspace_remove(c.keyspace, c.database, context_key(c, 1), False)
+    changed(c, 1, EVENT_GENERIC, b"del")
+    propagate_key(c, b"DEL", 3)
+    reply_i64(&c.reply, 1)
+
+
+declare(native(cmd_delifeq), "delifeq", 3, "write fast", keys="1 RM delete", group="string", since="9.0.0",
+        complexity="O(1)", summary="Deletes a key whose string value equals the given one.", args="key value")
 
 
 cdef bint parse_getex_or_reply(Context *c, Expiry *option) noexcept nogil:

@@ -53,7 +53,6 @@ cdef bint hashtable_rehash(Hashtable *table, uint64_t buckets) noexcept nogil
 cdef void hashtable_fit(Hashtable *table) noexcept nogil
 cdef void hashtable_pause(Hashtable *table) noexcept nogil
 cdef void hashtable_resume(Hashtable *table) noexcept nogil
-cdef uint64_t hashtable_buckets(Hashtable *table) noexcept nogil
 cdef size_t hashtable_overhead(const Hashtable *table) noexcept nogil
 cdef void hashtable_prefetch_bucket(Hashtable *table, uint64_t hash) noexcept nogil
 cdef void hashtable_prefetch_element(Hashtable *table, uint64_t hash) noexcept nogil

@@ -609,10 +609,6 @@ cdef int hashtable_sample(Hashtable *table, Random *random, bint marked, int cou
 
 # -- figures and invariants ---------------------------------------------------------------------------------------
 
-cdef uint64_t hashtable_buckets(Hashtable *table) noexcept nogil:
-    return table.main.buckets + table.target.buckets
-
-
 cdef size_t half_overhead(const Half *half) noexcept nogil:
     cdef size_t bytes = half.children * sizeof(Bucket)
     cdef uint64_t segment

@@ -52,18 +52,10 @@ cdef void skiplist_delete(Skiplist *list, SkiplistNode *node, uint64_t hash) noe
 # ranks begin with 0; NULL where there is no such node
 cdef uint64_t skiplist_rank(Skiplist *list, const SkiplistNode *node) noexcept nogil
 cdef SkiplistNode *skiplist_at(Skiplist *list, uint64_t rank) noexcept nogil
-cdef SkiplistNode *skiplist_first_in_scores(Skiplist *list, const ScoreRange *limits) noexcept nogil
-cdef SkiplistNode *skiplist_last_in_scores(Skiplist *list, const ScoreRange *limits) noexcept nogil
-cdef SkiplistNode *skiplist_first_in_lex(Skiplist *list, const LexRange *limits) noexcept nogil
-cdef SkiplistNode *skiplist_last_in_lex(Skiplist *list, const LexRange *limits) noexcept nogil
 cdef uint64_t skiplist_count_scores(Skiplist *list, const ScoreRange *limits, uint64_t *rank) noexcept nogil
 cdef uint64_t skiplist_count_lex(Skiplist *list, const LexRange *limits, uint64_t *rank) noexcept nogil
 
 # how many were deleted; visit may be NULL
-cdef uint64_t skiplist_delete_scores(Skiplist *list, const ScoreRange *limits, skiplist_visitor visit,
-                                     void *argument) noexcept nogil
-cdef uint64_t skiplist_delete_lex(Skiplist *list, const LexRange *limits, skiplist_visitor visit,
-                                  void *argument) noexcept nogil
 cdef uint64_t skiplist_delete_ranks(Skiplist *list, uint64_t start, uint64_t count, skiplist_visitor visit,
                                     void *argument) noexcept nogil
 
@@ -72,8 +64,6 @@ cdef bint score_above_min(double score, const ScoreRange *limits) noexcept nogil
 cdef bint score_below_max(double score, const ScoreRange *limits) noexcept nogil
 cdef bint lex_above_min(Slice member, const LexRange *limits) noexcept nogil
 cdef bint lex_below_max(Slice member, const LexRange *limits) noexcept nogil
-cdef bint score_range_empty(const ScoreRange *limits) noexcept nogil
-cdef bint lex_range_empty(const LexRange *limits) noexcept nogil
 cdef int slice_compare(Slice a, Slice b) noexcept nogil
 
 cdef Slice skiplist_member(const SkiplistNode *node) noexcept nogil

@@ -138,11 +138,6 @@ cdef bint score_below_max(double score, const ScoreRange *limits) noexcept nogil
     return score < limits.max if limits.max_open else score <= limits.max
 
 
-cdef bint score_range_empty(const ScoreRange *limits) noexcept nogil:
-    """Whether no score at all could be in it."""
-    return limits.min > limits.max or (limits.min == limits.max and (limits.min_open or limits.max_open))
-
-
 cdef bint lex_above_min(Slice member, const LexRange *limits) noexcept nogil:
     cdef int order
     if limits.min_end != LEX_TEXT:
@@ -157,17 +152,6 @@ cdef bint lex_below_max(Slice member, const LexRange *limits) noexcept nogil:
         return limits.max_end == LEX_HIGHEST
     order = compare(member, limits.max)
     return order < 0 if limits.max_open else order <= 0
-
-
-cdef bint lex_range_empty(const LexRange *limits) noexcept nogil:
-    """Whether no member at all could be in it."""
-    cdef int order
-    if limits.min_end == LEX_HIGHEST or limits.max_end == LEX_LOWEST:
-        return True
-    if limits.min_end != LEX_TEXT or limits.max_end != LEX_TEXT:
-        return False
-    order = compare(limits.min, limits.max)
-    return order > 0 or (order == 0 and (limits.min_open or limits.max_open))
 
 
 # -- the descent ------------------------------------------------------------------------------------------------------
@@ -401,38 +385,6 @@ cdef SkiplistNode *skiplist_at(Skiplist *list, uint64_t rank) noexcept nogil:
     return path.before[0]
 
 
-cdef SkiplistNode *skiplist_first_in_scores(Skiplist *list, const ScoreRange *limits) noexcept nogil:
-    cdef Path path
-    cdef SkiplistNode *node
-    descend(list, before_scores, limits, &path)
-    node = path.before[0].next
-    return node if node != NULL and score_below_max(node.score, limits) else NULL
-
-
-cdef SkiplistNode *skiplist_last_in_scores(Skiplist *list, const ScoreRange *limits) noexcept nogil:
-    cdef Path path
-    cdef SkiplistNode *node
-    descend(list, until_scores, limits, &path)
-    node = path.before[0]
-    return node if node != list.head and score_above_min(node.score, limits) else NULL
-
-
-cdef SkiplistNode *skiplist_first_in_lex(Skiplist *list, const LexRange *limits) noexcept nogil:
-    cdef Path path
-    cdef SkiplistNode *node
-    descend(list, before_lex, limits, &path)
-    node = path.before[0].next
-    return node if node != NULL and lex_below_max(member_of(node), limits) else NULL
-
-
-cdef SkiplistNode *skiplist_last_in_lex(Skiplist *list, const LexRange *limits) noexcept nogil:
-    cdef Path path
-    cdef SkiplistNode *node
-    descend(list, until_lex, limits, &path)
-    node = path.before[0]
-    return node if node != list.head and lex_above_min(member_of(node), limits) else NULL
-
-
 cdef uint64_t count_between(Skiplist *list, precedes before, precedes until, const void *limits,
                             uint64_t *rank) noexcept nogil:
     cdef Path start
@@ -471,22 +423,6 @@ cdef uint64_t delete_behind(Skiplist *list, const Path *path, uint64_t count, sk
     lower_head(list)
     hashtable_fit(&list.members)
     return count
-
-
-cdef uint64_t skiplist_delete_scores(Skiplist *list, const ScoreRange *limits, skiplist_visitor visit,
-                                     void *argument) noexcept nogil:
-    cdef Path path
-    cdef uint64_t count = skiplist_count_scores(list, limits, NULL)
-    descend(list, before_scores, limits, &path)
-    return delete_behind(list, &path, count, visit, argument)
-
-
-cdef uint64_t skiplist_delete_lex(Skiplist *list, const LexRange *limits, skiplist_visitor visit,
-                                  void *argument) noexcept nogil:
-    cdef Path path
-    cdef uint64_t count = skiplist_count_lex(list, limits, NULL)
-    descend(list, before_lex, limits, &path)
-    return delete_behind(list, &path, count, visit, argument)
 
 
 cdef uint64_t skiplist_delete_ranks(Skiplist *list, uint64_t start, uint64_t count, skiplist_visitor visit,

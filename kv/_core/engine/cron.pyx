@@ -13,7 +13,7 @@ from kv._core.keyspace.database cimport database_fit, database_rehash
 from kv._core.engine.eviction cimport evict_until_fits, note_limit, tell_spike
 from kv._core.engine.execute cimport refresh_clock
 from kv._core.engine.engine cimport Engine
-from kv._core.keyspace.expire cimport expire_sweep
+from kv._core.keyspace.activeexpire cimport expire_sweep
 from kv._core.keyspace.keyspace cimport Keyspace
 from kv._core.runtime.footprint cimport footprint_note
 from kv._core.runtime.session cimport session_check_soft_limit, session_doom, session_fit_replies

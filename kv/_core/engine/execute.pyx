@@ -19,7 +19,7 @@ from kv._core.base.slice cimport Slice
 from kv._core.engine.gates cimport pass_alerts, pass_gates
 from kv._core.resp.reply cimport reply_null_array
 from kv._core.runtime.context cimport context_init, error
-from kv._core.runtime.latency cimport latency_record
+from kv._core.runtime.latencystats cimport latency_record
 from kv._core.runtime.observed cimport Wait
 from kv._core.runtime.propagation cimport propagate_as_came, propagation_position, unit_close, unit_open
 from kv._core.runtime.state cimport (

@@ -15,7 +15,6 @@ cdef extern from "<sys/epoll.h>" nogil:
         EPOLLOUT
         EPOLLERR
         EPOLLHUP
-        EPOLLRDHUP
 
 cdef enum:
     POLLER_EVENTS = 1024        # most events taken at once

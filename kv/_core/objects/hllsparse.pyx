@@ -24,7 +24,6 @@ from kv._core.base.numbers cimport format_i64
 from kv._core.objects.hllregisters cimport HLL_REGISTERS, HllHistogram
 
 cdef enum:
-    KIND = 0xc0                 # mask of the bits that tell ZERO and XZERO
     XZERO = 0x40
     VAL = 0x80
     ZERO_LONGEST = 64

@@ -125,10 +125,6 @@ cdef class Call:
         """The command changed the dataset: it goes to the AOF and replicas as it came."""
         self.alive().keyspace.dirty += count
 
-    def reply_now(self, value):
-        """Write a reply before the function returns; it then returns NO_REPLY."""
-        reply_object(&self.alive().reply, value)
-
     def push(self, list message):
         """Write an out-of-band message before the reply, to a RESP3 client."""
         if self.alive().session.resp < 3:
@@ -169,9 +165,6 @@ cdef class Call:
         """Send the command to the AOF and replicas although it changed nothing."""
         self.alive().propagated = True
         propagate_as_came(self.context)
-
-    def dont_propagate(self):
-        self.alive().propagated = True
 
     cdef Context *alive(self) except NULL:
         if self.context == NULL:

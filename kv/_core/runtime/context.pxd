@@ -16,7 +16,6 @@ cdef enum:
 
 cdef Key context_key(Context *c, int index) noexcept nogil
 cdef Entry *read_key(Context *c, int index) noexcept nogil
-cdef Entry *peek_key(Context *c, int index) noexcept nogil
 cdef Entry *write_key(Context *c, int index) noexcept nogil
 cdef bint check_type(Context *c, const Entry *entry, int type) noexcept nogil
 cdef bint arg_i64_or_reply(Context *c, int index, int64_t *value) noexcept nogil

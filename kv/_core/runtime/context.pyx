@@ -15,7 +15,7 @@ from kv._core.base.platform cimport likely
 from kv._core.base.slice cimport Slice
 from kv._core.keyspace.database cimport database_prefetch_bucket, database_prefetch_entry
 from kv._core.keyspace.keyspace cimport (
-    EVENT_GENERIC, LOOKUP_NO_STATS, LOOKUP_NO_TOUCH, LOOKUP_WRITE, Key, key_of, keyspace_changed, keyspace_lookup,
+    EVENT_GENERIC, LOOKUP_WRITE, Key, key_of, keyspace_changed, keyspace_lookup,
     keyspace_remove)
 from kv._core.objects.entry cimport Entry, entry_type
 from kv._core.resp.parser cimport Big
@@ -42,11 +42,6 @@ cdef Key context_key(Context *c, int index) noexcept nogil:
 cdef Entry *read_key(Context *c, int index) noexcept nogil:
     """The live entry of the key at an argument, for reading: counted as hit or miss; NULL where there is none."""
     return keyspace_lookup(c.keyspace, c.database, context_key(c, index), touch_flag(c))
-
-
-cdef Entry *peek_key(Context *c, int index) noexcept nogil:
-    """As read_key, but the access clock and the hit counters do not notice."""
-    return keyspace_lookup(c.keyspace, c.database, context_key(c, index), LOOKUP_NO_TOUCH | LOOKUP_NO_STATS)
 
 
 cdef Entry *write_key(Context *c, int index) noexcept nogil:

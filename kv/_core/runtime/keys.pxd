@@ -1,7 +1,8 @@
 """The keys of a request: which of its words are keys, and what becomes of them."""
-from libc.stdint cimport uint32_t
+from libc.stdint cimport INT32_MAX, uint32_t
 
 from kv._core.base.slice cimport Slice
+from kv._core.containers.hashtable cimport Hashtable
 
 cdef enum KeyFlag:              # of a key specification, in the order of syntax.KEY_FLAGS
     KEY_RO = 1 << 0
@@ -26,8 +27,9 @@ cdef enum Span:
     SPAN_COUNT                  # as many as a word says
 
 cdef enum:
-    KEYS_INLINE = 16            # keys that need no block
+    KEYS_INLINE = 64            # keys that need no block
     KEYWORD_MOST = 16           # bytes of a keyword with its end
+    PREFETCH_MOST = 64          # keys of a request that keys_prefetch fetches, at most KEYS_INLINE
 
 cdef struct KeySpec:            # a key specification; fields as COMMAND INFO names them
     uint32_t flags              # KeyFlag
@@ -49,6 +51,7 @@ cdef struct RequestKey:
 cdef struct RequestKeys:
     RequestKey *items           # inline_, or a block
     int count
+    int most                    # further keys are not collected
     int capacity
     RequestKey inline_[KEYS_INLINE]
 
@@ -64,7 +67,10 @@ cdef struct KeySpecs:           # of a command
 cdef KeySpecs *keys_compile(str name, specs) except NULL
 cdef void keys_find(const KeySpecs *specs, const Slice *argv, int argc, RequestKeys *found) noexcept nogil
 cdef void keys_free(RequestKeys *found) noexcept nogil
+cdef int keys_prefetch(const KeySpecs *specs, const Slice *argv, int argc, Hashtable *table) noexcept nogil
+cdef list keys_listed(const KeySpecs *specs, words)
 
 
 cdef inline void keys_init(RequestKeys *found) noexcept nogil:
-    found.items, found.count, found.capacity = &found.inline_[0], 0, KEYS_INLINE
+    """For a request with any number of keys."""
+    found.items, found.count, found.capacity, found.most = &found.inline_[0], 0, KEYS_INLINE, INT32_MAX

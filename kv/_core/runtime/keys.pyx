@@ -5,13 +5,16 @@ them: where SORT stores depends on a word that may stand anywhere, MIGRATE has t
 BITFIELD read depends on options. For these there is a finder each, asked where the specifications say of
 themselves that they do not suffice (unknown, incomplete, variable_flags) or do not fit the request.
 
-COMMAND GETKEYS asks here; each Command carries its compiled specifications for whoever must know keys before it runs.
+Specifications are compiled once, when a command is declared; each Command carries them for whoever must know keys
+before it runs (prefetching, COMMAND GETKEYS).
 """
-from libc.stdint cimport int64_t, uint32_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy, strlen
 
+from kv._core.base.hashing cimport hash_bytes
 from kv._core.base.memory cimport memory_alloc, memory_calloc, memory_free, memory_realloc
 from kv._core.base.slice cimport Slice, slice_is, slice_of
+from kv._core.containers.hashtable cimport Hashtable, hashtable_prefetch_bucket, hashtable_prefetch_element
 
 from kv._core.runtime.syntax import KEY_FLAGS
 
@@ -31,6 +34,8 @@ cdef void keys_free(RequestKeys *found) noexcept nogil:
 
 
 cdef void add(RequestKeys *found, int index, uint32_t flags) noexcept nogil:
+    if found.count == found.most:
+        return
     if found.count == found.capacity:
         found.capacity *= 2
         if found.items == &found.inline_[0]:
@@ -74,7 +79,7 @@ cdef bint add_keys_of(const KeySpec *spec, const Slice *argv, int argc, RequestK
     if not first <= last < argc:
         return False
     index = first
-    while index <= last:
+    while index <= last and found.count < found.most:
         add(found, <int> index, spec.flags)
         index += spec.step
     return True
@@ -120,6 +125,31 @@ cdef bint count_of(Slice word, int64_t *count) noexcept nogil:
             return False
         count[0] = count[0] * 10 + (word.data[i] - c'0')
     return True
+
+
+# -- prefetching ----------------------------------------------------------------------------------------------
+
+cdef int keys_prefetch(const KeySpecs *specs, const Slice *argv, int argc, Hashtable *table) noexcept nogil:
+    """Start to fetch what looking up the keys of a request will read. First the buckets of all keys are asked for, then
+    the entries that these point to, so that the waits for memory overlap. For requests of several keys: the first
+    PREFETCH_MOST are fetched, more would push each other out of the cache before the command reads them. Returns for
+    how many keys it was done."""
+    cdef RequestKeys found
+    cdef uint64_t hashes[PREFETCH_MOST]
+    cdef const Slice *key
+    cdef int i
+    if table.count == 0:
+        return 0
+    keys_init(&found)
+    found.most = PREFETCH_MOST      # within inline_: there is nothing to free
+    keys_find(specs, argv, argc, &found)
+    for i in range(found.count):
+        key = argv + found.items[i].index
+        hashes[i] = hash_bytes(key.data, key.length)
+        hashtable_prefetch_bucket(table, hashes[i])
+    for i in range(found.count):
+        hashtable_prefetch_element(table, hashes[i])
+    return found.count
 
 
 # -- finders --------------------------------------------------------------------------------------------------
@@ -259,30 +289,21 @@ cdef uint32_t flags_of(names) except? 0:
 
 # -- for Python -----------------------------------------------------------------------------------------------
 
-def has_keys(declaration):
-    """Whether requests of a command have keys at all."""
-    return any(["not_key" not in spec["flags"] for spec in declaration.key_specs])
-
-
-def find_keys(declaration, words):
-    """[(index of a word that is a key, its flags as in the specification)] of a request, whose words begin with its name.
-    Empty where it is malformed, or has none."""
-    cdef KeySpecs *specs = keys_compile(declaration.name, declaration.key_specs)
+cdef list keys_listed(const KeySpecs *specs, words):
+    """[(index of a word that is a key, its flags as in the specification)] of a request, whose words (bytes) begin with
+    its name. Empty where it is malformed, or has none."""
     cdef RequestKeys found
     cdef Slice *argv = <Slice *> memory_alloc((len(words) + 1) * sizeof(Slice))
     cdef int i
+    keys_init(&found)
     try:
         for i in range(len(words)):
             argv[i] = slice_of(<const char *> <bytes> words[i], len(words[i]))
-        keys_init(&found)
         keys_find(specs, argv, <int> len(words), &found)
-        keys = [(found.items[i].index, names_of(found.items[i].flags)) for i in range(found.count)]
-        keys_free(&found)
-        return keys
+        return [(found.items[i].index, names_of(found.items[i].flags)) for i in range(found.count)]
     finally:
+        keys_free(&found)
         memory_free(argv)
-        memory_free(specs.items)
-        memory_free(specs)
 
 
 cdef list names_of(uint32_t flags):

@@ -6,5 +6,4 @@ cdef Command *command_find(Slice name) noexcept nogil
 cdef Command *command_find_child(Command *parent, Slice name) noexcept nogil
 cdef Command *command_at(int index) noexcept nogil
 cdef int command_count() noexcept nogil
-cdef object declaration_of(Command *command)
 cdef object native(command_body body)

@@ -25,7 +25,7 @@ from libc.string cimport memcpy, memset
 
 from kv._core.base.memory cimport memory_alloc, memory_calloc, memory_realloc
 from kv._core.base.slice cimport Slice, slice_is, slice_of
-from kv._core.runtime.keys cimport keys_compile
+from kv._core.runtime.keys cimport keys_compile, keys_listed
 from kv._core.runtime.state cimport (
     COMMAND_ADMIN, COMMAND_ALLOW_BUSY, COMMAND_ASKING, COMMAND_BLOCKING, COMMAND_DENYOOM, COMMAND_FAST,
     COMMAND_LOADING, COMMAND_MAX, COMMAND_MAY_REPLICATE, COMMAND_MOVABLEKEYS, COMMAND_NO_ASYNC_LOADING, COMMAND_NO_AUTH,
@@ -108,6 +108,11 @@ class Declaration:
     def arguments(self):
         """The argument tree of COMMAND DOCS; parsed anew each time. ValueError for a bad `args`."""
         return parse_arguments(self.args)
+
+    @property
+    def has_keys(self):
+        """Whether requests have keys at all; a channel of sharded pub/sub is none."""
+        return any(["not_key" not in spec["flags"] for spec in self.key_specs])
 
     @property
     def categories(self):
@@ -321,5 +326,7 @@ cdef int command_count() noexcept nogil:
     return count
 
 
-cdef object declaration_of(Command *command):
-    return by_id[command.id]
+def find_keys(declaration, words):
+    """[(index of a word that is a key, its flags as COMMAND INFO names them)] of a request of a declared command, whose
+    words (bytes) begin with its name. Empty where it is malformed, or has none."""
+    return keys_listed(commands[<int> declaration.id].keys, words)

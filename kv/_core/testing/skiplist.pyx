@@ -4,12 +4,10 @@ from libc.stdint cimport uint64_t
 from kv._core.base.hashing cimport hash_bytes
 from kv._core.base.slice cimport Slice, slice_of
 from kv._core.containers.skiplist cimport (
-    LEX_HIGHEST, LEX_LOWEST, LEX_TEXT, LexRange, ScoreRange, Skiplist, SkiplistNode, lex_range_empty, score_range_empty,
-    skiplist_at, skiplist_check, skiplist_count, skiplist_count_lex, skiplist_count_scores, skiplist_delete,
-    skiplist_delete_lex, skiplist_delete_ranks, skiplist_delete_scores, skiplist_find, skiplist_first,
-    skiplist_first_in_lex, skiplist_first_in_scores, skiplist_free, skiplist_insert, skiplist_last_in_lex,
-    skiplist_last_in_scores, skiplist_member, skiplist_memory, skiplist_new, skiplist_previous, skiplist_rank,
-    skiplist_update)
+    LEX_HIGHEST, LEX_LOWEST, LEX_TEXT, LexRange, ScoreRange, Skiplist, SkiplistNode, skiplist_at, skiplist_check,
+    skiplist_count, skiplist_count_lex, skiplist_count_scores, skiplist_delete, skiplist_delete_ranks, skiplist_find,
+    skiplist_first, skiplist_free, skiplist_insert, skiplist_member, skiplist_memory, skiplist_new, skiplist_previous,
+    skiplist_rank, skiplist_update)
 
 
 cdef tuple view(const SkiplistNode *node):
@@ -84,30 +82,18 @@ cdef class Ranking:
         return view(skiplist_at(self.list, rank))
 
     def in_scores(self, tuple limits not None):
-        """First, last, and how many, of (min, open, max, open)."""
+        """(rank of the first, how many) of (min, open, max, open)."""
         cdef ScoreRange range = scores_of(limits)
-        return (view(skiplist_first_in_scores(self.list, &range)), view(skiplist_last_in_scores(self.list, &range)),
-                skiplist_count_scores(self.list, &range, NULL), bool(score_range_empty(&range)))
+        cdef uint64_t rank
+        count = skiplist_count_scores(self.list, &range, &rank)
+        return rank, count
 
     def in_lex(self, tuple limits not None):
+        """As in_scores."""
         cdef LexRange range = lex_of(limits)
-        return (view(skiplist_first_in_lex(self.list, &range)), view(skiplist_last_in_lex(self.list, &range)),
-                skiplist_count_lex(self.list, &range, NULL), bool(lex_range_empty(&range)))
-
-    def delete_scores(self, tuple limits not None):
-        """What was deleted."""
-        cdef ScoreRange range = scores_of(limits)
-        gone = []
-        count = skiplist_delete_scores(self.list, &range, collect, <void *> gone)
-        assert count == len(gone)
-        return gone
-
-    def delete_lex(self, tuple limits not None):
-        cdef LexRange range = lex_of(limits)
-        gone = []
-        count = skiplist_delete_lex(self.list, &range, collect, <void *> gone)
-        assert count == len(gone)
-        return gone
+        cdef uint64_t rank
+        count = skiplist_count_lex(self.list, &range, &rank)
+        return rank, count
 
     def delete_ranks(self, uint64_t start, uint64_t count):
         gone = []

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from kv._core.engine.clientlist import client_lines
-from kv._core.engine.inspect import session, sessions
+from kv._core.engine.sessions import session, sessions
 from kv._core.runtime.call import NO_REPLY, OK, SYNTAX_ERROR, ReplyError, Verbatim
 from kv._core.runtime.registry import command, container
 

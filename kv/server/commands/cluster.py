@@ -5,7 +5,7 @@ declared, checked for their words as everywhere, and refused alike.
 """
 from __future__ import annotations
 
-from kv._core.engine.inspect import session
+from kv._core.engine.sessions import session
 from kv._core.runtime.call import OK, ReplyError
 from kv._core.runtime.registry import command, container
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from kv._core.runtime.call import SYNTAX_ERROR, Encoded, OrderedSet, ReplyError, Status, encode
-from kv._core.runtime.keys import find_keys, has_keys
-from kv._core.runtime.registry import by_id, command, named
+from kv._core.runtime.registry import by_id, command, find_keys, named
 
 from ..config.glob import matches
 from .help import declare_help
@@ -171,7 +170,7 @@ def keys_of_request(words: tuple[bytes, ...]) -> list[tuple[int, list[str]]]:
     called = called_by(words)
     if called is None:
         raise ReplyError("ERR Invalid command specified")
-    if not has_keys(called):
+    if not called.has_keys:
         raise ReplyError("ERR The command has no key arguments")
     if len(words) < abs(called.arity) or (called.arity > 0 and len(words) != called.arity):
         raise ReplyError("ERR Invalid number of arguments specified for command")

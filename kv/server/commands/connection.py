@@ -2,7 +2,8 @@
 from __future__ import annotations
 
 from kv import VALKEY_VERSION
-from kv._core.engine.inspect import note_auth_failure, session
+from kv._core.engine.inspect import note_auth_failure
+from kv._core.engine.sessions import session
 from kv._core.runtime.call import OK, SYNTAX_ERROR, ReplyError, Status
 from kv._core.runtime.registry import command
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from kv._core.engine.inspect import latency_figures
 from kv._core.runtime.call import ReplyError, Verbatim
-from kv._core.runtime.latency import calls_of, histogram_us
+from kv._core.runtime.latencystats import calls_of, histogram_us
 from kv._core.runtime.registry import command, container
 
 from .help import declare_help

@@ -4,7 +4,7 @@ from __future__ import annotations
 import time
 
 from kv import VALKEY_VERSION
-from kv._core.engine.inspect import session
+from kv._core.engine.sessions import session
 from kv._core.runtime.call import NO_REPLY, OK, SYNTAX_ERROR, ReplyError, Status, Verbatim
 from kv._core.runtime.registry import command
 

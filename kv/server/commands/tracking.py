@@ -5,7 +5,7 @@ would go on to serve stale values from its cache.
 """
 from __future__ import annotations
 
-from kv._core.engine.inspect import session
+from kv._core.engine.sessions import session
 from kv._core.runtime.call import OK, SYNTAX_ERROR, OrderedSet, ReplyError
 from kv._core.runtime.registry import command
 

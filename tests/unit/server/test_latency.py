@@ -5,7 +5,7 @@ from array import array
 from types import SimpleNamespace
 
 import pytest
-from kv._core.runtime.latency import calls_of, histogram_us, percentile_us
+from kv._core.runtime.latencystats import calls_of, histogram_us, percentile_us
 
 from kv.server import latency
 from kv.server.latency import Event, LatencyMonitor, age, draw
@@ -79,7 +79,7 @@ def test_every_event_has_its_remedies():
 
 
 def bucket(ns: int) -> int:
-    """As runtime/latency.pxd draws it."""
+    """As runtime/latencystats.pxd draws it."""
     if ns < 32:
         return ns
     exponent = ns.bit_length() - 1
