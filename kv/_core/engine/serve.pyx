@@ -29,6 +29,7 @@ from kv._core.resp.parser cimport (
     parser_free, parser_resolve)
 from kv._core.resp.reply cimport Reply, reply_error
 from kv._core.runtime.footprint cimport footprint_note
+from kv._core.runtime.keys cimport keys_prefetch
 from kv._core.runtime.propagation cimport propagation_position
 from kv._core.runtime.registry cimport command_find, command_find_child
 from kv._core.runtime.session cimport (
@@ -291,6 +292,8 @@ cdef inline void prefetch_window(Session *session, Window *window, int count) no
         if request.argv == NULL:
             request.argv = window.arguments.items + request.first
         prepare(session.database, request)
+        if unlikely(request.command != NULL and request.command.last_key != request.command.first_key):
+            keys_prefetch(request.command.keys, request.argv, request.argc, session.database)
     if count > 1:
         for i in range(count):
             request = window.requests + i

@@ -2,7 +2,7 @@
 from libc.stdint cimport INT32_MAX, uint32_t
 
 from kv._core.base.slice cimport Slice
-from kv._core.containers.hashtable cimport Hashtable
+from kv._core.keyspace.database cimport Database
 
 cdef enum KeyFlag:              # of a key specification, in the order of syntax.KEY_FLAGS
     KEY_RO = 1 << 0
@@ -67,7 +67,7 @@ cdef struct KeySpecs:           # of a command
 cdef KeySpecs *keys_compile(str name, specs) except NULL
 cdef void keys_find(const KeySpecs *specs, const Slice *argv, int argc, RequestKeys *found) noexcept nogil
 cdef void keys_free(RequestKeys *found) noexcept nogil
-cdef int keys_prefetch(const KeySpecs *specs, const Slice *argv, int argc, Hashtable *table) noexcept nogil
+cdef int keys_prefetch(const KeySpecs *specs, const Slice *argv, int argc, Database *database) noexcept nogil
 cdef list keys_listed(const KeySpecs *specs, words)
 
 

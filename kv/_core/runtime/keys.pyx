@@ -14,7 +14,7 @@ from libc.string cimport memcpy, strlen
 from kv._core.base.hashing cimport hash_bytes
 from kv._core.base.memory cimport memory_alloc, memory_calloc, memory_free, memory_realloc
 from kv._core.base.slice cimport Slice, slice_is, slice_of
-from kv._core.containers.hashtable cimport Hashtable, hashtable_prefetch_bucket, hashtable_prefetch_element
+from kv._core.keyspace.database cimport Database, database_count, database_prefetch_bucket, database_prefetch_entry
 
 from kv._core.runtime.syntax import KEY_FLAGS
 
@@ -129,7 +129,7 @@ cdef bint count_of(Slice word, int64_t *count) noexcept nogil:
 
 # -- prefetching ----------------------------------------------------------------------------------------------
 
-cdef int keys_prefetch(const KeySpecs *specs, const Slice *argv, int argc, Hashtable *table) noexcept nogil:
+cdef int keys_prefetch(const KeySpecs *specs, const Slice *argv, int argc, Database *database) noexcept nogil:
     """Start to fetch what looking up the keys of a request will read. First the buckets of all keys are asked for, then
     the entries that these point to, so that the waits for memory overlap. For requests of several keys: the first
     PREFETCH_MOST are fetched, more would push each other out of the cache before the command reads them. Returns for
@@ -138,7 +138,7 @@ cdef int keys_prefetch(const KeySpecs *specs, const Slice *argv, int argc, Hasht
     cdef uint64_t hashes[PREFETCH_MOST]
     cdef const Slice *key
     cdef int i
-    if table.count == 0:
+    if database_count(database) == 0:
         return 0
     keys_init(&found)
     found.most = PREFETCH_MOST      # within inline_: there is nothing to free
@@ -146,9 +146,9 @@ cdef int keys_prefetch(const KeySpecs *specs, const Slice *argv, int argc, Hasht
     for i in range(found.count):
         key = argv + found.items[i].index
         hashes[i] = hash_bytes(key.data, key.length)
-        hashtable_prefetch_bucket(table, hashes[i])
+        database_prefetch_bucket(database, hashes[i])
     for i in range(found.count):
-        hashtable_prefetch_element(table, hashes[i])
+        database_prefetch_entry(database, hashes[i])
     return found.count
 
 

@@ -7,9 +7,9 @@ from kv._core.base.hashing cimport hash_bytes
 from kv._core.base.memory cimport memory_alloc, memory_free
 from kv._core.base.random cimport Random, random_below, random_seed
 from kv._core.base.slice cimport Slice, slice_of
-from kv._core.containers.hashtable cimport (
-    Hashtable, HashtableType, hashtable_clear, hashtable_find, hashtable_init, hashtable_insert)
-from kv._core.objects.entry cimport Entry, entry_free, entry_key_of
+from kv._core.keyspace.database cimport (
+    Database, database_clear, database_find, database_init, database_insert)
+from kv._core.keyspace.keyspace cimport key_of
 from kv._core.objects.string cimport string_new
 from kv._core.runtime.keys cimport KeySpecs, keys_compile, keys_listed, keys_prefetch
 
@@ -18,16 +18,6 @@ from kv._core.runtime.syntax import parse_keys
 cdef enum:
     MOST_KEYS = 256         # of a request of lookups()
     NAME_ROOM = 32          # bytes of a key's name with its end
-
-cdef HashtableType ENTRIES
-
-
-cdef void free_entry(void *element) noexcept nogil:
-    entry_free(<Entry *> element)
-
-
-ENTRIES.key_of = entry_key_of
-ENTRIES.free_element = free_entry
 
 
 cdef class Specs:
@@ -49,21 +39,21 @@ cdef class Specs:
 
 cdef class KeyTable:
     """A table of strings, key:0 to key:count-1."""
-    cdef Hashtable table
+    cdef Database database
     cdef uint64_t count
 
     def __cinit__(self, uint64_t count):
         cdef char name[NAME_ROOM]
         cdef uint64_t number
         cdef Slice key
-        hashtable_init(&self.table, &ENTRIES)
+        database_init(&self.database, 0)
         self.count = count
         for number in range(count):
             key = slice_of(name, write_name(name, number))
-            hashtable_insert(&self.table, string_new(key, key, -1, NULL), hash_bytes(key.data, key.length), False)
+            database_insert(&self.database, string_new(key, key, -1, NULL), hash_bytes(key.data, key.length))
 
     def __dealloc__(self):
-        hashtable_clear(&self.table)
+        database_clear(&self.database)
 
     def prefetch(self, Specs specs not None, words):
         """For how many keys of a request keys_prefetch began to fetch."""
@@ -72,7 +62,7 @@ cdef class KeyTable:
         try:
             for i in range(len(words)):
                 argv[i] = slice_of(<const char *> <bytes> words[i], len(words[i]))
-            return keys_prefetch(specs.specs, argv, <int> len(words), &self.table)
+            return keys_prefetch(specs.specs, argv, <int> len(words), &self.database)
         finally:
             memory_free(argv)
 
@@ -94,10 +84,9 @@ cdef class KeyTable:
             for i in range(keys):
                 argv[i + 1] = slice_of(names[i], write_name(names[i], random_below(&random, self.count)))
             if ahead:
-                keys_prefetch(specs.specs, argv, keys + 1, &self.table)
+                keys_prefetch(specs.specs, argv, keys + 1, &self.database)
             for i in range(1, keys + 1):
-                found += hashtable_find(&self.table, argv[i].data, argv[i].length,
-                                        hash_bytes(argv[i].data, argv[i].length)).bucket != NULL
+                found += database_find(&self.database, key_of(argv[i])).bucket != NULL
         return found, clock_us() - start
 
 
