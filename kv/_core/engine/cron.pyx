@@ -8,7 +8,7 @@ from libc.stdint cimport int64_t, uint64_t
 from kv._core.base.blob cimport Blob, blob_capacity
 from kv._core.base.buffer cimport buffer_free
 from kv._core.base.clock cimport clock_us
-from kv._core.base.memory cimport memory_purge_slice, memory_realloc, memory_size
+from kv._core.base.memory cimport memory_purge_slice, memory_realloc, memory_size, memory_slab_bytes, memory_spare
 from kv._core.containers.hashtable cimport hashtable_fit, hashtable_rehash
 from kv._core.engine.dispatch cimport evict_until_fits, note_limit, refresh_clock, tell_spike
 from kv._core.engine.engine cimport Engine
@@ -27,11 +27,15 @@ cdef enum:
     REHASH_BUCKETS = 128        # buckets between two looks at the clock
     EXPIRE_SHARE = 25           # percent of the processor that the sweep may take at effort 1
     PURGE_EVERY = 100           # calls between two looks at memory to give back
+    PURGE_SOONER = 10           # ... while it grows by
+    PURGE_GROWTH = 4 << 20      # so many bytes, and
+    PURGE_GROWTH_SHARE = 32     # this part of all pages
     PURGE_US = 1000             # time for that a call
-    PURGE_PAGES = 32            # pages between two looks at the clock
+    PURGE_PAGES = 8             # pages between two looks at the clock
 
 cdef uint64_t calls = 0
 cdef bint purging = False        # a purge is under way
+cdef size_t spare_left = 0       # bytes that the last one could not give back
 
 
 def engine_cron(Engine engine, int hz):
@@ -55,7 +59,7 @@ def engine_cron(Engine engine, int hz):
     look_after_sessions(engine)
     fit_arena(runtime)
     calls += 1
-    if purging or calls % PURGE_EVERY == 0:
+    if purging or calls % PURGE_EVERY == 0 or (calls % PURGE_SOONER == 0 and spare_grew()):
         purge()
 
 
@@ -68,15 +72,25 @@ cdef void fit_arena(Runtime *runtime) noexcept nogil:
     runtime.arena_peak = 0
 
 
+cdef bint spare_grew() noexcept nogil:
+    """Whether much was freed since the last purge."""
+    global spare_left
+    cdef size_t spare = memory_spare()
+    if spare < spare_left:
+        spare_left = spare
+    return spare - spare_left > PURGE_GROWTH + memory_slab_bytes() // PURGE_GROWTH_SHARE
+
+
 cdef void purge() noexcept nogil:
     """Give memory back, for a limited time; the next call goes on."""
-    global purging
+    global purging, spare_left
     cdef int64_t start = clock_us()
     cdef size_t returned = 0
     purging = True
     while clock_us() - start < PURGE_US:
         if not memory_purge_slice(PURGE_PAGES, &returned):
             purging = False
+            spare_left = memory_spare()
             return
 
 
