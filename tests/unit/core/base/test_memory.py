@@ -260,7 +260,7 @@ free(blocks); memory.check()
     given_back = left[3] - purged[3]
     assert given_back > 0.3 * full[3]
     assert 0.9 * given_back < left[2] - purged[2] < 1.1 * given_back
-    assert again[2] < 1.05 * full[2]
+    assert again[2] < 1.2 * full[2]         # the rest is holes in the heap, where the list of addresses was
 
 
 @slabs_only
