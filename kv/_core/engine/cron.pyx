@@ -2,6 +2,9 @@
 
 Called by whoever embeds it, `hz` times a second: expired keys are swept away, tables are resized and rehashed,
 eviction goes on where a command had to leave off, idle clients are closed, soft output limits are watched.
+
+The sweep for expired keys may take a share of the processor that is 25 ms of each 100 at least. No client waits for as
+long: what is left to sweep is swept in parts of at most 5 ms, and the loop serves clients between them.
 """
 from libc.stdint cimport int64_t, uint64_t
 
@@ -26,6 +29,7 @@ cdef enum:
     REHASH_US = 1000            # time for rehashing a call
     REHASH_BUCKETS = 128        # buckets between two looks at the clock
     EXPIRE_SHARE = 25           # percent of the processor that the sweep may take at effort 1
+    PART_US = 5000              # of the sweep, longest
     PURGE_EVERY = 100           # calls between two looks at memory to give back
     PURGE_SOONER = 10           # ... while it grows by
     PURGE_GROWTH = 4 << 20      # so many bytes, and
@@ -39,19 +43,15 @@ cdef size_t spare_left = 0       # bytes that the last one could not give back
 
 
 def engine_cron(Engine engine, int hz):
-    """One slice of everything."""
+    """One slice of everything. The seconds after which engine_sweep is to be called, 0.0: not before the next engine_cron."""
     global calls
     cdef Runtime *runtime = &engine.runtime
-    cdef int64_t start
+    cdef double pause = 0
     refresh_clock(&engine.runtime)
     if runtime.pause_end_ms and <uint64_t> runtime.keyspace.now_ms >= runtime.pause_end_ms:
         engine.unpause()
     if runtime.alerts & (ALERT_LOADING | ALERT_PAUSED_WRITES) == 0:
-        if engine.active_expire and not runtime.keyspace.import_mode:
-            start = clock_us()
-            expire_sweep(&runtime.keyspace, engine.expire_effort,
-                         <int64_t> 1000000 * (EXPIRE_SHARE + 2 * (engine.expire_effort - 1)) // hz // 100)
-            tell_spike(runtime, b"expire-cycle", clock_us() - start)
+        pause = sweep(engine, hz)
         if runtime.evicting:
             evict_until_fits(runtime)
     note_limit(runtime)
@@ -61,6 +61,30 @@ def engine_cron(Engine engine, int hz):
     calls += 1
     if purging or calls % PURGE_EVERY == 0 or (calls % PURGE_SOONER == 0 and spare_grew()):
         purge()
+    return pause
+
+
+def engine_sweep(Engine engine, int hz):
+    """Another part of the sweep, between two calls of engine_cron; returns as it does."""
+    refresh_clock(&engine.runtime)
+    if engine.runtime.alerts & (ALERT_LOADING | ALERT_PAUSED_WRITES):
+        return 0.0
+    return sweep(engine, hz)
+
+
+cdef double sweep(Engine engine, int hz) noexcept nogil:
+    """A part of the sweep for expired keys; the seconds after which the next is due, 0: not before the next call of the cron."""
+    cdef Runtime *runtime = &engine.runtime
+    cdef int64_t most_us = <int64_t> 1000000 * (EXPIRE_SHARE + 2 * (engine.expire_effort - 1)) // hz // 100
+    cdef int64_t parts = (most_us + PART_US - 1) // PART_US
+    cdef int64_t start
+    cdef bint more
+    if not engine.active_expire or runtime.keyspace.import_mode:
+        return 0
+    start = clock_us()
+    more = expire_sweep(&runtime.keyspace, engine.expire_effort, most_us // parts)
+    tell_spike(runtime, b"expire-cycle", clock_us() - start)
+    return 1.0 / hz / parts if more and parts > 1 else 0
 
 
 cdef void fit_arena(Runtime *runtime) noexcept nogil:
