@@ -9,13 +9,14 @@ changed without knowing it.
 from __future__ import annotations
 
 import gc
+import math
 import os
 import signal
 import sys
 import time
 
 from kv._core.engine.clientlist import client_lines
-from kv._core.engine.cron import engine_cron
+from kv._core.engine.cron import engine_cron, engine_sweep
 from kv._core.engine.engine import Engine
 from kv._core.engine.inspect import memory_figures, note_rejected_connection
 from kv._core.engine.loop import Loop
@@ -98,6 +99,7 @@ class Server:
         self.cron_runs = 0
         self.cron_paused = False  # DEBUG PAUSE-CRON
         self.next_cron = 0.0
+        self.next_sweep = math.inf  # the cron has left some of its sweep to be done before it comes again
         self.browser_logged = -60.0  # when it was, of the monotonic clock
         self.running = True
         self.exit_status = 0
@@ -157,8 +159,10 @@ class Server:
                 ready = ()
             for fd in ready:
                 self.handle(fd)
-            if self.now() >= self.next_cron:
+            if (now := self.now()) >= self.next_cron:
                 self.cron()
+            elif now >= self.next_sweep:
+                self.go_on_sweeping()
             if appender.waits:
                 aof.flush()
             send()
@@ -194,14 +198,14 @@ class Server:
         return time.monotonic()
 
     def wait_ms(self) -> int:
-        left = self.next_cron - time.monotonic()
+        left = min(self.next_cron, self.next_sweep) - time.monotonic()
         return int(left * 1000) + 1 if left > 0 else 0
 
     def cron(self) -> None:
         """What is due `hz` times a second."""
         hz = self.config.hz
         started = self.now()
-        self.next_cron = started + 1 / hz
+        self.next_cron, self.next_sweep = started + 1 / hz, math.inf
         self.watchdog.rewind()
         if self.cron_paused:
             return
@@ -227,10 +231,18 @@ class Server:
 
     def sweep(self) -> None:
         """The core's share of the cron."""
-        engine_cron(self.engine, self.config.hz)
+        pause = engine_cron(self.engine, self.config.hz)
+        self.next_sweep = self.now() + pause if pause else math.inf
         trouble = self.loop.poller.take_error()
         if trouble:
             troubles.report("Watching a client for more output, which closes it", OSError(trouble, os.strerror(trouble)))
+
+    def go_on_sweeping(self) -> None:
+        """What engine_cron left undone, so that no client waited for it."""
+        started = self.now()
+        pause = engine_sweep(self.engine, self.config.hz)
+        self.next_sweep = self.now() + pause if pause else math.inf
+        self.metrics.cron_us += (self.now() - started) * 1e6
 
     def every_ms(self, period_ms: int) -> bool:
         """Whether a job that runs each so many ms is due in this run of the cron."""

@@ -1,4 +1,4 @@
-"""glibc's heap, where blocks above 4 KiB and Python's own are: how much of it is free."""
+"""glibc's heap, where blocks above 16 KiB and Python's own are: how much of it is free."""
 
 cdef struct Heap:               # bytes
     size_t holes                # free between blocks

@@ -19,4 +19,6 @@ cdef size_t memory_slab_bytes() noexcept nogil
 cdef MemoryFigures memory_figures() noexcept nogil
 cdef size_t memory_purge() noexcept nogil
 cdef bint memory_purge_slice(size_t most, size_t *returned) noexcept nogil
+cdef size_t memory_spare() noexcept nogil
+cdef const char *memory_check() noexcept nogil
 cdef void memory_enter_thread() noexcept nogil

@@ -5,10 +5,17 @@ block and rounds it to 16; a size class every 8 bytes without a header in front 
 40 bytes instead of 48, and the fast paths below are a list pop and a list push.
 
 A *page* is 64 KiB of one size class inside one reserved range of addresses, so that a block's page is found
-by a shift, and that a pointer outside the range is known to be glibc's: blocks above 4 KiB are. Pages are described
-in an array beside the range, not in the pages: headers at equal offsets would compete for the same cache sets.
+by a shift, and that a pointer outside the range is known to be glibc's: blocks above 16 KiB are. Why not above 4 KiB, the
+system's page? A list is nodes of 8 KiB, and glibc gives the end of its heap back with a system call for each few of them
+that are freed. Pages are described in an array beside the range, not in the pages: headers at equal offsets would compete
+for the same cache sets.
+
 A page hands out never-used blocks in order (`carved`), so memory that nobody asked for is not resident; a page whose
 last block is freed goes back to a pool, and memory_purge() gives pooled pages back to the system.
+
+A page with one live block would keep its 64 KiB. So memory_purge() also gives back the holes of a page that holds few blocks
+(base/holes). A class allocates from its fuller pages first (`partial`), and from those that are nearly empty or have holes
+(`sparse`) only then, so that these get a chance to empty.
 
 Threads: one thread owns the allocator, the one that runs the engine. Other threads (lazy free) may only free; their
 blocks are pushed on the page's `remote` list, which the owner takes over when the page runs dry or in memory_purge().
@@ -30,6 +37,10 @@ from libc.stdlib cimport free
 from libc.string cimport memcpy, memset
 
 from kv._core.base.heap cimport Heap, heap_figures, heap_trim
+from kv._core.base.holes cimport (
+    holes_bytes, holes_check, holes_fill, holes_forget, holes_make, holes_worth_searching)
+from kv._core.base.page cimport (
+    NEVER_SEARCHED, PAGE_BYTES, PAGE_CURRENT, PAGE_EMPTY, PAGE_FULL, PAGE_PARTIAL, PAGE_SHIFT, Page)
 from kv._core.base.platform cimport ASAN, likely, panic, unlikely
 
 cdef extern from "<malloc.h>" nogil:
@@ -81,38 +92,12 @@ cdef extern from *:
     size_t kv_atomic_load(size_t *counter) noexcept nogil
 
 cdef enum:
-    PAGE_SHIFT = 16
-    PAGE_BYTES = 1 << PAGE_SHIFT
     COMMIT_BYTES = 4 << 20          # pages are made writable this many bytes at a time
-    LARGEST_SMALL = 4096
-    CLASSES = 65
+    LARGEST_SMALL = 16384
+    CLASSES = 81
+    SPARSE_SHARE = 4                # a page is sparse that has less than this part of its blocks in use
     POOLED_PAGES = 16               # empty pages that memory_purge leaves for reuse
     MALLOC_HEADER = 8
-
-cdef enum PageState:
-    PAGE_EMPTY = 0                  # in the pool, or never used
-    PAGE_CURRENT                    # the one its class allocates from
-    PAGE_PARTIAL                    # has room, waits in its class's list
-    PAGE_FULL                       # in no list
-
-cdef enum PageTouch:
-    PAGE_CLEAN = 0                  # the system has its memory: no byte is resident
-    PAGE_BEGUN                      # resident as far as it was carved
-    PAGE_TOUCHED                    # resident to its end
-
-cdef struct Page:
-    void *blocks                    # freed blocks, each pointing at the next
-    void *remote                    # blocks freed by other threads, not yet taken over
-    uint32_t used                   # blocks handed out, remote ones included until taken over
-    uint32_t capacity               # blocks that fit
-    uint32_t carved                 # blocks handed out at least once since the page was taken
-    uint32_t block_size             # bytes of one block
-    uint32_t remote_count           # blocks in `remote`, at most; atomic
-    Page *next                      # neighbours in the class's partial list, or in the pool
-    Page *previous
-    uint16_t size_class             # index of the class
-    uint8_t state                   # a PageState
-    uint8_t touch                   # a PageTouch
 
 cdef char *region = NULL            # the reserved range
 cdef size_t region_size = 0         # its bytes
@@ -121,11 +106,14 @@ cdef size_t system_page = <size_t> sysconf(_SC_PAGESIZE)
 cdef size_t region_taken = 0        # bytes of it that were ever made into pages
 cdef Page *pages = NULL             # one a page of the range
 cdef Page *current[CLASSES]
-cdef Page *partial[CLASSES]
+cdef Page *partial[CLASSES]     # pages with room, the sparse ones apart
+cdef Page *sparse[CLASSES]
 cdef Page *pool = NULL              # empty pages
 cdef size_t pool_pages = 0
-cdef size_t touched_pool_pages = 0  # of them, those that are resident
+cdef size_t touched_pool_bytes = 0  # of them, what is resident
 cdef size_t live_pages = 0          # pages that hold blocks
+cdef size_t tails = 0               # bytes of them behind the last block that fits
+cdef size_t touched_tails = 0       # ... that are resident, since the page had another class before
 cdef size_t purge_at = 0            # page that the purge looks at next
 cdef size_t purge_kept = 0          # empty pages that it left for reuse so far
 cdef size_t class_sizes[CLASSES]
@@ -137,7 +125,7 @@ cdef size_t remote_large_bytes = 0  # of remote_bytes, what was; atomic
 
 
 cdef inline int class_of(size_t size) noexcept nogil:
-    """The smallest class that holds `size` bytes: steps of 8 to 256, then eight steps to each doubling."""
+    """The smallest class that holds `size` bytes: steps of 8 to 256, then eight steps to each doubling, to 16 KiB."""
     if size <= 256:
         return <int> ((size + 7) >> 3) if size else 1
     if size <= 512:
@@ -146,7 +134,11 @@ cdef inline int class_of(size_t size) noexcept nogil:
         return 40 + <int> ((size - 512 + 63) >> 6)
     if size <= 2048:
         return 48 + <int> ((size - 1024 + 127) >> 7)
-    return 56 + <int> ((size - 2048 + 255) >> 8)
+    if size <= 4096:
+        return 56 + <int> ((size - 2048 + 255) >> 8)
+    if size <= 8192:
+        return 64 + <int> ((size - 4096 + 511) >> 9)
+    return 72 + <int> ((size - 8192 + 1023) >> 10)
 
 
 cdef void fill_class_sizes() noexcept nogil:
@@ -160,8 +152,12 @@ cdef void fill_class_sizes() noexcept nogil:
             class_sizes[i] = 512 + 64 * (i - 40)
         elif i <= 56:
             class_sizes[i] = 1024 + 128 * (i - 48)
-        else:
+        elif i <= 64:
             class_sizes[i] = 2048 + 256 * (i - 56)
+        elif i <= 72:
+            class_sizes[i] = 4096 + 512 * (i - 64)
+        else:
+            class_sizes[i] = 8192 + 1024 * (i - 72)
 
 
 cdef void reserve_region() noexcept nogil:
@@ -199,12 +195,12 @@ cdef inline char *page_start(Page *page) noexcept nogil:
 
 cdef Page *page_new(int size_class) noexcept nogil:
     """An empty page for the class, from the pool or the range; NULL where the range is used up."""
-    global pool, pool_pages, touched_pool_pages, live_pages, region_taken, region_committed
+    global pool, pool_pages, touched_pool_bytes, live_pages, region_taken, region_committed, tails, touched_tails
     cdef Page *page = pool
     if page != NULL:
         pool = page.next
         pool_pages -= 1
-        touched_pool_pages -= page.touch != PAGE_CLEAN
+        touched_pool_bytes -= page.reached * system_page
     else:
         if region_taken == region_committed:
             if region_committed + COMMIT_BYTES > region_size:
@@ -217,41 +213,79 @@ cdef Page *page_new(int size_class) noexcept nogil:
     live_pages += 1
     page.blocks = page.remote = NULL
     page.used = page.carved = 0
-    page.size_class = <uint16_t> size_class
+    page.size_class = <uint8_t> size_class
     page.block_size = <uint32_t> class_sizes[size_class]
     page.capacity = PAGE_BYTES // page.block_size
-    page.touch = PAGE_BEGUN if page.touch == PAGE_CLEAN else PAGE_TOUCHED
+    tails += tail_of(page)
+    touched_tails += touched_behind(page, page.capacity)
     page.next = page.previous = NULL
+    page.sparse = False
+    page.searched = NEVER_SEARCHED
     return page
 
 
+cdef inline size_t extent(const Page *page, uint32_t blocks) noexcept nogil:
+    """Bytes of the system's pages that so many blocks reach into."""
+    return (<size_t> blocks * page.block_size + system_page - 1) & ~(system_page - 1)
+
+
+cdef inline size_t tail_of(const Page *page) noexcept nogil:
+    return PAGE_BYTES - extent(page, page.capacity)
+
+
+cdef inline size_t touched_behind(const Page *page, uint32_t blocks) noexcept nogil:
+    """Bytes behind so many blocks that are resident from an earlier use of the page."""
+    cdef size_t reached = page.reached * system_page
+    return reached - extent(page, blocks) if reached > extent(page, blocks) else 0
+
+
+cdef inline void note_reached(Page *page) noexcept nogil:
+    """Before the page is carved anew."""
+    if extent(page, page.carved) > page.reached * system_page:
+        page.reached = <uint8_t> (extent(page, page.carved) // system_page)
+
+
+cdef inline Page **list_of(Page *page) noexcept nogil:
+    return &sparse[page.size_class] if page.sparse else &partial[page.size_class]
+
+
 cdef void partial_push(Page *page) noexcept nogil:
-    cdef Page *head = partial[page.size_class]
+    cdef Page **first = list_of(page)
     page.state = PAGE_PARTIAL
-    page.previous, page.next = NULL, head
-    if head != NULL:
-        head.previous = page
-    partial[page.size_class] = page
+    page.previous, page.next = NULL, first[0]
+    if first[0] != NULL:
+        first[0].previous = page
+    first[0] = page
 
 
 cdef void partial_remove(Page *page) noexcept nogil:
     if page.previous != NULL:
         page.previous.next = page.next
     else:
-        partial[page.size_class] = page.next
+        list_of(page)[0] = page.next
     if page.next != NULL:
         page.next.previous = page.previous
 
 
+cdef void partial_move(Page *page, bint is_sparse) noexcept nogil:
+    """To the other list of its class."""
+    partial_remove(page)
+    page.sparse = is_sparse
+    partial_push(page)
+
+
 cdef void page_release(Page *page) noexcept nogil:
-    """Put an empty page that was carved to its end into the pool."""
-    global pool, pool_pages, touched_pool_pages, live_pages
+    """Put an empty page into the pool."""
+    global pool, pool_pages, touched_pool_bytes, live_pages, tails, touched_tails
+    holes_forget(page)
+    tails -= tail_of(page)
+    touched_tails -= touched_behind(page, page.capacity)
+    note_reached(page)
     page.state = PAGE_EMPTY
-    page.touch = PAGE_TOUCHED
     page.next = pool
     pool = page
     pool_pages += 1
-    touched_pool_pages += 1
+    touched_pool_bytes += page.reached * system_page
     live_pages -= 1
 
 
@@ -264,8 +298,8 @@ cdef bint take_remote(Page *page) noexcept nogil:
         kv_remote_take(&page.remote)
         kv_remote_count(&page.remote_count, 0 - page.used)
         page.blocks = NULL
-        if page.carved == page.capacity:
-            page.touch = PAGE_TOUCHED
+        holes_forget(page)
+        note_reached(page)
         page.used = page.carved = 0
         return True
     block = kv_remote_take(&page.remote)
@@ -283,15 +317,19 @@ cdef bint take_remote(Page *page) noexcept nogil:
 
 
 cdef void *alloc_slow(int size_class) noexcept nogil:
-    """The current page is dry: take over remote frees, else a page with room, else a new one."""
+    """The current page is dry: take over remote frees, fill its holes, else take a page with room, else a new one."""
     cdef Page *page = current[size_class]
-    if page != NULL and not take_remote(page):
+    if page != NULL and not take_remote(page) and not holes_fill(page, page_start(page)):
         page.state = PAGE_FULL
         page = NULL
     if page == NULL:
-        page = partial[size_class]
+        page = partial[size_class] if partial[size_class] != NULL else sparse[size_class]
         if page != NULL:
             partial_remove(page)
+            page.sparse = False
+            page.searched = NEVER_SEARCHED
+            if page.blocks == NULL:
+                holes_fill(page, page_start(page))
         else:
             page = page_new(size_class)
             if page == NULL:
@@ -300,6 +338,9 @@ cdef void *alloc_slow(int size_class) noexcept nogil:
         page.state = PAGE_CURRENT
         current[size_class] = page
     return page_take(page)
+
+
+# -- allocating ---------------------------------------------------------------------------------------------------
 
 
 cdef inline void *page_take(Page *page) noexcept nogil:
@@ -463,25 +504,21 @@ cdef bint memory_would_exceed(size_t more) noexcept nogil:
 
 
 cdef size_t memory_slab_bytes() noexcept nogil:
-    """Bytes of the pages that hold small blocks, free blocks in them included."""
-    return live_pages << PAGE_SHIFT
+    """Bytes of the pages that hold small blocks, free blocks in them included, but what was given back of them."""
+    return (live_pages << PAGE_SHIFT) - holes_bytes()
 
 
-cdef void current_pages(size_t *unused, size_t *untouched) noexcept nogil:
-    """Bytes at the ends of the pages that classes allocate from: never carved, and of these not resident either. All
-    other pages were carved to their ends."""
+cdef void current_pages(size_t *unused, size_t *touched) noexcept nogil:
+    """Bytes of the pages that classes allocate from which no block was carved from yet, and of these what is resident all the
+    same. All other pages were carved to their ends."""
     cdef Page *page
-    cdef size_t bytes
     cdef int i
-    unused[0] = untouched[0] = 0
+    unused[0] = touched[0] = 0
     for i in range(CLASSES):
         page = current[i]
-        if page == NULL:
-            continue
-        bytes = <size_t> (page.capacity - page.carved) * page.block_size & ~(system_page - 1)
-        unused[0] += bytes
-        if page.touch == PAGE_BEGUN:
-            untouched[0] += bytes
+        if page != NULL:
+            unused[0] += extent(page, page.capacity) - extent(page, page.carved)
+            touched[0] += touched_behind(page, page.carved) - touched_behind(page, page.capacity)
 
 
 cdef MemoryFigures memory_figures() noexcept nogil:
@@ -489,12 +526,12 @@ cdef MemoryFigures memory_figures() noexcept nogil:
     it was last looked at (base/heap)."""
     cdef MemoryFigures figures
     cdef Heap heap = heap_figures()
-    cdef size_t unused, untouched
-    current_pages(&unused, &untouched)
+    cdef size_t unused, touched
+    current_pages(&unused, &touched)
     figures.allocated = memory_used()
-    figures.active = ((live_pages << PAGE_SHIFT) - unused + large_bytes - kv_atomic_load(&remote_large_bytes)
+    figures.active = ((live_pages << PAGE_SHIFT) - tails - holes_bytes() - unused + large_bytes - kv_atomic_load(&remote_large_bytes)
                       + heap.holes - heap.trimmed)
-    figures.resident = figures.active + unused - untouched + (touched_pool_pages << PAGE_SHIFT) + heap.top
+    figures.resident = figures.active + touched + touched_tails + touched_pool_bytes + heap.top
     return figures
 
 
@@ -546,23 +583,66 @@ cdef bint memory_purge_slice(size_t most, size_t *returned) noexcept nogil:
 
 
 cdef size_t purge_page(Page *page) noexcept nogil:
-    """Take over what other threads freed; the bytes of the page if it was given back."""
-    global purge_kept, touched_pool_pages
+    """Take over what other threads freed; the bytes of the page that were given back."""
+    cdef size_t returned
+    global purge_kept, touched_pool_bytes
     if page.state != PAGE_EMPTY and page.remote != NULL and take_remote(page):
         if page.state == PAGE_FULL:
             partial_push(page)
         if page.used == 0 and page.state == PAGE_PARTIAL:
             partial_remove(page)
             page_release(page)
-    if page.state != PAGE_EMPTY or page.touch == PAGE_CLEAN:
+    if page.state == PAGE_PARTIAL:
+        return purge_holes(page)
+    if page.state != PAGE_EMPTY or page.reached == 0:
         return 0
     purge_kept += 1
     if purge_kept <= POOLED_PAGES:
         return 0
-    madvise(page_start(page), PAGE_BYTES, MADV_DONTNEED)
-    page.touch = PAGE_CLEAN
-    touched_pool_pages -= 1
-    return PAGE_BYTES
+    returned = page.reached * system_page
+    madvise(page_start(page), returned, MADV_DONTNEED)
+    touched_pool_bytes -= returned
+    page.reached = 0
+    return returned
+
+
+cdef size_t purge_holes(Page *page) noexcept nogil:
+    """Give back the holes of a page that has room, and put it into the list that it belongs to; the bytes."""
+    cdef size_t returned = holes_make(page, page_start(page)) if holes_worth_searching(page) else 0
+    cdef bint is_sparse = page.holes != 0 or page.used * SPARSE_SHARE < page.capacity
+    if is_sparse != page.sparse:
+        partial_move(page, is_sparse)
+    return returned
+
+
+cdef size_t memory_spare() noexcept nogil:
+    """Bytes that a purge might give back, about: of pages, what neither blocks nor holes take."""
+    return ((live_pages << PAGE_SHIFT) + touched_pool_bytes - tails - holes_bytes()
+            - (used_bytes - large_bytes - kv_atomic_load(&remote_bytes) + kv_atomic_load(&remote_large_bytes)))
+
+
+cdef const char *memory_check() noexcept nogil:
+    """Walk all pages; what is wrong, NULL: nothing. While other threads free, their blocks count as used."""
+    cdef size_t number, held = 0
+    cdef Page *page
+    cdef const char *fault
+    for number in range(region_taken >> PAGE_SHIFT):
+        page = pages + number
+        if page.state == PAGE_EMPTY:
+            if page.holes:
+                return "an empty page with holes"
+            continue
+        held += <size_t> page.used * page.block_size
+        if page.state == PAGE_FULL and (page.blocks != NULL or page.holes or page.carved < page.capacity):
+            return "a full page that has room"
+        if page.state == PAGE_PARTIAL and (page.used == 0 or page.carved < page.capacity):
+            return "a page with room that is empty, or was not carved to its end"
+        fault = holes_check(page, page_start(page))
+        if fault != NULL:
+            return fault
+    if held != used_bytes - large_bytes and not kv_atomic_load(&remote_bytes):
+        return "the pages hold other bytes than are counted"
+    return NULL
 
 
 cdef void memory_enter_thread() noexcept nogil:

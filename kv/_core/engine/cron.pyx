@@ -2,13 +2,16 @@
 
 Called by whoever embeds it, `hz` times a second: expired keys are swept away, tables are resized and rehashed,
 eviction goes on where a command had to leave off, idle clients are closed, soft output limits are watched.
+
+The sweep for expired keys may take a share of the processor that is 25 ms of each 100 at least. No client waits for as
+long: what is left to sweep is swept in parts of at most 5 ms, and the loop serves clients between them.
 """
 from libc.stdint cimport int64_t, uint64_t
 
 from kv._core.base.blob cimport Blob, blob_capacity
 from kv._core.base.buffer cimport buffer_free
 from kv._core.base.clock cimport clock_us
-from kv._core.base.memory cimport memory_purge_slice, memory_realloc, memory_size
+from kv._core.base.memory cimport memory_purge_slice, memory_realloc, memory_size, memory_slab_bytes, memory_spare
 from kv._core.keyspace.database cimport database_fit, database_rehash
 from kv._core.engine.eviction cimport evict_until_fits, note_limit, tell_spike
 from kv._core.engine.execute cimport refresh_clock
@@ -27,24 +30,24 @@ cdef enum:
     REHASH_US = 1000            # time for rehashing a call
     REHASH_BUCKETS = 128        # buckets between two looks at the clock
     EXPIRE_SHARE = 25           # percent of the processor that the sweep may take at effort 1
+    PART_US = 5000              # of the sweep, longest
     PURGE_EVERY = 100           # calls between two looks at memory to give back
+    PURGE_SOONER = 10           # ... while it grows by
+    PURGE_GROWTH = 4 << 20      # so many bytes, and
+    PURGE_GROWTH_SHARE = 32     # this part of all pages
     PURGE_US = 1000             # time for that a call
-    PURGE_PAGES = 32            # pages between two looks at the clock
+    PURGE_PAGES = 8             # pages between two looks at the clock
 
 
 def engine_cron(Engine engine, int hz):
-    """One slice of everything."""
+    """One slice of everything. The seconds after which engine_sweep is to be called, 0.0: not before the next engine_cron."""
     cdef Runtime *runtime = &engine.runtime
-    cdef int64_t start
+    cdef double pause = 0
     refresh_clock(&engine.runtime)
     if runtime.pause_end_ms and <uint64_t> runtime.keyspace.now_ms >= runtime.pause_end_ms:
         engine.unpause()
     if runtime.alerts & (ALERT_LOADING | ALERT_PAUSED_WRITES) == 0:
-        if engine.active_expire and not runtime.keyspace.import_mode:
-            start = clock_us()
-            expire_sweep(&runtime.keyspace, engine.expire_effort,
-                         <int64_t> 1000000 * (EXPIRE_SHARE + 2 * (engine.expire_effort - 1)) // hz // 100)
-            tell_spike(runtime, b"expire-cycle", clock_us() - start)
+        pause = sweep(engine, hz)
         if runtime.evicting:
             evict_until_fits(runtime)
     note_limit(runtime)
@@ -52,8 +55,33 @@ def engine_cron(Engine engine, int hz):
     look_after_sessions(engine)
     fit_arena(runtime)
     engine.cron_calls += 1
-    if engine.purging or engine.cron_calls % PURGE_EVERY == 0:
+    if (engine.purging or engine.cron_calls % PURGE_EVERY == 0
+            or (engine.cron_calls % PURGE_SOONER == 0 and spare_grew(engine))):
         purge(engine)
+    return pause
+
+
+def engine_sweep(Engine engine, int hz):
+    """Another part of the sweep, between two calls of engine_cron; returns as it does."""
+    refresh_clock(&engine.runtime)
+    if engine.runtime.alerts & (ALERT_LOADING | ALERT_PAUSED_WRITES):
+        return 0.0
+    return sweep(engine, hz)
+
+
+cdef double sweep(Engine engine, int hz) noexcept nogil:
+    """A part of the sweep for expired keys; the seconds after which the next is due, 0: not before the next call of the cron."""
+    cdef Runtime *runtime = &engine.runtime
+    cdef int64_t most_us = <int64_t> 1000000 * (EXPIRE_SHARE + 2 * (engine.expire_effort - 1)) // hz // 100
+    cdef int64_t parts = (most_us + PART_US - 1) // PART_US
+    cdef int64_t start
+    cdef bint more
+    if not engine.active_expire or runtime.keyspace.import_mode:
+        return 0
+    start = clock_us()
+    more = expire_sweep(&runtime.keyspace, engine.expire_effort, most_us // parts)
+    tell_spike(runtime, b"expire-cycle", clock_us() - start)
+    return 1.0 / hz / parts if more and parts > 1 else 0
 
 
 cdef void fit_arena(Runtime *runtime) noexcept nogil:
@@ -65,6 +93,14 @@ cdef void fit_arena(Runtime *runtime) noexcept nogil:
     runtime.arena_peak = 0
 
 
+cdef bint spare_grew(Engine engine) noexcept nogil:
+    """Whether much was freed since the last purge."""
+    cdef size_t spare = memory_spare()
+    if spare < engine.spare_left:
+        engine.spare_left = spare
+    return spare - engine.spare_left > PURGE_GROWTH + memory_slab_bytes() // PURGE_GROWTH_SHARE
+
+
 cdef void purge(Engine engine) noexcept nogil:
     """Give memory back, for a limited time; the next call goes on."""
     cdef int64_t start = clock_us()
@@ -73,6 +109,7 @@ cdef void purge(Engine engine) noexcept nogil:
     while clock_us() - start < PURGE_US:
         if not memory_purge_slice(PURGE_PAGES, &returned):
             engine.purging = False
+            engine.spare_left = memory_spare()
             return
 
 

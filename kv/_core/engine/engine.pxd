@@ -22,6 +22,7 @@ cdef class Engine:
     cdef object __weakref__
     cdef uint64_t cron_calls
     cdef bint purging               # memory is being given back
+    cdef size_t spare_left          # bytes that the last purge could not give back
 
     cdef void update_hiding(self) noexcept nogil
     cdef void write_log(self) noexcept

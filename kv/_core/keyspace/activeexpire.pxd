@@ -3,4 +3,4 @@ from libc.stdint cimport int64_t, uint64_t
 
 from kv._core.keyspace.keyspace cimport Keyspace
 
-cdef uint64_t expire_sweep(Keyspace *keyspace, int effort, int64_t limit_us) noexcept nogil
+cdef bint expire_sweep(Keyspace *keyspace, int effort, int64_t limit_us) noexcept nogil

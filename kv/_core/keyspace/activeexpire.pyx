@@ -69,9 +69,9 @@ cdef void note_ttl(Database *database, uint64_t alive) noexcept nogil:
     database.average_ttl_ms = database.average_ttl_ms * 0.9 + average * 0.1 if database.average_ttl_ms else average
 
 
-cdef uint64_t expire_sweep(Keyspace *keyspace, int effort, int64_t limit_us) noexcept nogil:
+cdef bint expire_sweep(Keyspace *keyspace, int effort, int64_t limit_us) noexcept nogil:
     """Delete expired keys for up to limit_us (the clock is read a chunk apart); effort 1 to 10 is
-    active-expire-effort."""
+    active-expire-effort. Whether the time ended it, so that there is more to do."""
     cdef int64_t start = clock_us()
     cdef int64_t spent = 0
     cdef uint64_t removed = 0, seen = 0, gone
@@ -99,4 +99,4 @@ cdef uint64_t expire_sweep(Keyspace *keyspace, int effort, int64_t limit_us) noe
     keyspace.expire_sweep_us += <uint64_t> spent
     if seen:
         keyspace.stale_share = keyspace.stale_share * 0.95 + 0.05 * removed / seen
-    return removed
+    return spent > limit_us

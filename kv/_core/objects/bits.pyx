@@ -1,8 +1,9 @@
 """Counting, finding and combining bits by words, and integers of any width at any bit.
 
-Counting is one instruction a word where the processor has it (every x86 since 2008, every 64 bit ARM), but a
-compiler that must also serve older x86 may not use it unasked. So the loop exists twice, and which of the two
-runs is decided at import.
+Counting is one instruction a word where the processor has it (every x86 since 2008, every 64 bit ARM), and with AVX2 32 bytes
+at a time: a shuffle looks up the counts of 32 halves of bytes. That is faster than memory, and the processor fetches ahead
+within a page of 4 KiB alone, so the loops that read much ask for what is a page ahead themselves. A compiler that must also serve older x86 may use neither
+unasked. So the loop exists three times, and which one runs is decided at import.
 
 Combining goes block by block through all sources, so that a block of the result stays in the first cache
 while the sources stream past it once; the loops inside are of the kind that compilers turn into vector code.
@@ -11,6 +12,7 @@ from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from kv._core.base.machine cimport leading_zeros_u64, load_u64_be, load_u64_le
+from kv._core.base.platform cimport prefetch
 
 cdef extern from *:
     """
@@ -18,6 +20,7 @@ cdef extern from *:
     #include <stddef.h>
     #include <string.h>
 
+    #define AHEAD 4096
     #define COUNT_WORDS_BODY \
         uint64_t word[4], sum[4] = {0, 0, 0, 0}; \
         for (; words >= 4; words -= 4, data += 32) { \
@@ -36,21 +39,63 @@ cdef extern from *:
     __attribute__((target("popcnt")))
     static uint64_t count_words_popcnt(const uint8_t *data, size_t words) { COUNT_WORDS_BODY }
     static int has_popcnt(void) { return __builtin_cpu_supports("popcnt"); }
+
+    #include <immintrin.h>
+
+    /* adds the counts of a vector's bytes, each half apart: at most 4 */
+    #define COUNT_VECTOR(at) do { \
+            __m256i x = _mm256_loadu_si256((const __m256i *)(at)); \
+            low_halves = _mm256_add_epi8(low_halves, _mm256_shuffle_epi8(counts, _mm256_and_si256(x, fifteen))); \
+            x = _mm256_and_si256(_mm256_srli_epi16(x, 4), fifteen); \
+            high_halves = _mm256_add_epi8(high_halves, _mm256_shuffle_epi8(counts, x)); \
+        } while (0)
+
+    __attribute__((target("avx2,popcnt")))
+    static uint64_t count_words_avx2(const uint8_t *data, size_t words) {
+        const __m256i counts = _mm256_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4,
+                                                0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4);
+        const __m256i fifteen = _mm256_set1_epi8(15), zero = _mm256_setzero_si256();
+        __m256i total = zero;
+        uint64_t sums[4];
+        size_t lines = words / 8;
+        while (lines) {
+            size_t some = lines < 31 ? lines : 31;      /* 31 lines of two vectors with 4 bits a half: 248 fits a byte */
+            __m256i low_halves = zero, high_halves = zero;
+            lines -= some;
+            for (; some; some--, data += 64) {
+                _mm_prefetch((const char *)data + AHEAD, _MM_HINT_T0);
+                COUNT_VECTOR(data);
+                COUNT_VECTOR(data + 32);
+            }
+            total = _mm256_add_epi64(total, _mm256_sad_epu8(low_halves, zero));
+            total = _mm256_add_epi64(total, _mm256_sad_epu8(high_halves, zero));
+        }
+        _mm256_storeu_si256((__m256i *)sums, total);
+        return sums[0] + sums[1] + sums[2] + sums[3] + count_words_popcnt(data, words % 8);
+    }
+    static int has_avx2(void) { return __builtin_cpu_supports("avx2") && has_popcnt(); }
     #else
     #define count_words_popcnt count_words_plain
+    #define count_words_avx2 count_words_plain
     static int has_popcnt(void) { return 0; }
+    static int has_avx2(void) { return 0; }
     #endif
     """
     uint64_t count_words_plain(const uint8_t *data, size_t words) noexcept nogil
     uint64_t count_words_popcnt(const uint8_t *data, size_t words) noexcept nogil
+    uint64_t count_words_avx2(const uint8_t *data, size_t words) noexcept nogil
     bint has_popcnt() noexcept nogil
+    bint has_avx2() noexcept nogil
+    enum:
+        AHEAD               # bytes between what is read and what is fetched
 
 cdef enum:
     BLOCK = 16384  # bytes of the result combined at a time
 
 ctypedef uint64_t (*CountWords)(const uint8_t *data, size_t words) noexcept nogil
 
-cdef CountWords count_words = count_words_popcnt if has_popcnt() else count_words_plain
+cdef CountWords count_words = (count_words_avx2 if has_avx2() else
+                               count_words_popcnt if has_popcnt() else count_words_plain)
 
 
 # Counting and finding
@@ -99,6 +144,7 @@ cdef inline uint64_t skip_words(const uint8_t *data, size_t end, size_t at,
             (load_u64_le(data + at) ^ unwanted) | (load_u64_le(data + at + 8) ^ unwanted)
             | (load_u64_le(data + at + 16) ^ unwanted) | (load_u64_le(data + at + 24) ^ unwanted)):
         at += 32
+        prefetch(data + at + AHEAD)
     return at
 
 

@@ -5,8 +5,8 @@ from libc.string cimport memset
 
 from kv._core.base.heap cimport heap_look
 from kv._core.base.memory cimport (
-    MemoryFigures, memory_alloc, memory_calloc, memory_class_size, memory_enter_thread, memory_figures, memory_free,
-    memory_purge, memory_realloc, memory_resident, memory_size, memory_slab_bytes, memory_used)
+    MemoryFigures, memory_alloc, memory_calloc, memory_check, memory_class_size, memory_enter_thread, memory_figures, memory_free,
+    memory_purge, memory_realloc, memory_resident, memory_size, memory_slab_bytes, memory_spare, memory_used)
 from kv._core.base.platform cimport ASAN
 
 SANITIZED = bool(ASAN)      # every block is malloc's own
@@ -54,6 +54,17 @@ def figures():
 
 def purge():
     return memory_purge()
+
+
+def spare():
+    return memory_spare()
+
+
+def check():
+    """Raises AssertionError where the allocator's account is wrong."""
+    cdef const char *fault = memory_check()
+    if fault != NULL:
+        raise AssertionError(fault.decode())
 
 
 def fill(uintptr_t block, int byte, size_t length):

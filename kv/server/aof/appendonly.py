@@ -23,10 +23,13 @@ from . import foreign
 from .loader import Loader, LoadError, LoadStopped
 from .manifest import BASE, File, Folder, Manifest, ManifestError
 from .rewrite import Rewrite, write_dataset
-from .writer import Worker, Writer, close_file, unlink_in_background
+from .steps import Steps
+from .writer import ALWAYS, EVERYSEC, Worker, Writer, close_file, unlink_in_background
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..server import Server
 
 OFF, ON, WAITING = "off", "on", "waiting for the first rewrite"
@@ -44,6 +47,7 @@ class AppendOnly:
         self.folder = Folder(config.appenddirname, config.appendfilename)
         self.manifest = Manifest(config.appendfilename)
         self.writer = Writer(self.engine.appender_of_log(), self.engine.set_write_error, config.appendfsync, server.latency.note)
+        self.steps = Steps(self.writer.syncs)   # of a rewrite
         self.removals = Worker("kv-aof-remove")
         self.loader: Loader | None = None   # while the files are read
         self.unexpected_errors = 0          # commands of the files that answered with an error
@@ -88,6 +92,7 @@ class AppendOnly:
                 log("notice", f"DB loaded from append only file: {time.monotonic() - started:.3f} seconds")
             self.open_at_start()
             self.delete_history()
+            self.steps.finish()
 
     def look_for_foreign_data(self) -> None:
         """Raises LoadError where data would be left unread that are meant to be read; OSError."""
@@ -211,6 +216,7 @@ class AppendOnly:
 
     def switch(self, on: bool) -> None:
         """CONFIG SET appendonly. Raises ConfigError where it can't be done."""
+        self.steps.finish()
         if on == (self.state != OFF):
             return
         if on:
@@ -270,6 +276,8 @@ class AppendOnly:
 
     def set_policy(self) -> None:
         """CONFIG SET appendfsync."""
+        if self.server.config.appendfsync == ALWAYS:
+            self.folder.settle()
         self.writer.set_policy(self.server.config.appendfsync)
 
     # -- in the loop -----------------------------------------------------------------------------------------
@@ -282,6 +290,7 @@ class AppendOnly:
     def cron(self) -> None:
         """fsync that is due, retries after errors, automatic rewrites."""
         writer = self.writer
+        self.steps.poll()
         self.note_child()
         if writer.fd >= 0:
             self.flush()
@@ -313,72 +322,141 @@ class AppendOnly:
         """BGREWRITEAOF: start one or schedule it; the status line to answer. Raises RewriteError."""
         return self.rewriting.request()
 
-    def begin_increment(self) -> bool:
-        """A rewrite begins: from here on effects go to a new file. False, and logged, where there can't be
-        one."""
+    def begin_increment(self, go_on: Callable[[bool], bool]) -> bool:
+        """A rewrite begins: once effects go to a new file go_on(True) is called, and go_on(False) where that failed later.
+        False, and logged, where it fails at once, or where go_on did."""
         try:
             self.folder.make()
         except OSError as error:
             troubles.report(f"Can't open or create append-only dir {self.folder.name}", error)
             return False
-        if self.state == OFF:
-            return self.may_begin()
+        if self.state == ON:
+            return self.prepare_increment(go_on)
+        return (self.may_begin() if self.state == OFF else self.gather()) and go_on(True)
+
+    def prepare_increment(self, go_on: Callable[[bool], bool]) -> bool:
+        """Make the next increment, and have a manifest that names it synced."""
+        manifest = self.manifest.copy()
+        name = "increment"
+        try:
+            name = manifest.new_increment(self.folder.taken).name
+            fd = open_to_append(self.folder.path(name))
+        except OSError as error:
+            troubles.report(f"Can't open the append-only file {name}", error)
+            return False
+        self.steps.run(lambda: self.folder.prepare(manifest), lambda prepared: self.enter_increment(manifest, fd, prepared, go_on))
+        return True
+
+    def enter_increment(self, manifest: Manifest, fd: int, prepared: bool, go_on: Callable[[bool], bool],
+                        waited: bool = False) -> None:
+        """The manifest lies ready: have it count, and write to the increment from here on."""
+        writer = self.writer
+        if prepared and not waited and writer.syncing and writer.pending:
+            # What is pending belongs into the file that is being synced, and writing to it would wait for that.
+            self.steps.run(lambda: True, lambda _: self.enter_increment(manifest, fd, prepared, go_on, True))
+            return
+        if prepared and self.engine.in_transaction:
+            prepared = False        # half of it would be in the snapshot; see request()
+            self.rewriting.scheduled = True
+        if prepared:
+            self.flush(force=True)
+            if writer.pending:
+                troubles.report_line("Can't rewrite append only file in background: what was changed before can't be written")
+                prepared = False
+        if not prepared or not self.folder.install():
+            close_file(fd)
+            go_on(False)
+            return
+        self.enter_file(manifest, manifest.increments[-1].name, fd)
+        # The thread does this before it syncs the increment; with always the replies of this turn depend on it.
+        if writer.policy == EVERYSEC:
+            writer.syncs.submit(self.folder.settle)
+        else:
+            self.folder.settle()
+        go_on(True)
+
+    def gather(self) -> bool:
+        """Write effects to the temporary increment of a first rewrite. False, and logged, where that can't be made."""
         self.flush(force=True)
         if self.writer.pending:
             troubles.report_line("Can't rewrite append only file in background: what was changed before can't be written")
             return False
-        manifest = self.manifest.copy()
-        waiting = self.state == WAITING
         name = self.folder.temporary_increment
         try:
-            if not waiting:
-                name = manifest.new_increment(self.folder.taken).name
-            elif not self.gathering:
+            if not self.gathering:
                 self.folder.set_aside(name)
-            fd = open_to_append(self.folder.path(name), truncate=waiting)
+            fd = open_to_append(self.folder.path(name), truncate=True)
         except OSError as error:
             troubles.report(f"Can't open the append-only file {name}", error)
             return False
-        if not waiting and not self.folder.write(manifest):
-            close_file(fd)
-            return False
-        self.gathering = waiting
+        self.gathering = True
+        self.enter_file(self.manifest, name, fd)
+        return True
+
+    def enter_file(self, manifest: Manifest, name: str, fd: int) -> None:
+        """From here on effects go to this file, which is empty."""
         log("notice", f"Creating AOF incr file {name} on background rewrite")
         self.other_size += self.writer.size
         self.writer.append_to(fd, 0)
         self.manifest = manifest
-        return True
 
-    def adopt_base(self, manifest: Manifest) -> bool:
-        """The rewrite's base is in its place: put a manifest in use that begins with it. False, and logged,
-        where that fails."""
-        increment = ""
-        if self.state == WAITING:
-            temporary = self.folder.temporary_increment
-            try:
-                increment = manifest.new_increment(self.folder.taken).name
-                with self.server.latency.watch("aof-rename"):
-                    os.rename(self.folder.path(temporary), self.folder.path(increment))
-            except OSError as error:
-                troubles.report("Error trying to rename the temporary AOF incr file "
-                                f"{self.folder.path(temporary)} into {self.folder.path(increment)}", error)
-                return False
-            self.gathering = False
-            log("notice", f"Successfully renamed the temporary AOF incr file {temporary} into {increment}")
+    def adopt_base(self, manifest: Manifest, path: str, then: Callable[[bool], object]) -> None:
+        """Put a manifest in use that begins with the base that a rewrite has written to this path, then tell whether that went
+        well."""
+        try:
+            if self.state == WAITING:
+                manifest.new_increment(self.folder.taken)
+        except OSError as error:
+            troubles.report("Looking for a name for the AOF incr file", error)
+            then(False)
+            return
         manifest.retire_increments(keep_last=self.state != OFF)
-        if not self.folder.write(manifest):
-            if increment:
-                unlink_in_background(self.folder.path(increment), self.removals)
-            return False
+        self.steps.run(lambda: self.folder.prepare(manifest), lambda prepared: self.use_base(manifest, path, prepared, then))
+
+    def use_base(self, manifest: Manifest, path: str, prepared: bool, then: Callable[[bool], object]) -> None:
+        """The manifest lies ready: give the files the names that stand in it, and have it count."""
+        if not prepared or not self.name_files(manifest, path):
+            then(False)
+            return
         self.manifest, self.known = manifest, True
         if self.state != OFF:
             assert manifest.base is not None
             self.other_size = self.measure(manifest.base.name)
             self.base_size = self.current_size
-        self.delete_history()
+        self.steps.run(self.folder.settle, lambda _: self.base_is_used(then))
+
+    def name_files(self, manifest: Manifest, path: str) -> bool:
+        """False, and logged, where that fails: no file has a new name then."""
+        assert manifest.base is not None
+        temporary = self.folder.temporary_increment
+        moves = [("base", path, self.folder.path(manifest.base.name))]
+        if self.state == WAITING:
+            moves.append(("incr", self.folder.path(temporary), self.folder.path(manifest.increments[-1].name)))
+        for number, (kind, source, target) in enumerate(moves):
+            try:
+                with self.server.latency.watch("aof-rename"):
+                    os.rename(source, target)
+            except OSError as error:
+                troubles.report(f"Error trying to rename the temporary AOF {kind} file {source} into {target}", error)
+                self.remove_all([name for _, _, name in moves[:number]])
+                return False
+            log("notice", f"Successfully renamed the temporary AOF {kind} file {source} into {os.path.basename(target)}")
+        self.gathering = False
+        if self.folder.install():
+            return True
+        self.remove_all([name for _, _, name in moves])
+        return False
+
+    def remove_all(self, paths: list[str]) -> None:
+        for path in paths:
+            unlink_in_background(path, self.removals)
+
+    def base_is_used(self, then: Callable[[bool], object]) -> None:
+        """No crash of the system brings the manifest before back, as far as the thread could see to that."""
         if self.state == WAITING:
             self.state = ON
-        return True
+        then(True)
+        self.delete_history()
 
     def measure(self, name: str) -> int:
         """Bytes of a file, for the figures; 0 where nobody can tell."""
@@ -406,8 +484,11 @@ class AppendOnly:
 
     def delete_history(self) -> None:
         """Delete what a newer base has replaced. What can't be deleted stays in the manifest, and is tried again after the
-        next rewrite; so does everything while a crash of the system might bring the manifest before back."""
-        if self.server.config.aof_disable_auto_gc or not self.manifest.history or not self.known or not self.folder.settle():
+        next rewrite; so does everything while a crash of the system might bring the manifest before back. The manifest that
+        says so is synced in the thread."""
+        if self.server.config.aof_disable_auto_gc or not self.manifest.history or not self.known or self.steps.busy:
+            return
+        if not self.folder.settle():
             return
         manifest = self.manifest.copy()
         manifest.history.clear()
@@ -415,8 +496,13 @@ class AppendOnly:
             log("notice", f"Removing the history file {file.name} in the background")
             if not unlink_in_background(self.folder.path(file.name), self.removals):
                 manifest.history.append(file)
-        if self.folder.write(manifest):
+        self.steps.run(lambda: self.folder.prepare(manifest), lambda prepared: self.forget_history(manifest, prepared))
+
+    def forget_history(self, manifest: Manifest, prepared: bool) -> None:
+        """The manifest without history lies ready: have it count."""
+        if prepared and self.folder.install():
             self.manifest = manifest
+            self.steps.run(self.folder.settle, do_nothing)
 
     # -- figures ---------------------------------------------------------------------------------------------
 
@@ -451,6 +537,7 @@ class AppendOnly:
         """DEBUG LOADAOF: replace the dataset by what is in the files; where there are none it stays. Raises
         LoadError."""
         self.refuse_while_loading()
+        self.steps.finish()
         if self.state != OFF:
             self.flush(force=True)
         before, self.manifest = self.manifest, self.folder_manifest()
@@ -462,6 +549,7 @@ class AppendOnly:
         self.load_files(do_nothing)
         self.known = True
         self.delete_history()
+        self.steps.finish()
         self.engine.dirty = 0
         log("notice", "Append Only File loaded by DEBUG LOADAOF")
 
@@ -489,6 +577,7 @@ class AppendOnly:
 
     def close(self, force: bool) -> bool:
         """Before the process ends: write and fsync. False where the dataset would be lost, unless forced."""
+        self.steps.finish()
         if self.rewriting.running:
             if self.state == WAITING:
                 log("warning", "Writing initial AOF. Exit "
@@ -500,6 +589,7 @@ class AppendOnly:
         if self.state != OFF and self.writer.fd >= 0:
             log("notice", "Calling fsync() on the AOF file.")
             self.flush(force=True)
+            self.folder.settle()
             self.writer.sync_now()
             if self.writer.pending:
                 log("warning", "Error trying to write the AOF file, " + ("Exit anyway." if force else "can't exit."))
@@ -507,8 +597,8 @@ class AppendOnly:
         return True
 
 
-def do_nothing() -> None:
-    """Inside a command nobody else is served."""
+def do_nothing(*_) -> None:
+    """Inside a command nobody else is served; after a last step nothing follows."""
 
 
 def open_to_append(path: str, truncate: bool = False) -> int:

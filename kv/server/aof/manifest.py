@@ -236,10 +236,21 @@ class Folder:
         except FileNotFoundError:
             return Manifest(self.stem)
 
+    @property
+    def temporary_manifest(self) -> str:
+        return f"temp-{self.manifest_name}"
+
     def write(self, manifest: Manifest) -> bool:
         """Put a manifest on disk in place of the last one; False, and logged, where that fails. Once it is in its place
-        it counts; that a crash of the system may still undo it is `unsynced`."""
-        temporary = f"temp-{self.manifest_name}"
+        it counts; that a crash of the system may still undo it is `unsynced`. The three parts can be done one by one."""
+        if not (self.prepare(manifest) and self.install()):
+            return False
+        self.settle()
+        return True
+
+    def prepare(self, manifest: Manifest) -> bool:
+        """Write a manifest beside the last one, and sync it; False, and logged, where that fails. Any thread may."""
+        temporary = self.temporary_manifest
         step = f"Can't open the AOF manifest file {temporary}"
         try:
             with open(self.path(temporary), "wb", buffering=0) as file:
@@ -247,18 +258,25 @@ class Folder:
                 write_all(file.fileno(), encode(manifest.render()))
                 step = f"Fail to fsync the temp AOF file {temporary}"
                 os.fsync(file.fileno())
-            step = (f"Error trying to rename the temporary AOF manifest file {temporary} into "
-                    f"{self.manifest_name}")
-            os.rename(self.path(temporary), self.path(self.manifest_name))
         except OSError as error:
             troubles.report(step, error)
             return False
+        return True
+
+    def install(self) -> bool:
+        """Put the prepared manifest in the place of the last one; False, and logged, where that fails."""
+        try:
+            os.rename(self.path(self.temporary_manifest), self.path(self.manifest_name))
+        except OSError as error:
+            troubles.report(f"Error trying to rename the temporary AOF manifest file {self.temporary_manifest} into "
+                            f"{self.manifest_name}", error)
+            return False
         self.unsynced = True
-        self.settle()
         return True
 
     def settle(self) -> bool:
-        """Whether no crash of the system can bring an older manifest back; where one could it is tried to make it so."""
+        """Whether no crash of the system can bring an older manifest back; where one could it is tried to make it so. Any
+        thread may."""
         if self.unsynced:
             try:
                 self.sync()

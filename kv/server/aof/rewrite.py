@@ -1,11 +1,13 @@
 """BGREWRITEAOF: a new base, written by a forked child while the server goes on.
 
-    1  what is pending is written, and a new increment is opened: it will hold everything from here on
-    2  a child is forked and writes the dataset as it stands to temp-rewriteaof-bg-<pid>.aof
-    3  when it is done that file is renamed to the next base, the increments before the new one become
-       history, and the manifest that says so replaces the old one; then history is deleted
+    1  a new increment is made, and a manifest that names it is written and synced in a thread
+    2  what is pending is written, the manifest is put in its place, and the new increment holds everything from here on
+    3  a child is forked and writes the dataset as it stands to temp-rewriteaof-bg-<pid>.aof
+    4  when it is done a manifest is written and synced in the thread that begins with the next base, and has the increments
+       before the new one as history; then the child's file is renamed to that base, and the manifest put in its place
+    5  when the thread has synced the folder, history is deleted
 
-Until the manifest is replaced nothing that a start would read has changed, so a failure at any step costs
+The loop waits for none of the syncs (steps.py). Until the manifest is replaced nothing that a start would read has changed, so a failure at any step costs
 only the work. Rewrites that keep failing are retried ever more rarely, since each of them leaves one more
 small increment.
 """
@@ -132,7 +134,8 @@ class Rewrite:
 
     @property
     def running(self) -> bool:
-        return self.server.children.kind == "aof"
+        """Whether a child lives, or steps before or behind it are under way: once they are over the files stay as they are."""
+        return self.server.children.kind == "aof" or self.aof.steps.busy
 
     @property
     def current_seconds(self) -> int:
@@ -157,26 +160,39 @@ class Rewrite:
         return STARTED
 
     def start(self) -> bool:
-        """Begin a rewrite; False, and logged, where that can't be done."""
+        """Begin a rewrite; False, and logged, where that can't be done. Where an increment must be in the manifest first the
+        child is forked later, and a failure is told by `status`."""
+        self.aof.steps.finish()
         if self.server.children.child is not None:
             return False
-        if not self.aof.begin_increment():
+        if not self.aof.begin_increment(self.go_on):
             self.note_end(False)
             return False
         self.count += 1
+        self.scheduled = False
+        self.started = time.time()
+        return True
+
+    def go_on(self, prepared: bool) -> bool:
+        """From here on effects go to a new file: fork. False where that fails, or where there is no such file."""
+        if prepared and self.fork():
+            return True
+        self.note_end(False)
+        self.started = -1.0
+        return False
+
+    def fork(self) -> bool:
+        """False, and logged, where there can be no child."""
         self.progress = Progress(sum([keys for keys, _, _ in database_figures(self.server.engine)]))
         try:
             self.server.children.fork("aof", self.work, self.done)
         except OSError as error:
-            self.note_end(False)
             troubles.report("Can't rewrite append only file in background: fork", error)
             return False
         self.child = self.server.children.child
         assert self.child is not None
         log("notice", f"Background append only file rewriting started by pid {self.child.pid}")
         self.aof.note_child()
-        self.scheduled = False
-        self.started = time.time()
         return True
 
     def work(self, pipe: int) -> int:
@@ -203,8 +219,8 @@ class Rewrite:
         elif status == 0:
             log("notice", "Background AOF rewrite terminated with success")
             self.cow_size = int(self.child.report or b"0")
-            succeeded = self.adopt(path)
-            self.note_end(succeeded)
+            self.adopt(path)
+            return
         elif status > 0:
             self.note_end(False)
             log("warning", "Background AOF rewrite terminated with error")
@@ -212,6 +228,10 @@ class Rewrite:
             if status != -signal.SIGUSR1:
                 self.note_end(False)
             log("warning", f"Background AOF rewrite terminated by signal {-status}")
+        self.end(path)
+
+    def end(self, path: str) -> None:
+        """Nothing is left to be done, and the child's file not needed."""
         unlink_in_background(path, self.aof.removals)
         self.last_seconds = self.last_seconds if self.killed else int(time.time() - self.started)
         self.started = -1.0
@@ -221,32 +241,30 @@ class Rewrite:
         self.status = "ok" if succeeded else "err"
         self.failures = 0 if succeeded else self.failures + 1
 
-    def adopt(self, path: str) -> bool:
-        """Make the child's file the base. False, and logged, where that fails."""
+    def adopt(self, path: str) -> None:
+        """Make the child's file the base."""
         aof = self.aof
+        aof.steps.finish()
         manifest = aof.manifest.copy()
         try:
-            base = manifest.new_base(aof.folder.taken)
+            manifest.new_base(aof.folder.taken)
         except OSError as error:
             troubles.report("Looking for a name for the AOF base file", error)
-            return False
-        try:
-            with self.server.latency.watch("aof-rename"):
-                os.rename(path, aof.folder.path(base.name))
-        except OSError as error:
-            troubles.report(f"Error trying to rename the temporary AOF base file {path} into {aof.folder.path(base.name)}",
-                            error)
-            return False
-        log("notice", f"Successfully renamed the temporary AOF base file {path} into {base.name}")
-        if not aof.adopt_base(manifest):
-            unlink_in_background(aof.folder.path(base.name), aof.removals)
-            return False
-        log("notice", "Background AOF rewrite finished successfully")
-        return True
+            self.adopted(path, False)
+            return
+        aof.adopt_base(manifest, path, lambda succeeded: self.adopted(path, succeeded))
+
+    def adopted(self, path: str, succeeded: bool) -> None:
+        """The manifest begins with the new base, or that failed."""
+        if succeeded:
+            log("notice", "Background AOF rewrite finished successfully")
+        self.note_end(succeeded)
+        self.end(path)
 
     def kill(self) -> None:
         """End the child, whose work is no longer wanted."""
-        if not self.running or self.child is None:
+        self.aof.steps.finish()
+        if self.server.children.kind != "aof" or self.child is None:
             return
         log("notice", f"Killing running AOF rewrite child: {self.child.pid}")
         self.killed = True
@@ -257,7 +275,7 @@ class Rewrite:
 
     def cron(self, automatic: bool) -> None:
         """Begin a rewrite that is scheduled or, where that is wanted, due by the file's growth."""
-        if self.server.children.child is not None:
+        if self.server.children.child is not None or self.aof.steps.busy:
             return
         now = time.time()
         if self.scheduled:

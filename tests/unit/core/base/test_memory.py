@@ -11,8 +11,8 @@ from kv._core.testing import memory
 
 PAGE = 1 << 16
 SMALL = [1, 7, 8, 9, 24, 40, 64, 100, 255, 256, 257, 300, 512, 513, 1000, 1024, 1025, 2000, 2048, 2049, 4000,
-         4096]
-LARGE = [4097, 5000, 8192, 65536, 1 << 20]
+         4096, 4097, 5000, 8192, 8193, 10_000, 16_383, 16_384]
+LARGE = [16_385, 20_000, 65536, 1 << 20]
 
 slabs_only = pytest.mark.skipif(memory.SANITIZED, reason="under a sanitizer every block is malloc's own")
 
@@ -157,7 +157,7 @@ def test_a_purged_page_is_good_again():
         memory.free(block)
 
 
-@pytest.mark.parametrize("size", [24, 500, 4096, 10000])
+@pytest.mark.parametrize("size", [24, 500, 4096, 10000, 20_000])
 def test_frees_from_another_thread_are_counted_at_once(size):
     before = memory.used()
     blocks = [memory.alloc(size) for _ in range(3000)]
@@ -238,6 +238,74 @@ def test_both_threads_at_once():
     memory.purge()
 
 
+# -- holes: parts of pages that hold few blocks ----------------------------------------------------------------------
+
+@slabs_only
+@pytest.mark.parametrize("size", [100, 300, 1000, 2000, 4608, 8192, 13_000])
+def test_pages_that_hold_few_blocks_give_most_of_their_memory_back(size):
+    full, left, purged, again = looks(f"""
+import random
+blocks = take({size}, {(32 << 20) // size}); look()
+kept = set(random.Random(1).sample(range(len(blocks)), len(blocks) // 50))
+for number in kept:
+    memory.fill(blocks[number], number % 251, {size})
+free([block for number, block in enumerate(blocks) if number not in kept]); memory.check(); look()
+memory.purge(); memory.check(); look()
+assert all(memory.content(blocks[number], {size}) == bytes([number % 251]) * {size} for number in kept)
+blocks = [blocks[number] for number in kept] + take({size}, len(blocks) - len(kept)); memory.check(); look()
+assert len(set(blocks)) == len(blocks)
+free(blocks); memory.check()
+""")
+    assert left[3] > 0.9 * full[3]
+    given_back = left[3] - purged[3]
+    assert given_back > 0.3 * full[3]
+    assert 0.9 * given_back < left[2] - purged[2] < 1.1 * given_back
+    assert again[2] < 1.2 * full[2]         # the rest is holes in the heap, where the list of addresses was
+
+
+@slabs_only
+def test_blocks_of_pages_with_holes_do_not_overlap():
+    """Sizes that straddle the system's pages, thinned out and filled up again, purged in between, also by another thread."""
+    dice = random.Random(3)
+    before = memory.used()
+    live = {}
+    for turn in range(24):
+        size = dice.choice([40, 104, 296, 512, 1000, 2304, 4096, 5120, 8192, 9216])
+        for number in range((2 << 20) // size):
+            block = memory.alloc(size)
+            assert block not in live
+            memory.fill(block, number % 256, size)
+            live[block] = size, number % 256
+        gone = [block for block in live if dice.random() < dice.choice([0.9, 0.97])]
+        elsewhere = free_elsewhere(gone[::2]) if turn % 3 == 0 else None
+        for block in gone:
+            size, byte = live.pop(block)
+        for block in gone if elsewhere is None else gone[1::2]:
+            memory.free(block)
+        if elsewhere is not None:
+            elsewhere.join()
+        memory.purge()
+        memory.check()
+        assert all(memory.content(block, size) == bytes([byte]) * size for block, (size, byte) in live.items())
+    for block in live:
+        memory.free(block)
+    assert memory.used() == before
+    memory.check()
+
+
+@slabs_only
+def test_what_a_purge_could_give_back_is_known_before():
+    memory.purge()
+    before = memory.spare()
+    blocks = [memory.alloc(300) for _ in range(50_000)]
+    for block in blocks[1:]:
+        memory.free(block)
+    assert memory.spare() - before > 13 << 20
+    memory.purge()
+    assert memory.spare() - before < 2 << 20
+    memory.free(blocks[0])
+
+
 # -- figures, in a process of their own: its heap has no history ----------------------------------------------------
 
 FIGURES = """
@@ -273,7 +341,7 @@ def looks(text):
 
 
 @slabs_only
-@pytest.mark.parametrize("size", [100, 1000, 4096, 6000, 40_000])
+@pytest.mark.parametrize("size", [100, 1000, 4096, 6000, 11_000, 13_000, 40_000])
 def test_figures_follow_what_is_taken_and_what_the_process_has(size):
     full, left = looks(f"blocks = take({size}, {(64 << 20) // size}); look(); free(blocks); memory.purge(); look()")
     assert 64 << 20 <= full[0] + size <= 75 << 20

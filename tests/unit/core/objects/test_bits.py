@@ -39,6 +39,12 @@ def test_count_bytes(content):
     assert objects.bits_count_of_bytes(content) == bits_of(content).count("1")
 
 
+@pytest.mark.parametrize("byte", [0x00, 0x0f, 0xf0, 0xa5, 0xff])
+@pytest.mark.parametrize("length", [63, 64, 1983, 1984, 1985, 2048, 4000, 10_007])
+def test_count_of_many_equal_bytes(byte, length):
+    assert objects.bits_count_of_bytes(bytes([byte]) * length) == byte.bit_count() * length
+
+
 @given(ranges(BYTES))
 @example((b"\xff", 3, 5))
 @example((b"\xff\xff", 3, 9))
