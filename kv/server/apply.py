@@ -126,7 +126,7 @@ def memory_of_clients(server: Server) -> None:
 def replicas_wanted(server: Server) -> None:
     """Whether writes are refused for want of replicas that keep up; both options must be set for that."""
     config = server.config
-    good = server.state.replication.min_slaves_good_slaves
+    good = server.figures.replication.min_slaves_good_slaves
     server.engine.configure(few_replicas=good is not None and good < config.min_replicas_to_write)
 
 

@@ -29,14 +29,14 @@ from .children import Children
 from .commandlog import CommandLog
 from .config import ConfigError
 from .config.source import fatal
-from .latency import LatencyMonitor
+from .figures import ServerFigures
+from .latencymonitor import LatencyMonitor
 from .listeners import BindError, Listeners
 from .log import HIDDEN, LEVELS, log, log_bug
 from .metrics import Metrics
 from .rename import rename
 from .selfcheck import SelfCheck
 from .shutdown import Shutdown
-from .state import ServerState
 from .system import check_at_start
 from .title import ProcessTitle
 from .trouble import POLLER_LOST, TROUBLE, reason, troubles
@@ -87,7 +87,7 @@ class Server:
         self.watchdog = crash.Watchdog(config)
         self.self_check = SelfCheck(self.engine, config)
         self.title = ProcessTitle()
-        self.state = ServerState(self)
+        self.figures = ServerFigures(self)
         self.last_save = int(self.started)
         self.replication_id = os.urandom(RUN_ID_BYTES).hex()
         self.startup_memory = 0

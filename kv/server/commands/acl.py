@@ -12,7 +12,7 @@ from kv._core.runtime.call import OK, OrderedSet, ReplyError
 from kv._core.runtime.registry import CATEGORIES, by_id, command, container
 
 from ..apply import password
-from ..config.rewrite import replace_file
+from ..config.file import replace_file
 from ..config.source import FatalConfigError
 from ..log import log
 from ..user import ONE_USER, DefaultUser, RuleError

@@ -36,7 +36,7 @@ ADVICE = (              # the ratio of INFO, above what it is bad, its bytes, wh
          summary="Figures of memory.")
 def memory_stats(call):
     server = call.server
-    memory = server.state.memory
+    memory = server.figures.memory
     derived = memory_figures(memory)
     used, startup = memory.used_memory, memory.used_memory_startup
     keys = sum(keys for keys, _, _ in database_figures(call.engine))
@@ -73,7 +73,7 @@ def memory_purge(call):
          tips="nondeterministic_output request_policy:all_shards response_policy:special",
          summary="The allocator's figures.")
 def memory_malloc_stats(call):
-    memory = call.server.state.memory
+    memory = call.server.figures.memory
     return Verbatim("___ Begin slab allocator statistics ___\n"
                     f"Allocated: {memory.allocator_allocated}, active: {memory.allocator_active}, "
                     f"resident: {memory.allocator_resident}\n--- End slab allocator statistics ---\n")
@@ -84,7 +84,7 @@ def memory_malloc_stats(call):
          summary="What is wrong with memory.")
 def memory_doctor(call):
     """The checks are Valkey's: peak, fragmentation, what is kept for reuse, clients' buffers."""
-    memory = call.server.state.memory
+    memory = call.server.figures.memory
     used = memory.used_memory
     if used < SMALL:
         return Verbatim("Hi, this instance is empty or is using very little memory, so there is nothing to diagnose yet. "

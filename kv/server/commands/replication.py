@@ -16,7 +16,7 @@ PRIMARY_OR_NO_ONE = "(args: (host-port: host port:integer) | (no-one: NO ONE))"
 @command("role", 1, "noscript loading stale fast", group="server", since="2.8.12", complexity="O(1)",
          acl="admin dangerous", summary="The role in replication, and who is connected.")
 def role(call):
-    return ["master", call.server.state.replication.master_repl_offset, []]
+    return ["master", call.server.figures.replication.master_repl_offset, []]
 
 
 @command("replicaof", 3, BECOME_REPLICA, group="server", since="5.0.0", complexity="O(1)",

@@ -26,7 +26,7 @@ declare_help("pubsub", "pubsub", "6.2.0", "loading stale", [
          summary="Figures of the server, by section.", history=["7.0.0 Takes several sections."],
          args="[section...]")
 def info(call):
-    return Verbatim(Info(call.server.state).render([word.decode("latin-1") for word in call.args]))
+    return Verbatim(Info(call.server.figures).render([word.decode("latin-1") for word in call.args]))
 
 
 @command("time", 1, "loading stale fast", group="server", since="2.6.0", complexity="O(1)",

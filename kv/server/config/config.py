@@ -15,7 +15,7 @@ What about an option the server itself changes, such as replicaof after REPLICAO
 nobody."""
 from __future__ import annotations
 
-from . import glob, rewrite, table
+from . import file, glob, table
 from .option import DEBUG, DENY_LOADING, HIDDEN, IMMUTABLE, PROTECTED, SENSITIVE, VOLATILE, ConfigError
 from .source import Reader, Request, absolute_path, parse_command_line
 
@@ -224,9 +224,9 @@ class Config:
         if not self.file:
             raise ConfigError("ERR The server is running without a config file")
         try:
-            old = rewrite.read_or_empty(self.file)
-            new = rewrite.rewritten(old, self, users, modules, sentinel, everything)
-            rewrite.replace_file(self.file, new)
+            old = file.read_or_empty(self.file)
+            new = file.rewritten(old, self, users, modules, sentinel, everything)
+            file.replace_file(self.file, new)
         except OSError as error:
             self.log("warning", f"CONFIG REWRITE failed: {error.strerror}")
             raise ConfigError(f"ERR Rewriting config file: {error.strerror}") from None

@@ -46,8 +46,8 @@ WAITING = {
     "other builds": "jemalloc-bg-thread rdma-rx-size rdma-completion-vector",
 }
 # Of these, whose own feature is not there, other files show what is set, or check it.
-SHOWN_ONLY = {"replicaof": {"source.py"}, "cluster-enabled": {"source.py", "rewrite.py", "title.py"},
-              "repl-backlog-size": {"state.py"}, "tls-port": {"title.py"}, "save": {"shutdown.py"},
+SHOWN_ONLY = {"replicaof": {"source.py"}, "cluster-enabled": {"source.py", "file.py", "title.py"},
+              "repl-backlog-size": {"figures.py"}, "tls-port": {"title.py"}, "save": {"shutdown.py"},
               "dbfilename": {"foreign.py"}, "rdbcompression": {"debug.py"}}
 LISTED = {name for names in WAITING.values() for name in names.split()}
 

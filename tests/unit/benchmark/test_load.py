@@ -1,7 +1,7 @@
 """The load generator's refusals; what it does is tested against servers, in tests/integration."""
 import pytest
 
-from kv.cli._load import Load
+from kv.benchmark.load import Load
 
 
 def test_load_refuses_a_path_that_no_socket_can_have():

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kv.cli._histogram import Histogram
+from kv.benchmark.histogram import Histogram
 
 LATENCIES = st.lists(st.integers(0, 3_600_000_000), min_size=1, max_size=200)
 

@@ -13,10 +13,10 @@ from collections import Counter
 
 import pytest
 
-from kv.cli import benchmark
-from kv.cli.benchmark_link import Link
-from kv.cli.benchmark_options import parse
-from kv.cli.benchmark_report import Report
+from kv.benchmark import program
+from kv.benchmark.link import Link
+from kv.benchmark.options import parse
+from kv.benchmark.report import Report
 from tests.program import free_port
 
 
@@ -93,7 +93,7 @@ def wait_for(condition):
 
 
 def run(server, *arguments):
-    return benchmark.main(["-p", str(server.port), *arguments])
+    return program.main(["-p", str(server.port), *arguments])
 
 
 @pytest.mark.parametrize("threads", [0, 1, 3])
@@ -149,8 +149,8 @@ def test_live_line(capsys):
     server = Recorder(answers={**CONFIG, b"SLOW": None})
     server.answers[b"PING"] = b"+PONG\r\n"
     options = parse(["-p", str(server.port), "-q"])
-    session = benchmark.Session(options)
-    load = session.load(benchmark.encode("PING"))
+    session = program.Session(options)
+    load = session.load(program.encode("PING"))
     report = Report(options, "PING", None)
     capsys.readouterr()
     report.tick(load)
@@ -216,7 +216,7 @@ def test_last_argument_from_standard_input(recorder, capsys, monkeypatch):
 
 def test_unix_socket(tmp_path, capsys):
     server = Recorder(path=str(tmp_path / "s"), answers=dict(CONFIG))
-    assert benchmark.main(["-s", str(tmp_path / "s"), "-n", "30", "-k", "0", "-c", "3", "-q", "PING"]) == 0
+    assert program.main(["-s", str(tmp_path / "s"), "-n", "30", "-k", "0", "-c", "3", "-q", "PING"]) == 0
     assert server.count()[b"PING"] == 30
     server.close()
 
@@ -242,9 +242,9 @@ def test_a_server_that_is_not_there(tmp_path, capsys):
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         port = closed.getsockname()[1]
-        assert benchmark.main(["-p", str(port)]) == 1
+        assert program.main(["-p", str(port)]) == 1
     assert capsys.readouterr().err == f"Could not connect to server at 127.0.0.1:{port}: Connection refused\n"
-    assert benchmark.main(["-s", str(tmp_path / "none")]) == 1
+    assert program.main(["-s", str(tmp_path / "none")]) == 1
     line = f"Could not connect to server at {tmp_path}/none: No such file or directory\n"
     assert capsys.readouterr().err == line
 
@@ -268,7 +268,7 @@ def test_fcall_loads_its_library_first(recorder, capsys):
 def start(server, *arguments):
     """The program in a process of its own that can be interrupted, even where SIGINT is ignored here."""
     return subprocess.Popen(
-        [sys.executable, "-m", "kv.cli.benchmark", "-p", str(server.port), *arguments],
+        [sys.executable, "-m", "kv.benchmark.program", "-p", str(server.port), *arguments],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
 
@@ -297,12 +297,12 @@ def test_idle_connections_wait_until_the_server_objects(recorder):
 
 @pytest.fixture(scope="module")
 def redis_port(tmp_path_factory):
-    program = shutil.which("redis-server") or shutil.which("valkey-server")
-    if not program:
+    server = shutil.which("redis-server") or shutil.which("valkey-server")
+    if not server:
         pytest.skip("no redis-server here")
     port = free_port()
     folder = tmp_path_factory.mktemp("redis")
-    process = subprocess.Popen([program, "--port", str(port), "--save", "", "--dir", str(folder)],
+    process = subprocess.Popen([server, "--port", str(port), "--save", "", "--dir", str(folder)],
                                stdout=subprocess.DEVNULL, env={**os.environ, "LC_ALL": "C"})
     for _ in range(200):
         try:
@@ -316,7 +316,7 @@ def redis_port(tmp_path_factory):
 
 
 def test_whole_suite_against_a_real_server(redis_port, capsys):
-    assert benchmark.main(["-p", str(redis_port), "-n", "200", "-P", "3", "-r", "100", "--csv"]) == 0
+    assert program.main(["-p", str(redis_port), "-n", "200", "-P", "3", "-r", "100", "--csv"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 1 + 23
     link = Link(parse(["-p", str(redis_port)]))
     stats = link.ask("INFO", "commandstats").decode()
@@ -329,6 +329,6 @@ def test_resp3_and_tracking_against_a_real_server(redis_port, capsys):
     options = ["-p", str(redis_port), "-q", "-3", "--enable-tracking", "-n", "2000",
                "-c", "8", "-P", "5", "-r", "3"]
     script = "redis.call('get', KEYS[1]) redis.call('set', KEYS[1], 1) return {1, {2, 3}}"
-    assert benchmark.main([*options, "--threads", "2", "SET", "key:__rand_int__", "__rand_int__"]) == 0
-    assert benchmark.main([*options, "EVAL", script, "1", "key:__rand_int__"]) == 0
+    assert program.main([*options, "--threads", "2", "SET", "key:__rand_int__", "__rand_int__"]) == 0
+    assert program.main([*options, "EVAL", script, "1", "key:__rand_int__"]) == 0
     assert capsys.readouterr().err == ""

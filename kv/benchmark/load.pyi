@@ -1,7 +1,7 @@
 import socket
 from collections.abc import Sequence
 
-from kv.cli._histogram import Histogram
+from kv.benchmark.histogram import Histogram
 
 class Load:
     def __init__(

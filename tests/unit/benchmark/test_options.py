@@ -2,8 +2,8 @@
 import pytest
 
 import kv
-from kv.cli import benchmark
-from kv.cli.benchmark_options import SETTERS, SWITCHES, parse
+from kv.benchmark import program
+from kv.benchmark.options import SETTERS, SWITCHES, parse
 
 
 def test_options_default_to_those_of_valkey_benchmark():
@@ -39,7 +39,7 @@ def test_options_are_limited(arguments, name, value):
 
 @pytest.mark.parametrize("arguments", ["-c", "-n x", "--nothing", "-p", "-r -", "-u"])
 def test_bad_options_are_named(arguments, capsys):
-    assert benchmark.main(arguments.split()) == 1
+    assert program.main(arguments.split()) == 1
     first, _, usage = capsys.readouterr().out.partition("\n\n")
     assert first == f'Invalid option "{arguments.split()[0]}" or option argument missing'
     assert usage.startswith("Usage: kv-benchmark [OPTIONS] [COMMAND ARGS...]\n")
@@ -50,7 +50,7 @@ def test_bad_options_are_named(arguments, capsys):
     ("--cluster", "--cluster is not supported"),
     ("--tls", "--tls is not supported"), ("-u rediss://x", "rediss:// is not supported")])
 def test_what_cannot_be_done_is_refused_in_one_line(arguments, words, capsys):
-    assert benchmark.main(arguments.split()) == 1
+    assert program.main(arguments.split()) == 1
     captured = capsys.readouterr()
     assert captured.out == "" and captured.err.startswith(words) and captured.err.count("\n") == 1
 
@@ -68,9 +68,9 @@ def test_uri(uri, host, port, user, password, dbnum):
 
 
 def test_help_and_version(capsys):
-    assert benchmark.main(["--help"]) == 0
+    assert program.main(["--help"]) == 0
     usage = capsys.readouterr().out
     for name in [*SWITCHES, *SETTERS]:
         assert f" {name} " in usage
-    assert benchmark.main(["--version"]) == 0
+    assert program.main(["--version"]) == 0
     assert capsys.readouterr().out == f"kv-benchmark {kv.VALKEY_VERSION} (build:{kv.__version__})\n"

@@ -9,7 +9,7 @@ kept low:
 - Random numbers are twelve digits of fixed width, written over __rand_int__ in place.
 - No epoll_ctl in steady state: a connection is watched for input from start to end; the next batch is
   sent in the event that ended the previous one.
-- Replies are counted, not built (kv/cli/_replies), and read into one buffer a thread, which stays in cache.
+- Replies are counted, not built (kv/benchmark/replies), and read into one buffer a thread, which stays in cache.
 - One clock reading an event: the arrival of a batch's first bytes is the end of its latency, as in
   valkey-benchmark, and the arrival of its last is the start of the next.
 
@@ -19,8 +19,8 @@ recorded.
 """
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from kv.cli._histogram cimport histogram_t
-from kv.cli._replies cimport replies_t
+from kv.benchmark.histogram cimport histogram_t
+from kv.benchmark.replies cimport replies_t
 
 cdef extern from "<sys/socket.h>" nogil:
     ctypedef unsigned int socklen_t

@@ -9,9 +9,9 @@ import os
 import time
 from collections.abc import Iterator
 
-from kv.cli._histogram import Histogram
-from kv.cli._load import Load
-from kv.cli.benchmark_options import Options
+from kv.benchmark.histogram import Histogram
+from kv.benchmark.load import Load
+from kv.benchmark.options import Options
 
 CSV_HEADER = '"test","rps","avg_latency_ms","min_latency_ms","p50_latency_ms","p95_latency_ms",' \
              '"p99_latency_ms","max_latency_ms"'

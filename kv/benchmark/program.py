@@ -3,7 +3,7 @@
 Takes the options of valkey-benchmark 8.1 and redis-benchmark and prints what they print, so that scripts
 which call them go on working. The parts: the command line (benchmark_options), a connection for questions
 (benchmark_link), the default tests (benchmark_suite), the output (benchmark_report), and the load itself,
-which is compiled (_load). Here they are put together: the load runs in threads of its own, without the GIL,
+which is compiled (load). Here they are put together: the load runs in threads of its own, without the GIL,
 while the main thread prints how it goes and waits for Ctrl-C.
 
 What valkey-benchmark has not: Ctrl-C prints what was measured so far; `--` ends the options; __data__ in a
@@ -19,11 +19,11 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from kv.cli._load import Load
-from kv.cli.benchmark_link import Link, encode, greeting
-from kv.cli.benchmark_options import USAGE, Answer, BadOption, Options, Refusal, UnknownCommand, parse
-from kv.cli.benchmark_report import CSV_HEADER, Report
-from kv.cli.benchmark_suite import Data, Test, suite
+from kv.benchmark.link import Link, encode, greeting
+from kv.benchmark.load import Load
+from kv.benchmark.options import USAGE, Answer, BadOption, Options, Refusal, UnknownCommand, parse
+from kv.benchmark.report import CSV_HEADER, Report
+from kv.benchmark.suite import Data, Test, suite
 
 LIVE_SECONDS = 0.25
 KEEPALIVE_WARNING = (

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
-from kv.cli.about import version_line
+from kv.about import version_line
 
 USAGE = """\
 Usage: kv-benchmark [OPTIONS] [COMMAND ARGS...]

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import pytest
 from kv._core.runtime.latency import calls_of, histogram_us, percentile_us
 
-from kv.server import latency
-from kv.server.latency import Event, LatencyMonitor, age, draw
+from kv.server import latencymonitor
+from kv.server.latencymonitor import Event, LatencyMonitor, age, draw
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def config():
 
 @pytest.fixture
 def monitor(config, monkeypatch):
-    monkeypatch.setattr(latency, "huge_pages", lambda: False)
+    monkeypatch.setattr(latencymonitor, "huge_pages", lambda: False)
     return LatencyMonitor(config)
 
 
@@ -33,9 +33,9 @@ def test_a_second_has_one_sample_its_worst():
 
 def test_the_last_samples_are_kept():
     event = Event()
-    for second in range(latency.SAMPLES + 10):
+    for second in range(latencymonitor.SAMPLES + 10):
         event.note(second + 1, second)
-    assert len(event.samples) == latency.SAMPLES and event.samples[0] == (10, 11)
+    assert len(event.samples) == latencymonitor.SAMPLES and event.samples[0] == (10, 11)
 
 
 def test_only_spikes_are_noted(monitor):
@@ -75,7 +75,7 @@ def test_advice_follows_the_events(monitor):
 
 
 def test_every_event_has_its_remedies():
-    assert {topic for topics in latency.EVENTS.values() for topic in topics} <= set(latency.REMEDIES)
+    assert {topic for topics in latencymonitor.EVENTS.values() for topic in topics} <= set(latencymonitor.REMEDIES)
 
 
 def bucket(ns: int) -> int:

@@ -1,6 +1,6 @@
 """What opens a connection."""
-from kv.cli.benchmark_link import greeting
-from kv.cli.benchmark_options import parse
+from kv.benchmark.link import greeting
+from kv.benchmark.options import parse
 
 
 def test_greeting_comes_in_the_order_of_valkey_benchmark():

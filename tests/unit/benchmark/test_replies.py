@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kv.cli._replies import ReplyCounter
+from kv.benchmark.replies import ReplyCounter
 
 SCALARS = st.sampled_from([
     b"+OK\r\n", b"+\r\n", b":-7\r\n", b"$-1\r\n", b"$0\r\n\r\n", b"$7\r\n*1\r\n$3\r\r\n", b"*-1\r\n",

@@ -8,8 +8,8 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from kv.cli.benchmark_link import encode
-from kv.cli.benchmark_options import Options
+from kv.benchmark.link import encode
+from kv.benchmark.options import Options
 
 
 class Data:

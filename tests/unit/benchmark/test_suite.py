@@ -1,6 +1,6 @@
 """The default tests: their names, titles and requests."""
-from kv.cli.benchmark_options import parse
-from kv.cli.benchmark_suite import Data, suite
+from kv.benchmark.options import parse
+from kv.benchmark.suite import Data, suite
 
 
 def selected(names):

@@ -2,8 +2,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kv.cli._histogram import Histogram
-from kv.cli.benchmark_report import cumulative_lines, percentile_lines
+from kv.benchmark.histogram import Histogram
+from kv.benchmark.report import cumulative_lines, percentile_lines
 
 LATENCIES = st.lists(st.integers(0, 5_000_000), min_size=1, max_size=200)
 

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 ARCH_BITS = 64
 
 
-class ServerState:
-    """The State of info.py. `server_` is the Server."""
+class ServerFigures:
+    """The Figures of info.py. `server_` is the Server."""
 
     def __init__(self, server: Server) -> None:
         self.server_ = server

@@ -10,7 +10,7 @@ import os
 import socket
 from typing import BinaryIO
 
-from kv.cli.benchmark_options import Options, Refusal, UnknownCommand
+from kv.benchmark.options import Options, Refusal, UnknownCommand
 
 
 def encode(*words: str | bytes) -> bytes:

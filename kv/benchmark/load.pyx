@@ -10,9 +10,9 @@ from libc.string cimport memcpy, memset, strerror
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 from posix.unistd cimport close, usleep
 
-from kv.cli._histogram cimport (
+from kv.benchmark.histogram cimport (
     Histogram, histogram_add, histogram_free, histogram_init, histogram_record)
-from kv.cli._replies cimport replies_count
+from kv.benchmark.replies cimport replies_count
 
 import socket
 
