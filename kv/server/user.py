@@ -100,6 +100,10 @@ class DefaultUser:
         """Whether requirepass with this password says all about the user."""
         return self.sanitized and self.hashes == ([sha256(encode(password))] if password else [])
 
+    def become(self, other: DefaultUser) -> None:
+        """From now on be as this one: whoever knows the user sees the change."""
+        self.__dict__.update(other.__dict__)
+
     # -- reading ------------------------------------------------------------------------------------------------------
 
     def read_directives(self, directives: Sequence[Directive]) -> None:

@@ -27,7 +27,12 @@ from .writer import Worker, Writer, close_file, unlink_in_background
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..server import Server
+    from kv._core.engine.engine import Engine
+
+    from ..children import Children
+    from ..config import Config
+    from ..latencymonitor import LatencyMonitor
+    from ..loop import Loop
 
 OFF, ON, WAITING = "off", "on", "waiting for the first rewrite"
 LEFTOVER = "temp-rewriteaof-"   # then perhaps bg-, the number of the process, .aof
@@ -36,18 +41,20 @@ LEFTOVER = "temp-rewriteaof-"   # then perhaps bg-, the number of the process, .
 class AppendOnly:
     """What the loop, the cron and commands use."""
 
-    def __init__(self, server: Server) -> None:
-        config = server.config
-        self.server = server
-        self.engine = server.engine
+    def __init__(self, engine: Engine, config: Config, loop: Loop, children: Children, latency: LatencyMonitor) -> None:
+        self.engine = engine
+        self.config = config
+        self.loop = loop
+        self.children = children
+        self.latency = latency
         self.state = OFF
         self.folder = Folder(config.appenddirname, config.appendfilename)
         self.manifest = Manifest(config.appendfilename)
-        self.writer = Writer(self.engine.set_write_error, config.appendfsync, server.latency.note)
+        self.writer = Writer(self.engine.set_write_error, config.appendfsync, latency.note)
         self.removals = Worker("kv-aof-remove")
         self.loader: Loader | None = None   # while the files are read
         self.unexpected_errors = 0          # commands of the files that answered with an error
-        self.rewriting = Rewrite(self)
+        self.rewriting = Rewrite(self, engine, config, children, latency)
         self.base_size = 0      # bytes of all files after the last rewrite
         self.other_size = 0     # bytes of all files but the one that is written
         self.known = False      # the manifest was read or written by this run, with its files
@@ -73,13 +80,13 @@ class AppendOnly:
 
     def load_at_start(self) -> None:
         """Read the dataset and open the file that is appended to. Raises LoadError, LoadStopped."""
-        self.writer.policy = self.server.config.appendfsync
+        self.writer.policy = self.config.appendfsync
         self.read_manifest()
         try:
             self.look_for_foreign_data()
         except OSError as error:
             raise LoadError(f"Can't look into the folder {os.getcwd()}: {reason(error)}") from None
-        if self.server.config.appendonly:
+        if self.config.appendonly:
             started = time.monotonic()
             remove_leftovers()
             self.upgrade()
@@ -91,7 +98,7 @@ class AppendOnly:
 
     def look_for_foreign_data(self) -> None:
         """Raises LoadError where data would be left unread that are meant to be read; OSError."""
-        config, folder, single = self.server.config, self.folder, self.folder.stem
+        config, folder, single = self.config, self.folder, self.folder.stem
         names = [] if self.manifest.render() else foreign.strays(folder)
         if names and config.appendonly:
             raise LoadError(foreign.refuse_strays(folder, names))
@@ -157,7 +164,7 @@ class AppendOnly:
 
     def load_files(self, serve) -> None:
         """Run the files of the manifest. Raises LoadError, LoadStopped."""
-        self.loader = Loader(self.engine, self.server.config, self.folder, serve)
+        self.loader = Loader(self.engine, self.config, self.folder, serve)
         try:
             total = self.loader.load(self.manifest)
         finally:
@@ -169,8 +176,8 @@ class AppendOnly:
         self.other_size = total - self.writer.size
 
     def serve(self) -> None:
-        self.server.serve_while_loading()
-        if not self.server.running:
+        self.loop.serve_while_loading()
+        if not self.loop.running:
             raise LoadStopped
 
     def open_at_start(self) -> None:
@@ -204,7 +211,7 @@ class AppendOnly:
         base = manifest.new_base(self.folder.taken)
         log("notice", f"Creating AOF base file {base.name} on server start")
         try:
-            write_dataset(self.engine, self.folder.path(base.name), self.server.config)
+            write_dataset(self.engine, self.folder.path(base.name), self.config)
         except OSError as error:
             raise LoadError(f"Can't write the AOF base file {base.name}: {reason(error)}") from None
 
@@ -227,7 +234,7 @@ class AppendOnly:
             log("notice", "AOF was enabled but there is already an AOF rewriting in background. Stopping "
                           "background AOF and starting a rewrite now.")
             self.rewriting.kill()
-        if self.server.children.child is not None:
+        if self.children.child is not None:
             self.rewriting.scheduled = True
             log("notice", "AOF was enabled but there is already another background operation. An AOF "
                           "background was scheduled to start when possible.")
@@ -273,7 +280,7 @@ class AppendOnly:
 
     def set_policy(self) -> None:
         """CONFIG SET appendfsync."""
-        self.writer.policy = self.server.config.appendfsync
+        self.writer.policy = self.config.appendfsync
 
     # -- in the loop -----------------------------------------------------------------------------------------
 
@@ -284,7 +291,7 @@ class AppendOnly:
         waited = writer.buffer
         if writer.fd >= 0 and engine.effects_pending:
             data = engine.effects()
-            if self.server.config.aof_timestamp_enabled:
+            if self.config.aof_timestamp_enabled:
                 data = self.annotation() + bytes(data)
             writer.write(data, force, engine.position)
         elif waited:
@@ -325,8 +332,8 @@ class AppendOnly:
 
     def note_child(self) -> None:
         """no-appendfsync-on-rewrite: a child lives, or does so no longer."""
-        self.writer.child_writes = self.server.children.child is not None
-        self.writer.sync_paused = self.server.config.no_appendfsync_on_rewrite and self.writer.child_writes
+        self.writer.child_writes = self.children.child is not None
+        self.writer.sync_paused = self.config.no_appendfsync_on_rewrite and self.writer.child_writes
 
     # -- rewriting -------------------------------------------------------------------------------------------
 
@@ -380,7 +387,7 @@ class AppendOnly:
             temporary = self.folder.temporary_increment
             try:
                 increment = manifest.new_increment(self.folder.taken).name
-                with self.server.latency.watch("aof-rename"):
+                with self.latency.watch("aof-rename"):
                     os.rename(self.folder.path(temporary), self.folder.path(increment))
             except OSError as error:
                 troubles.report("Error trying to rename the temporary AOF incr file "
@@ -406,7 +413,7 @@ class AppendOnly:
     def measure(self, name: str) -> int:
         """Bytes of a file, for the figures; 0 where nobody can tell."""
         try:
-            with self.server.latency.watch("aof-fstat"):
+            with self.latency.watch("aof-fstat"):
                 return self.folder.size(name)
         except OSError as error:
             troubles.report(f"Unable to obtain the AOF file {name} length. stat", error)
@@ -432,7 +439,7 @@ class AppendOnly:
     def delete_history(self) -> None:
         """Delete what a newer base has replaced. What can't be deleted stays in the manifest, and is tried again after the
         next rewrite; so does everything while a crash of the system might bring the manifest before back."""
-        if self.server.config.aof_disable_auto_gc or not self.manifest.history or not self.known or not self.folder.settle():
+        if self.config.aof_disable_auto_gc or not self.manifest.history or not self.known or not self.folder.settle():
             return
         manifest = self.manifest.copy()
         manifest.history.clear()
@@ -499,12 +506,12 @@ class AppendOnly:
         OSError."""
         self.refuse_while_loading()
         name = f"temp-reload-{os.getpid()}.aof"
-        write_dataset(self.engine, name, self.server.config)
+        write_dataset(self.engine, name, self.config)
         try:
             if empty:
                 empty_dataset(self.engine)
             copy = Manifest(name, File(name, 1, BASE))
-            Loader(self.engine, self.server.config, Folder(".", name), do_nothing).load(copy)
+            Loader(self.engine, self.config, Folder(".", name), do_nothing).load(copy)
         finally:
             unlink_in_background(name, self.removals)
         self.engine.dirty = 0

@@ -11,7 +11,6 @@ import os
 from kv._core.runtime.call import OK, OrderedSet, ReplyError
 from kv._core.runtime.registry import CATEGORIES, by_id, command, container
 
-from ..apply import password
 from ..config.file import replace_file
 from ..config.source import FatalConfigError
 from ..log import log
@@ -107,8 +106,8 @@ def changed(user: DefaultUser, rules: list[str]) -> DefaultUser:
 
 def use(server, user: DefaultUser) -> None:
     """From now on this is the default user."""
-    server.default_user = user
-    password(server)
+    server.default_user.become(user)
+    server.settings.require_password()
 
 
 @command("acl|deluser", -3, ADMIN, complexity="O(1)", tips=EVERY_NODE, summary="Deletes users.", args="username...", **DOCS)

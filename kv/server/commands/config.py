@@ -56,6 +56,7 @@ def config_rewrite(call):
 def config_resetstat(call):
     reset_statistics(call.engine)
     call.server.metrics.reset()
+    call.server.loop.reset_statistics()
     call.server.aof.reset_statistics()
     return OK
 

@@ -1,7 +1,6 @@
 """DEBUG: what tests and tools ask of a server that no client needs."""
 from __future__ import annotations
 
-import os
 import time
 
 from kv._core.engine import crash
@@ -11,6 +10,7 @@ from kv._core.runtime.registry import command
 from ..aof import LoadError
 from ..config import ConfigError
 from ..config.option import leading_integer, parse_integer, parse_memory
+from ..instance import random_id
 from ..log import log
 from .help import subcommand_error
 
@@ -177,7 +177,7 @@ def debug_dict_resizing(call, switch):
 
 @subcommand("pause-cron", 1, usage="<0|1>")
 def debug_pause_cron(call, switch):
-    call.server.cron_paused = is_on(switch)
+    call.server.loop.cron_paused = is_on(switch)
     return OK
 
 
@@ -241,7 +241,7 @@ def tables_text(figures: list[tuple], full: bool) -> str:
 
 @subcommand("change-repl-id", 0)
 def debug_change_repl_id(call):
-    call.server.replication_id = os.urandom(20).hex()
+    call.server.instance.replication_id = random_id()
     return OK
 
 

@@ -40,7 +40,7 @@ def time_(call):
          acl="admin dangerous", tips="nondeterministic_output",
          summary="The unix time of the last save to disk.")
 def lastsave(call):
-    return call.server.last_save
+    return call.server.instance.last_save
 
 
 @command("monitor", 1, "admin noscript loading stale", group="server", since="1.0.0", complexity="O(1)",

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from kv.server import absent
-from kv.server.apply import CORE_OPTIONS
 from kv.server.config import table
+from kv.server.settings import CORE_OPTIONS
 
 ROOT = Path(__file__).parents[4] / "kv"
 WAITING = {
