@@ -7,7 +7,7 @@ does not start; where it would only do less, it says so at every start. Of optio
 from __future__ import annotations
 
 from .config import table
-from .config.source import FatalConfigError, fatal
+from .config.directive import FatalConfigError, fatal
 from .log import log
 from .user import DefaultUser
 

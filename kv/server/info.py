@@ -392,19 +392,32 @@ class Debug(Protocol):
 class Figures(Protocol):
     """What the server knows, a source for each section."""
 
-    server: Server
-    clients: Clients
-    memory: Memory
-    persistence: Persistence
-    stats: Stats
-    replication: Replication
-    cpu: Cpu
-    commands: Iterable[CommandStats]
-    errors: Mapping[str, int]  # the first word of error replies -> how many
-    latencies: Iterable[Latency]  # none while latency-tracking is no
-    cluster_enabled: bool
-    databases: Iterable[Database]
-    debug: Debug
+    @property
+    def server(self) -> Server: ...
+    @property
+    def clients(self) -> Clients: ...
+    @property
+    def memory(self) -> Memory: ...
+    @property
+    def persistence(self) -> Persistence: ...
+    @property
+    def stats(self) -> Stats: ...
+    @property
+    def replication(self) -> Replication: ...
+    @property
+    def cpu(self) -> Cpu: ...
+    @property
+    def commands(self) -> Iterable[CommandStats]: ...
+    @property
+    def errors(self) -> Mapping[str, int]: ...  # the first word of error replies -> how many
+    @property
+    def latencies(self) -> Iterable[Latency]: ...  # none while latency-tracking is no
+    @property
+    def cluster_enabled(self) -> bool: ...
+    @property
+    def databases(self) -> Iterable[Database]: ...
+    @property
+    def debug(self) -> Debug: ...
 
 
 class Info:

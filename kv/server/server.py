@@ -25,7 +25,7 @@ from .children import Children
 from .clientlog import ClientLog
 from .commandlog import CommandLog
 from .config import ConfigError
-from .config.source import fatal
+from .config.directive import fatal
 from .figures import ServerFigures
 from .instance import Instance
 from .latencymonitor import LatencyMonitor

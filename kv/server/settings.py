@@ -1,8 +1,8 @@
 """From options to the running server: what takes effect when, and what is refused.
 
-Options that the compiled core must know are handed to Engine.configure under the name of their attribute; the
-others are read where they are used. What must be done about an option is done at the start (apply_all) and after each
-CONFIG SET that changes it (bind).
+Options that the compiled core must know stand in its table (kv/_core/engine/settings) under the name of their
+attribute, and are handed to Engine.configure as they are; the others are read where they are used. What must be done about
+an option is done at the start (apply_all) and after each CONFIG SET that changes it (bind).
 """
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import _locale
 import os
 import sys
 
+from kv._core.engine.settings import SETTINGS
 from kv._core.engine.stopsignals import log_stop_signals
 
 from . import affinity, crash, process
@@ -35,24 +36,10 @@ if TYPE_CHECKING:
     from .title import ProcessTitle
     from .user import DefaultUser
 
-CORE_OPTIONS = (
-    "maxmemory", "maxmemory-policy", "maxmemory-samples", "maxmemory-eviction-tenacity", "lfu-log-factor", "lfu-decay-time",
-    "lazyfree-lazy-eviction", "lazyfree-lazy-expire", "lazyfree-lazy-server-del", "lazyfree-lazy-user-del",
-    "lazyfree-lazy-user-flush", "proto-max-bulk-len", "client-query-buffer-limit",
-    "latency-tracking", "latency-monitor-threshold", "commandlog-execution-slower-than", "commandlog-request-larger-than",
-    "commandlog-reply-larger-than", "enable-debug-command", "enable-module-command", "activerehashing",
-    "active-expire-effort", "timeout", "import-mode",
-    "list-max-listpack-size", "list-compress-depth",
-    "hash-max-listpack-entries", "hash-max-listpack-value",
-    "set-max-intset-entries", "set-max-listpack-entries", "set-max-listpack-value",
-    "zset-max-listpack-entries", "zset-max-listpack-value",
-    "hll-sparse-max-bytes",
-    "stream-node-max-bytes", "stream-node-max-entries")
+WORKED_OUT = ("maxmemory-clients",)     # settings of the core that have an option's name and follow from several
+CORE_OPTIONS = tuple([option.name for option in OPTIONS if option.attribute in SETTINGS and option.name not in WORKED_OUT])
 LEAST_FOR_CLIENTS = 128 << 10   # with less in maxmemory-clients nobody could talk to the server to change it
 RESERVED_FILES = 32     # descriptors kept for ourselves, beside the clients'
-EVENT_LETTERS = {"K": 1 << 0, "E": 1 << 1, "g": 1 << 2, "$": 1 << 3, "l": 1 << 4, "s": 1 << 5, "h": 1 << 6, "z": 1 << 7,
-                 "x": 1 << 8, "e": 1 << 9, "t": 1 << 10, "m": 1 << 11, "d": 1 << 13, "n": 1 << 14}
-EVENT_ALL = "g$lshzxetd"
 
 
 class Settings:
@@ -77,7 +64,6 @@ class Settings:
         self.want_replicas()
         self.require_password()
         self.limit_output()
-        self.choose_events()
         start_client_limit(self.config)
         self.watchdog.check_period()
         try:
@@ -96,7 +82,6 @@ class Settings:
         on_change(["min-replicas-to-write", "min-replicas-max-lag"], lambda config: self.want_replicas())
         on_change(["requirepass"], lambda config: self.take_password())
         on_change(["client-output-buffer-limit"], lambda config: self.limit_output())
-        on_change(["notify-keyspace-events"], lambda config: self.choose_events())
         on_change(["loglevel", "log-format", "log-timestamp-format"], logging)
         on_change(["crash-log-enabled", "hide-user-data-from-log", "use-exit-on-panic", "crash-memcheck-enabled",
                    *[option.name for option in OPTIONS if option.flags & DEBUG]], crash.configure)
@@ -161,9 +146,6 @@ class Settings:
         for client_class, (hard, soft, seconds) in self.config.client_output_buffer_limit.items():
             self.engine.set_output_limit(client_class, hard, soft, seconds)
 
-    def choose_events(self) -> None:
-        self.engine.configure(notify_keyspace_events=event_bits(self.config.notify_keyspace_events))
-
     def listen_again(self, refusal: str) -> None:
         """After CONFIG SET of port or bind. Raises ConfigError."""
         try:
@@ -171,14 +153,6 @@ class Settings:
         except BindError as error:
             troubles.report_line(str(error))
             raise ConfigError(refusal) from None
-
-
-def event_bits(letters: str) -> int:
-    """notify-keyspace-events as the core's EventClass bits."""
-    bits = 0
-    for letter in letters.replace("A", EVENT_ALL):
-        bits |= EVENT_LETTERS[letter]
-    return bits
 
 
 

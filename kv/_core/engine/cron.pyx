@@ -43,10 +43,10 @@ def engine_cron(Engine engine, int hz):
     if runtime.pause_end_ms and <uint64_t> runtime.keyspace.now_ms >= runtime.pause_end_ms:
         engine.unpause()
     if runtime.alerts & (ALERT_LOADING | ALERT_PAUSED_WRITES) == 0:
-        if engine.active_expire and not runtime.keyspace.import_mode:
+        if engine.cron.active_expire and not runtime.keyspace.import_mode:
             start = clock_us()
-            expire_sweep(&runtime.keyspace, engine.expire_effort,
-                         <int64_t> 1000000 * (EXPIRE_SHARE + 2 * (engine.expire_effort - 1)) // hz // 100)
+            expire_sweep(&runtime.keyspace, engine.cron.expire_effort,
+                         <int64_t> 1000000 * (EXPIRE_SHARE + 2 * (engine.cron.expire_effort - 1)) // hz // 100)
             tell_spike(runtime, b"expire-cycle", clock_us() - start)
         if runtime.evicting:
             evict_until_fits(runtime)
@@ -85,9 +85,9 @@ cdef void resize_tables(Engine engine) noexcept nogil:
     cdef int64_t start = clock_us()
     cdef int i
     for i in range(keyspace.count):
-        if engine.resize_allowed:
+        if engine.cron.resize_allowed:
             hashtable_fit(&keyspace.databases[i].keys)
-        while engine.active_rehashing and hashtable_rehash(&keyspace.databases[i].keys, REHASH_BUCKETS):
+        while engine.cron.active_rehashing and hashtable_rehash(&keyspace.databases[i].keys, REHASH_BUCKETS):
             if clock_us() - start > REHASH_US:
                 return
 
@@ -131,7 +131,7 @@ cdef int recent_slot(Runtime *runtime) noexcept nogil:
 cdef void look_after_sessions(Engine engine) noexcept nogil:
     """Close idle clients; watch those whose output waits; note the largest buffers."""
     cdef Session *session = engine.runtime.sessions
-    cdef int64_t oldest = engine.runtime.keyspace.now_ms - engine.idle_timeout_s * 1000
+    cdef int64_t oldest = engine.runtime.keyspace.now_ms - engine.cron.idle_timeout_s * 1000
     cdef int slot = recent_slot(&engine.runtime)
     cdef size_t *most_input = &engine.runtime.recent_input[slot]
     cdef size_t *most_output = &engine.runtime.recent_output[slot]
@@ -147,7 +147,7 @@ cdef void look_after_sessions(Engine engine) noexcept nogil:
             session_check_soft_limit(session)
         if engine.runtime.client_limit:
             footprint_note(session)
-        if (engine.idle_timeout_s and session.active_ms < oldest and session.class_ == CLASS_NORMAL
+        if (engine.cron.idle_timeout_s and session.active_ms < oldest and session.class_ == CLASS_NORMAL
                 and not session.flags & (SESSION_BLOCKED | SESSION_DOOMED | SESSION_LOCAL | SESSION_MONITOR
                                          | SESSION_SUBSCRIBED)):
             engine.runtime.statistics.timed_out += 1

@@ -3,13 +3,13 @@
 Both keep their elements in a listpack while they are few (of `width` 2 for a field and its value, 1 for a member) and
 in a table after that; what a table's element is, its opener knows. A visitor that answers false has enough.
 """
-from libc.stdint cimport uint8_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint64_t
 
-from kv._core.base.memory cimport memory_alloc, memory_free
+from kv._core.base.memory cimport memory_alloc, memory_free, memory_size
 from kv._core.base.random cimport Random, random_below
 from kv._core.base.slice cimport slice_of
 from kv._core.containers.draw cimport hashtable_draw
-from kv._core.containers.hashtable cimport Hashtable, hashtable_random, hashtable_scan
+from kv._core.containers.hashtable cimport Hashtable, hashtable_overhead, hashtable_random, hashtable_scan
 from kv._core.containers.listpack cimport (
     LISTPACK_NUMBER_SIZE, Listpack, listpack_count, listpack_first, listpack_next, listpack_random, listpack_sample,
     listpack_slice)
@@ -64,6 +64,33 @@ cdef void table_sample(Hashtable *table, element_opener open_, Random *random, u
     """Visit so many different elements, fewer than there are; every choice is as likely as any other."""
     cdef Shower shower = shower_of(open_, visit, argument)
     hashtable_draw(table, random, want, show, &shower)
+
+
+cdef struct Sample:             # of a table's elements
+    size_t (*memory_of)(const void *element) noexcept nogil
+    uint64_t elements           # looked at so far
+    size_t bytes                # that they take
+
+
+cdef void look_at(void *argument, void *element, bint marked) noexcept nogil:
+    cdef Sample *sample = <Sample *> argument
+    sample.elements += 1
+    sample.bytes += sample.memory_of(element)
+
+
+cdef size_t table_memory(Hashtable *table, int64_t samples,
+                         size_t (*memory_of)(const void *element) noexcept nogil) noexcept nogil:
+    """Bytes that a table takes with its elements, estimated from so many of them; 0: from all."""
+    cdef Sample sample
+    cdef uint64_t cursor = 0
+    sample.memory_of, sample.elements, sample.bytes = memory_of, 0, 0
+    while True:
+        cursor = hashtable_scan(table, cursor, look_at, &sample)
+        if cursor == 0 or (samples and sample.elements >= <uint64_t> samples):
+            break
+    if sample.elements:
+        sample.bytes = <size_t> (<double> sample.bytes / sample.elements * table.count)
+    return memory_size(table) + hashtable_overhead(table) + sample.bytes
 
 
 # -- listpacks ----------------------------------------------------------------------------------------------------

@@ -16,13 +16,12 @@ from kv._core.base.random cimport Random
 from kv._core.base.slice cimport Slice
 from kv._core.containers.hashtable cimport (
     Hashtable, HashtableType, Position, hashtable_check, hashtable_clear, hashtable_delete, hashtable_find,
-    hashtable_init, hashtable_insert, hashtable_overhead, hashtable_replace, hashtable_reserve,
-    hashtable_scan, position_element)
+    hashtable_init, hashtable_insert, hashtable_replace, hashtable_reserve, position_element)
 from kv._core.containers.listpack cimport (
     Listpack, listpack_append, listpack_bytes, listpack_check, listpack_copy, listpack_count, listpack_delete,
     listpack_find, listpack_first, listpack_free, listpack_new, listpack_next, listpack_replace,
     listpack_slice)
-from kv._core.objects.elements cimport pack_pick, pack_sample, pack_walk, table_pick, table_sample, table_walk
+from kv._core.objects.elements cimport pack_pick, pack_sample, pack_walk, table_memory, table_pick, table_sample, table_walk
 from kv._core.objects.entry cimport (
     ENCODING_HASHTABLE, ENCODING_LISTPACK, TYPE_HASH, Entry, Item, TypeOperations, entry_encoding, entry_new,
     entry_set_encoding, entry_word, item_visitor, type_register)
@@ -241,31 +240,14 @@ cdef void *copy(const void *value, int encoding) noexcept nogil:
     return table
 
 
-cdef struct Weighing:
-    uint64_t fields             # weighed so far
-    size_t bytes
-
-
-cdef void weigh(void *argument, void *element, bint marked) noexcept nogil:
-    cdef Weighing *weighing = <Weighing *> argument
-    weighing.fields += 1
-    weighing.bytes += field_memory(<Field *> element)
+cdef size_t field_bytes(const void *element) noexcept nogil:
+    return field_memory(<const Field *> element)
 
 
 cdef size_t memory(const void *value, int encoding, int64_t samples) noexcept nogil:
-    cdef Hashtable *table = <Hashtable *> value
-    cdef Weighing weighing
-    cdef uint64_t cursor = 0
     if encoding == ENCODING_LISTPACK:
         return memory_size(value)
-    weighing.fields = weighing.bytes = 0
-    while True:
-        cursor = hashtable_scan(table, cursor, weigh, &weighing)
-        if cursor == 0 or (samples and weighing.fields >= <uint64_t> samples):
-            break
-    if weighing.fields:
-        weighing.bytes = <size_t> (<double> weighing.bytes / weighing.fields * table.count)
-    return memory_size(value) + hashtable_overhead(table) + weighing.bytes
+    return table_memory(<Hashtable *> value, samples, field_bytes)
 
 
 cdef size_t effort(const void *value, int encoding) noexcept nogil:

@@ -20,8 +20,8 @@ from kv._core.base.slice cimport Slice, slice_of
 from kv._core.containers.draw cimport hashtable_draw
 from kv._core.containers.hashtable cimport (
     Hashtable, HashtableType, hashtable_check, hashtable_clear, hashtable_delete, hashtable_find,
-    hashtable_fit, hashtable_init, hashtable_insert, hashtable_locate, hashtable_overhead, hashtable_random,
-    hashtable_remove, hashtable_reserve, hashtable_scan)
+    hashtable_fit, hashtable_init, hashtable_insert, hashtable_locate, hashtable_random,
+    hashtable_remove, hashtable_reserve)
 from kv._core.containers.intset cimport (
     Intset, intset_add, intset_bytes, intset_check, intset_copy, intset_free, intset_get, intset_has, intset_max,
     intset_min, intset_new, intset_random, intset_remove)
@@ -29,7 +29,8 @@ from kv._core.containers.listpack cimport (
     Listpack, listpack_append, listpack_bytes, listpack_check, listpack_copy, listpack_count, listpack_delete,
     listpack_delete_many, listpack_find, listpack_first, listpack_free, listpack_new, listpack_random,
     listpack_sample, listpack_slice)
-from kv._core.objects.elements cimport pack_pick, pack_sample, pack_show, pack_walk, table_sample, table_walk
+from kv._core.objects.elements cimport (
+    pack_pick, pack_sample, pack_show, pack_walk, table_memory, table_sample, table_walk)
 from kv._core.objects.entry cimport (
     ENCODING_HASHTABLE, ENCODING_INTSET, ENCODING_LISTPACK, TYPE_SET, Entry, Item, TypeOperations, entry_encoding,
     entry_new, entry_set_encoding, entry_word, item_visitor, type_register)
@@ -432,31 +433,10 @@ cdef void *copy(const void *value, int encoding) noexcept nogil:
     return table
 
 
-cdef struct Weighing:
-    uint64_t members            # weighed so far
-    size_t bytes
-
-
-cdef void weigh(void *argument, void *element, bint marked) noexcept nogil:
-    cdef Weighing *weighing = <Weighing *> argument
-    weighing.members += 1
-    weighing.bytes += memory_size(element)
-
-
 cdef size_t memory(const void *value, int encoding, int64_t samples) noexcept nogil:
-    cdef Hashtable *table = <Hashtable *> value
-    cdef Weighing weighing
-    cdef uint64_t cursor = 0
     if encoding != ENCODING_HASHTABLE:
         return memory_size(value)
-    weighing.members = weighing.bytes = 0
-    while True:
-        cursor = hashtable_scan(table, cursor, weigh, &weighing)
-        if cursor == 0 or (samples and weighing.members >= <uint64_t> samples):
-            break
-    if weighing.members:
-        weighing.bytes = <size_t> (<double> weighing.bytes / weighing.members * table.count)
-    return memory_size(value) + hashtable_overhead(table) + weighing.bytes
+    return table_memory(<Hashtable *> value, samples, memory_size)
 
 
 cdef size_t effort(const void *value, int encoding) noexcept nogil:

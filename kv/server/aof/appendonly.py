@@ -290,7 +290,7 @@ class AppendOnly:
         engine, writer = self.engine, self.writer
         waited = writer.buffer
         if writer.fd >= 0 and engine.effects_pending:
-            data = engine.effects()
+            data: bytes | memoryview = engine.effects()
             if self.config.aof_timestamp_enabled:
                 data = self.annotation() + bytes(data)
             writer.write(data, force, engine.position)

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kv.quoting import decode
 from kv.server.config import Config, ConfigError, table
 from kv.server.config.file import SIGNATURE, FileLines, rewritten
-from kv.server.config.quoting import decode
 from kv.server.config.source import Reader
 
 ALWAYS = ["dir", "save", "latency-tracking-info-percentiles"]

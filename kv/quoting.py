@@ -1,26 +1,59 @@
-"""Splitting a line into arguments, and quoting one argument so that it splits back into itself.
+"""Splitting a line into words, and quoting a word so that it splits back into itself.
 
-The language of configuration files and of the command line's options:
+Configuration files, the options of the command line, the manifest of the AOF and kv-cli's prompt share one language, which is
+that of inline requests, too (those are read in kv/_core/resp/parser):
 
     word        everything up to a blank
     "text"      with the escapes \\n \\r \\t \\b \\a, \\xHH for a byte, and \\ before anything else for itself
     'text'      as it stands; \\' is the one escape
 
-A closing quote must be followed by a blank or the end. Values may hold any byte (passwords do), so
-text travels as str with surrogate escapes, and escapes are resolved in bytes: "\\xc3\\xa9" is one character.
+A quote may open in the middle of a word. A closing one must be followed by a blank or the end: a line in which it is not, or
+in which a quote never closes, is unbalanced.
+
+Words are bytes. Configurations hold them as str with surrogate escapes, since values may have any byte (passwords do), and
+escapes are resolved in bytes: "\\xc3\\xa9" is one character. The functions of `text` are for them.
 """
 from __future__ import annotations
 
 BLANKS = b" \t\n\r"  # what ends a word
 SKIPPED = b" \t\n\r\v\f"  # what may stand between words
 ESCAPES = {ord("n"): 10, ord("r"): 13, ord("t"): 9, ord("b"): 8, ord("a"): 7}
-NAMES = {10: "\\n", 13: "\\r", 9: "\\t", 8: "\\b", 7: "\\a", 34: '\\"', 92: "\\\\"}
-HEX = b"0123456789abcdefABCDEF"
+HEX = frozenset(b"0123456789abcdefABCDEF")
+
+# What a byte becomes in a quoted word. Indexed through latin-1, where a character is a byte.
+QUOTED = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 256))}
+QUOTED.update({10: "\\n", 13: "\\r", 9: "\\t", 8: "\\b", 7: "\\a", 34: '\\"', 92: "\\\\"})
 
 
 class Unbalanced(ValueError):
     """A quote that is not closed, or is closed in the middle of a word."""
 
+
+def split(line: bytes) -> list[bytes]:
+    """The words of a line. Raises Unbalanced."""
+    words = []
+    at = skip_blanks(line, 0)
+    while at < len(line):
+        word, at = take_word(line, at)
+        words.append(word)
+        at = skip_blanks(line, at)
+    return words
+
+
+def unquote(word: bytes) -> bytes:
+    """The one word that this is where it is read as a quoted one. Raises Unbalanced, also where it is none or several."""
+    words = split(word)
+    if len(words) != 1:
+        raise Unbalanced
+    return words[0]
+
+
+def quote(word: bytes) -> bytes:
+    """The word in double quotes, in printable ASCII alone."""
+    return b'"' + word.decode("latin-1").translate(QUOTED).encode("ascii") + b'"'
+
+
+# -- as text ------------------------------------------------------------------------------------------------------
 
 def decode(data: bytes) -> str:
     """Bytes as the str that stands for them in a configuration."""
@@ -32,32 +65,23 @@ def encode(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
-def split_arguments(line: str) -> list[str]:
-    """The arguments of a line. Raises Unbalanced."""
-    data = encode(line)
-    arguments = []
-    at = skip_blanks(data, 0)
-    while at < len(data):
-        argument, at = take_argument(data, at)
-        arguments.append(decode(argument))
-        at = skip_blanks(data, at)
-    return arguments
+def split_text(line: str) -> list[str]:
+    """The words of a line. Raises Unbalanced."""
+    return [decode(word) for word in split(encode(line))]
 
 
-def quote(text: str) -> str:
+def quote_text(text: str) -> str:
     """Text in double quotes, in printable ASCII alone."""
-    return '"' + "".join([NAMES.get(byte) or printable(byte) for byte in encode(text)]) + '"'
+    return quote(encode(text)).decode("ascii")
 
 
 def quote_if_needed(text: str) -> str:
     """Text as it is where that will do, and else in quotes."""
-    quoted = quote(text)
+    quoted = quote_text(text)
     return text if len(quoted) == len(text) + 2 and text and not set(text) & set(" '") else quoted
 
 
-def printable(byte: int) -> str:
-    return chr(byte) if 32 <= byte < 127 else f"\\x{byte:02x}"
-
+# -- reading ------------------------------------------------------------------------------------------------------
 
 def skip_blanks(data: bytes, at: int) -> int:
     while at < len(data) and data[at] in SKIPPED:
@@ -65,8 +89,8 @@ def skip_blanks(data: bytes, at: int) -> int:
     return at
 
 
-def take_argument(data: bytes, at: int) -> tuple[bytes, int]:
-    """One argument that begins at `at`, and where it ends. A quote may open in the middle of a word."""
+def take_word(data: bytes, at: int) -> tuple[bytes, int]:
+    """One word that begins at `at`, and where it ends."""
     start = at
     while at < len(data) and data[at] not in BLANKS:
         if data[at] in b"\"'":
@@ -97,7 +121,7 @@ def take_double_quoted(data: bytes, at: int) -> tuple[bytes, int]:
 def take_escape(data: bytes, at: int) -> tuple[int, int]:
     """The byte that the escape at `at` (after its backslash) stands for, and the place after it."""
     digits = data[at + 1:at + 3]
-    if data[at] == ord("x") and len(digits) == 2 and digits[0] in HEX and digits[1] in HEX:
+    if data[at] == ord("x") and len(digits) == 2 and HEX.issuperset(digits):
         return int(digits, 16), at + 3
     return ESCAPES.get(data[at], data[at]), at + 1
 

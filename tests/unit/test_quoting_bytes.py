@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kv.cli.arguments import quote, split, unquote
+from kv.quoting import Unbalanced, quote, split, unquote
 
 
 @pytest.mark.parametrize(
@@ -30,14 +30,15 @@ def test_split(line: bytes, words: list[bytes]) -> None:
 
 @pytest.mark.parametrize("line", [b'"a', b"'a", b'"a"b', b"'a'b", b'""key', b'x "', b'"a\\"'])
 def test_unbalanced(line: bytes) -> None:
-    assert split(line) is None
+    with pytest.raises(Unbalanced):
+        split(line)
 
 
 def test_unquote_takes_one_word() -> None:
     assert unquote(rb'"\x00\x00"') == b"\0\0"
-    assert unquote(b'"a" "b"') is None
-    assert unquote(b'"a') is None
-    assert unquote(b"") is None
+    for word in (b'"a" "b"', b'"a', b""):
+        with pytest.raises(Unbalanced):
+            unquote(word)
 
 
 @given(st.lists(st.binary(), max_size=5))

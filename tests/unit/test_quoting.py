@@ -4,30 +4,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kv.server.config.quoting import Unbalanced, decode, quote, quote_if_needed, split_arguments
+from kv.quoting import Unbalanced, decode, quote_if_needed, quote_text, split_text
 
 values = st.binary(max_size=40).map(decode)
 
 
 @given(st.lists(values, max_size=5))
 def test_quoted_arguments_split_into_themselves(arguments):
-    assert split_arguments(" ".join(quote(argument) for argument in arguments)) == arguments
+    assert split_text(" ".join(quote_text(argument) for argument in arguments)) == arguments
 
 
 @given(st.lists(values, max_size=5))
 def test_so_do_those_quoted_only_if_needed(arguments):
-    assert split_arguments(" ".join(quote_if_needed(argument) for argument in arguments)) == arguments
+    assert split_text(" ".join(quote_if_needed(argument) for argument in arguments)) == arguments
 
 
 @given(values)
 def test_quoted_text_is_one_line_of_printable_ascii(text):
-    assert quote(text).isascii() and quote(text).isprintable()
+    assert quote_text(text).isascii() and quote_text(text).isprintable()
 
 
 @given(st.text(max_size=60))
 def test_any_line_splits_or_is_unbalanced(line):
     try:
-        split_arguments(line)
+        split_text(line)
     except Unbalanced:
         assert '"' in line or "'" in line
 
@@ -52,7 +52,7 @@ def test_any_line_splits_or_is_unbalanced(line):
     ],
 )
 def test_forms(line, arguments):
-    assert split_arguments(line) == arguments
+    assert split_text(line) == arguments
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_forms(line, arguments):
 )
 def test_unbalanced_quotes(line):
     with pytest.raises(Unbalanced):
-        split_arguments(line)
+        split_text(line)
 
 
 @pytest.mark.parametrize(
