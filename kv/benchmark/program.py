@@ -1,8 +1,8 @@
 """kv-benchmark: how many requests a second a server answers, and how long each waits.
 
 Takes the options of valkey-benchmark 8.1 and redis-benchmark and prints what they print, so that scripts
-which call them go on working. The parts: the command line (benchmark_options), a connection for questions
-(benchmark_link), the default tests (benchmark_suite), the output (benchmark_report), and the load itself,
+which call them go on working. The parts: the command line (options), a connection for questions
+(link), the default tests (suite), the output (report), and the load itself,
 which is compiled (load). Here they are put together: the load runs in threads of its own, without the GIL,
 while the main thread prints how it goes and waits for Ctrl-C.
 
