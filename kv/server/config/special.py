@@ -217,11 +217,11 @@ class Events(Option):
         return types + "".join([letter for letter in EVENT_OTHERS if letter in letters])
 
     def format(self, value: str) -> str:
-        """Valkey does not show n behind A, though such events are published."""
+        """Valkey does not show n behind A, though such events are published. A file does."""
         return value.replace("An", "A", 1)
 
     def file_form(self, value: str) -> str:
-        return quote_text(self.format(value))
+        return quote_text(value)
 
 
 class ReplicaOf(Option):
