@@ -3,7 +3,7 @@
 A health probe starts this program every few seconds in a small container, so what `kv ping` pays for is
 decided here: nothing is imported before it is needed, and the common case (one command in the arguments)
 needs five small modules and `socket`. Everything else - the prompt, the scans, the help - hangs below the
-branch that asks for it. tests/integration/cli/test_startup.py holds the list of what may be loaded.
+branch that asks for it. tests/integration/cli/test_cli_startup.py holds the list of what may be loaded.
 """
 
 import os
