@@ -1,4 +1,4 @@
-"""Rules of the source that matter, as tests: levels, sizes, stated forms."""
+"""Rules of the source that matter, as tests: levels, circles, sizes, stated forms."""
 from __future__ import annotations
 
 import ast
@@ -9,10 +9,43 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 LEVELS = ["base", "containers", "resp", "objects", "keyspace", "rdb", "persist", "runtime", "commands", "engine", "testing"]
+# What stands above the core, a line a level: a package's modules, or the package (.) whole. A module imports from its own
+# level and lower ones, and no two files import each other, not even by a detour, for types alone, or inside a function.
+PYTHON_LEVELS = {
+    "": ["__init__", "about quoting"],
+    "server": [
+        "__init__",
+        "config.",
+        "log trouble progress",
+        "system user absent affinity instance process rename title crash",
+        "loop latencymonitor commandlog acllog clientlog metrics selfcheck children listeners",
+        "aof.",
+        "info figures settings shutdown",
+        "call",
+        "commands.",
+        "server",
+        "about __main__",
+    ],
+    "cli": [
+        "__init__",
+        "errors interrupts secrets usage",
+        "uri options resp",
+        "arguments format tls",
+        "session",
+        "debugger docs lru pipe preferences replica scan stat latency",
+        "hints help terminal",
+        "repl",
+        "script",
+        "modes",
+        "client",
+    ],
+    "benchmark": ["__init__", "histogram replies", "load options", "link", "report suite", "program"],
+}
+BELOW = {"server": {"", "_core"}, "cli": {""}, "benchmark": {""}, "": set()}      # packages that one may import from
 LONGEST_FUNCTION = 70
 LONGEST_FILE = 800
 IMPORT = re.compile(r"^\s*(?:from|import|cimport)\s+kv\._core\.(\w+)|^\s*from\s+kv\._core\.(\w+)", re.M)
-SERVER_IMPORT = re.compile(r"^\s*(?:from|import|cimport)\s+kv\.(server|cli|sentinel)\b", re.M)
+SERVER_IMPORT = re.compile(r"^\s*(?:from|import|cimport)\s+kv\.(server|cli|benchmark|sentinel)\b", re.M)
 C_FUNCTION = re.compile(r"^(?:    )?cdef (?!class|struct|enum|extern|cppclass|object |str |bytes |list |dict |tuple |\w+ \w+ *=)"
                         r"[^=\n]*?\w+\([^)]*\)([^:\n]*)(:|$)", re.M | re.S)
 
@@ -48,6 +81,98 @@ def test_keys_are_reached_through_the_gate(path: Path) -> None:
 
 def test_the_gate_is_where_the_test_looks_for_it() -> None:
     assert "Hashtable key_table" in (ROOT / "kv/_core/keyspace/database.pxd").read_text()
+def circles(imports: dict[str, set[str]]) -> list[list[str]]:
+    """Groups of names that import each other: those that can't be put in an order (Kahn), less those that only lead there."""
+    left = {one: {other for other in others if other in imports and other != one} for one, others in imports.items()}
+    while free := [one for one, others in left.items() if not others & left.keys()]:
+        for one in free:
+            del left[one]
+    while free := [one for one in left if not any(one in others for others in left.values())]:
+        for one in free:
+            del left[one]
+    return [sorted(left)] if left else []
+
+
+def test_circles_are_found() -> None:
+    assert circles({"a": {"b"}, "b": {"c"}, "c": set(), "d": {"a"}}) == []
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b", "d"}, "d": set()}) == [["b", "c"]]
+
+
+def python_modules() -> dict[str, Path]:
+    """Dotted name -> file, of all that is above the core; of a compiled module its .pyx."""
+    paths = [path for path in [*ROOT.glob("kv/**/*.py"), *ROOT.glob("kv/**/*.pyx")] if "_core" not in path.parts]
+    return {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in paths}
+
+
+def imported_by(module: str, path: Path, modules: dict[str, Path]) -> set[str]:
+    """The modules above the core that one names in an import of any kind; and "kv._core" for what is in it."""
+    if path.suffix == ".pyx":
+        texts = [path.read_text(), path.with_suffix(".pxd").read_text() if path.with_suffix(".pxd").exists() else ""]
+        found = {match.group(1) for text in texts
+                 for match in re.finditer(r"^\s*(?:from|import|cimport)\s+(kv\.[\w.]+)", text, re.M)}
+    else:
+        found = set()
+        package = module.split(".")[:-1]
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                found.update(alias.name for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                base = ".".join([*package[:len(package) - node.level + 1], *([node.module] if node.module else [])]
+                                if node.level else [node.module or ""])
+                found.update(f"{base}.{alias.name}" for alias in node.names)
+    result = set()
+    for one in found:
+        if one.startswith("kv._core"):
+            result.add("kv._core")
+        for candidate in (one, one.rpartition(".")[0], one + ".__init__", one.rpartition(".")[0] + ".__init__"):
+            if candidate in modules:
+                result.add(candidate)
+                break
+    return result - {module}
+
+
+def level_of(module: str) -> tuple[str, int]:
+    """(package, number of its level)."""
+    words = module.split(".")[1:]
+    package = words[0] if len(words) > 1 else ""
+    inner = words[1:] if len(words) > 1 else words
+    for number, line in enumerate(PYTHON_LEVELS.get(package, [])):
+        if inner[0] in line.split() or (len(inner) > 1 and inner[0] + "." in line.split()):
+            return package, number
+    raise AssertionError(f"{module} stands in no level of PYTHON_LEVELS")
+
+
+@pytest.mark.parametrize("module", sorted(python_modules()))
+def test_python_levels_import_only_lower_ones(module: str) -> None:
+    modules = python_modules()
+    package, own = level_of(module)
+    for other in imported_by(module, modules[module], modules):
+        if other == "kv._core":
+            assert "_core" in BELOW[package], f"{module} imports from the core"
+            continue
+        theirs, level = level_of(other)
+        if theirs == package:
+            assert level <= own, f"{module} imports {other}, which stands above it"
+        else:
+            assert theirs in BELOW[package], f"{module} imports {other}"
+
+
+def test_no_two_python_files_import_each_other() -> None:
+    modules = python_modules()
+    assert circles({module: imported_by(module, path, modules) for module, path in modules.items()}) == []
+
+
+def test_no_two_compiled_files_import_each_other() -> None:
+    """A .pyx and its .pxd are two files: a body may call what is declared beside what calls it."""
+    imports: dict[str, set[str]] = {}
+    for path in compiled_sources():
+        text = path.read_text()
+        found = {str(Path(match.group(1).replace(".", "/"))) + ".pxd"
+                 for match in re.finditer(r"^\s*from\s+(kv\._core[\w.]*)\s+cimport", text, re.M)}
+        found |= {str(Path((match.group(1) or match.group(2)).replace(".", "/"))) + ".pyx"
+                  for match in re.finditer(r"^\s*(?:from\s+(kv\._core[\w.]*)\s+import|import\s+(kv\._core[\w.]*))", text, re.M)}
+        imports[name(path)] = found | ({name(path.with_suffix(".pxd"))} if path.suffix == ".pyx" else set())
+    assert circles(imports) == []
 
 
 @pytest.mark.parametrize("path", compiled_sources(), ids=name)

@@ -3,7 +3,7 @@
 A health probe starts this program every few seconds in a small container, so what `kv ping` pays for is
 decided here: nothing is imported before it is needed, and the common case (one command in the arguments)
 needs five small modules and `socket`. Everything else - the prompt, the scans, the help - hangs below the
-branch that asks for it. tests/integration/cli/test_startup.py holds the list of what may be loaded.
+branch that asks for it. tests/integration/cli/test_cli_startup.py holds the list of what may be loaded.
 """
 
 import os
@@ -11,6 +11,8 @@ import sys
 
 TYPE_CHECKING = False  # as in typing, which would have to be loaded for it
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from kv.cli.session import Session
 
 
@@ -47,7 +49,7 @@ def run(argv: list[str]) -> int:
 
     from kv.cli.session import Session
 
-    session = Session(options)
+    session = Session(options, {"help": show_help, "follow": follow, "debug": debug})
     if options.eval_file:
         from kv.cli.script import run_script
 
@@ -57,6 +59,24 @@ def run(argv: list[str]) -> int:
 
         return run_repl(session, options)
     return run_command(session)
+
+
+def show_help(session: "Session", words: "Sequence[bytes]") -> None:
+    from kv.cli.help import print_help
+
+    print_help(session, words)
+
+
+def follow(session: "Session") -> None:
+    from kv.cli import replica
+
+    replica.follow(session)
+
+
+def debug(session: "Session") -> None:
+    from kv.cli.debugger import start_debugging
+
+    start_debugging(session)
 
 
 def run_command(session: "Session") -> int:

@@ -11,7 +11,6 @@ All of them work on bytes, since what users store need not be text.
 
 from collections.abc import Callable, Iterator
 
-from kv.cli.arguments import quote
 from kv.cli.options import CSV, JSON, QUOTED_JSON, RAW, STANDARD, Options
 from kv.cli.resp import (
     AGGREGATES,
@@ -28,6 +27,7 @@ from kv.cli.resp import (
     VERBATIM,
     Reply,
 )
+from kv.quoting import quote
 
 EMPTY = {ARRAY: b"(empty array)\n", MAP: b"(empty hash)\n", SET: b"(empty set)\n", PUSH: b"(empty push)\n"}
 MARKS = {SET: b"~", MAP: b"#"}  # behind an element's number; pushes and arrays have ")"

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Sequence
 
-from kv.cli.about import version_line
+from kv.about import version_line
 from kv.cli.docs import Entry, Manual
 from kv.cli.hints import syntax
 from kv.cli.session import Session

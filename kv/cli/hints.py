@@ -12,21 +12,28 @@ leaves behind a repeatable option once that has begun.
 import os
 from collections.abc import Iterable, Sequence
 
-from kv.cli.arguments import split
 from kv.cli.docs import Argument, Manual
 from kv.cli.errors import Fatal
 from kv.cli.options import Options
 from kv.cli.session import Session
+from kv.quoting import Unbalanced, split
 
 NUMBERS = {"integer": int, "unix-time": int, "double": float}
 
 
+def words_of(line: bytes) -> list[str]:
+    """The words of a line; none of one whose quotes do not match."""
+    try:
+        return [os.fsdecode(word) for word in split(line)]
+    except Unbalanced:
+        return []
+
+
 def hint_for(manual: Manual, text: str) -> str:
     """The arguments that may follow `text`. Its last word counts once there is a blank behind it."""
-    split_words = split(os.fsencode(text))
-    if not split_words:
+    words = words_of(os.fsencode(text))
+    if not words:
         return ""
-    words = [os.fsdecode(word) for word in split_words]
     if not text[-1].isspace():
         words.pop()
     entry = manual.find(words)
@@ -214,11 +221,11 @@ def check_file(session: Session, options: Options) -> int:
     """Lines of two quoted strings: what was typed, and the hint that it must give."""
     try:
         with open(options.hint_file or "", "rb") as stream:
-            lines = [split(line) for line in stream if not line.startswith(b"#")]
+            lines = [words_of(line) for line in stream if not line.startswith(b"#")]
     except OSError as error:
         raise Fatal(f"Can't open file '{options.hint_file}': {error.strerror}") from None
     manual = Manual(session)
-    cases = [[os.fsdecode(word) for word in line] for line in lines if line]
+    cases = [line for line in lines if line]
     failed = 0
     for typed, expected, *_ in cases:
         hint = hint_for(manual, typed)

@@ -97,12 +97,12 @@ def port_number(text: str) -> int:
 
 
 def quoted(text: str) -> bytes:
-    from kv.cli.arguments import unquote
+    from kv.quoting import Unbalanced, unquote
 
-    plain = unquote(os.fsencode(text))
-    if plain is None:
-        raise Fatal("Invalid quoted string specified for --quoted-pattern.")
-    return plain
+    try:
+        return unquote(os.fsencode(text))
+    except Unbalanced:
+        raise Fatal("Invalid quoted string specified for --quoted-pattern.") from None
 
 
 def set_show_pushes(options: Options, text: str) -> None:
@@ -116,7 +116,17 @@ def set_show_pushes(options: Options, text: str) -> None:
 def set_uri(options: Options, text: str) -> None:
     from kv.cli.uri import parse_uri
 
-    parse_uri(text, options)
+    uri = parse_uri(text)
+    options.tls = options.tls or uri.tls
+    options.host = uri.host or options.host
+    if uri.port:
+        try:
+            options.port = port_number(uri.port)
+        except ValueError:
+            raise Fatal("Invalid server port.") from None
+    options.user = options.user if uri.user is None else uri.user
+    options.password = options.password if uri.password is None else uri.password
+    options.db = options.db if uri.db is None else uri.db
 
 
 # Options with a value: attribute and reader, or a function of the options and the text.

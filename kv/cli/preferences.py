@@ -8,8 +8,8 @@ the names of both it and the history file.
 
 import os
 
-from kv.cli.arguments import split
 from kv.cli.session import Session
+from kv.quoting import Unbalanced, split
 
 RC_VARIABLES = ("KVCLI_RCFILE", "VALKEYCLI_RCFILE", "REDISCLI_RCFILE")
 HISTORY_VARIABLES = ("KVCLI_HISTFILE", "VALKEYCLI_HISTFILE", "REDISCLI_HISTFILE")
@@ -39,7 +39,10 @@ def load() -> None:
     except OSError:
         return
     for line in lines:
-        words = split(line)
+        try:
+            words = split(line)
+        except Unbalanced:
+            continue
         if words:
             apply(words)
 

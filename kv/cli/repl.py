@@ -14,11 +14,12 @@ import time
 from contextlib import contextmanager
 
 from kv.cli import preferences
-from kv.cli.arguments import split
+from kv.cli.debugger import show_final_reply, split_debugger_line
 from kv.cli.errors import Disconnected, Fatal
 from kv.cli.interrupts import raise_interrupts, wait_readable
 from kv.cli.options import RAW, STANDARD, Options, on_terminal
 from kv.cli.session import PRODUCT, Session, write
+from kv.quoting import Unbalanced, split
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -111,8 +112,9 @@ class Repl:
 
     def run_line(self, line: bytes) -> bool:
         """Run one line; False to leave."""
-        words = self._split(line)
-        if words is None:
+        try:
+            words = split_debugger_line(line) if self.session.debugging else split(line)
+        except Unbalanced:
             print("Invalid argument(s)", flush=True)
             return True
         if not words:
@@ -124,13 +126,6 @@ class Repl:
                 print("Invalid kv-cli repeat command option value.", flush=True)
                 return True
         return self._run_words(words, repeat)
-
-    def _split(self, line: bytes) -> list[bytes] | None:
-        if self.session.debugging:
-            from kv.cli.script import split_debugger_line
-
-            return split_debugger_line(line)
-        return split(line)
 
     def _run_words(self, words: list[bytes], repeat: int) -> bool:
         command = words[0].lower()
@@ -167,8 +162,6 @@ class Repl:
         started = time.monotonic()
         self.session.run(words, repeat)
         if self.session.debug_ended:
-            from kv.cli.script import show_final_reply
-
             show_final_reply(self.session)
         elapsed = time.monotonic() - started
         if elapsed >= SLOW_S and self.options.output == STANDARD:

@@ -9,11 +9,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-from kv.cli.arguments import quote
 from kv.cli.errors import Disconnected, Fatal
 from kv.cli.options import STANDARD, Options
 from kv.cli.resp import ARRAY, INTEGER, Connection, Reply
 from kv.cli.session import Session, write
+from kv.quoting import quote
 
 PAUSE_EVERY = 100  # SCAN calls between two pauses of -i in a search
 PROGRESS_EVERY = 1_000_000  # keys

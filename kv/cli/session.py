@@ -8,7 +8,7 @@ the answer to a command or a message nobody asked for just now.
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from kv.cli.errors import Disconnected, Fatal, ProtocolError
 from kv.cli.format import formatter, invalidation, raw
@@ -58,8 +58,12 @@ def is_report(words: Sequence[bytes]) -> bool:
 
 
 class Session:
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, takeovers: Mapping[str, Callable[..., None]] | None = None) -> None:
+        """`takeovers`: what shows the answers that are no replies, where a person may ask for them: help(session,
+        words), follow(session) after SYNC, debug(session) after SCRIPT DEBUG. Each knows the session, so they are handed
+        in."""
         self.options = options
+        self.takeovers = takeovers or {}
         self.host = options.host
         self.port = options.port
         self.render = formatter(options)
@@ -212,9 +216,7 @@ class Session:
         False where the server could not be reached. An error reply counts as an answer.
         """
         if not self.debugging and words[0].lower() in (b"help", b"?"):
-            from kv.cli.help import print_help
-
-            print_help(self, words[1:])
+            self.takeovers["help"](self, words[1:])
             return True
         try:
             return self._run(words, repeat)
@@ -260,10 +262,8 @@ class Session:
             if command == b"monitor":
                 return self._monitor()
             if command in (b"sync", b"psync"):
-                from kv.cli.replica import follow
-
                 print("Entering replica output mode...  (press Ctrl-C to quit)", flush=True)
-                return follow(self)
+                return self.takeovers["follow"](self)
             reply = self._await_answer(command, words, verbatim)
             if reply is None or self.redirected:
                 return None
@@ -408,9 +408,7 @@ class Session:
             self.debug_next_eval = words[2].lower() in (b"yes", b"sync")
             self.debug_sync = words[2].lower() == b"sync"
         elif command == b"eval" and self.debug_next_eval and not self.debugging:
-            from kv.cli.script import start_debugging
-
-            start_debugging(self)
+            self.takeovers["debug"](self)
 
 
 def write(data: bytes) -> None:

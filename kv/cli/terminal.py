@@ -19,11 +19,11 @@ from prompt_toolkit.layout.processors import Processor, Transformation, Transfor
 from prompt_toolkit.shortcuts import CompleteStyle
 
 from kv.cli import preferences
-from kv.cli.arguments import split
 from kv.cli.docs import Manual
 from kv.cli.hints import hint_for
 from kv.cli.secrets import is_secret
 from kv.cli.session import Session
+from kv.quoting import Unbalanced, split
 
 HISTORY_LINES = 1000
 HINT_STYLE = "fg:ansibrightblack"
@@ -59,8 +59,9 @@ class LineHistory(History):
 def _keeps_secret(line: str) -> bool:
     """A line whose quotes do not match is never run; it is judged by what its words look like."""
     raw = line.encode("utf-8", "surrogateescape")
-    words = split(raw)
-    if words is None:
+    try:
+        words = split(raw)
+    except Unbalanced:
         words = raw.split()
     if len(words) > 1 and words[0].isdigit():
         words = words[1:]

@@ -7,44 +7,47 @@ import os
 from urllib.parse import unquote_to_bytes
 
 from kv.cli.errors import Fatal
-from kv.cli.options import Options, port_number
 
 SCHEMES = {"kv": False, "valkey": False, "redis": False, "kvs": True, "valkeys": True, "rediss": True}
 
 
-def parse_uri(text: str, options: Options) -> None:
+class Uri:
+    """What a URI says; None where it says nothing."""
+
+    def __init__(self, tls: bool) -> None:
+        self.tls = tls
+        self.user: str | None = None
+        self.password: str | None = None
+        self.host: str | None = None
+        self.port: str | None = None    # as it is written
+        self.db: int | None = None
+
+
+def parse_uri(text: str) -> Uri:
+    """Raises Fatal with what is wrong."""
     scheme, separator, rest = text.partition("://")
     if not separator or scheme.lower() not in SCHEMES:
         raise Fatal("Invalid URI scheme")
-    options.tls = options.tls or SCHEMES[scheme.lower()]
+    uri = Uri(SCHEMES[scheme.lower()])
     authority, _, path = rest.partition("/")
     credentials, at, address = authority.rpartition("@")
     if at:
         user, colon, password = credentials.partition(":")
-        options.password = _decode(password if colon else user)
+        uri.password = _decode(password if colon else user)
         if colon and user:
-            options.user = _decode(user)
-    _set_address(options, address)
-    if path:
-        try:
-            options.db = int(path)
-        except ValueError:
-            raise Fatal("Invalid database number in the URI") from None
-
-
-def _set_address(options: Options, address: str) -> None:
+            uri.user = _decode(user)
     if address.startswith("["):  # IPv6
-        host, _, rest = address[1:].partition("]")
-        port = rest.removeprefix(":")
+        host, _, behind = address[1:].partition("]")
+        port = behind.removeprefix(":")
     else:
         host, _, port = address.partition(":")
-    if host:
-        options.host = host
-    if port:
+    uri.host, uri.port = host or None, port or None
+    if path:
         try:
-            options.port = port_number(port)
+            uri.db = int(path)
         except ValueError:
-            raise Fatal("Invalid server port.") from None
+            raise Fatal("Invalid database number in the URI") from None
+    return uri
 
 
 def _decode(text: str) -> str:

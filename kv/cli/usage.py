@@ -1,6 +1,6 @@
 """--help and --version."""
 
-from kv.cli.about import version_line
+from kv.about import version_line
 
 USAGE = """\
 Usage: kv-cli [OPTIONS] [command [argument ...]]

@@ -7,14 +7,13 @@ does not start; where it would only do less, it says so at every start. Of optio
 from __future__ import annotations
 
 from .config import table
-from .config.source import FatalConfigError, fatal
+from .config.directive import FatalConfigError, fatal
 from .log import log
 from .user import DefaultUser
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .config import Config
-    from .server import Server
 
 WITHOUT_EFFECT = ("activedefrag", "io-threads")     # and yet something that one may count on
 
@@ -30,14 +29,14 @@ def refuse_absent(config: Config) -> None:
         raise directive.error("Modules are not part of this release")
 
 
-def warn_of_absent(server: Server) -> None:
-    config = server.config
+def warn_of_absent(config: Config, default_user: DefaultUser) -> None:
+    """At the start: what has no effect."""
     if config.replicaof:
         log("warning", "WARNING Replication is not part of this release: replicaof has no effect, this server is a primary.")
     if config.cluster_enabled:
         log("warning", "WARNING Cluster mode is not part of this release: cluster-enabled has no effect.")
     warn_of_snapshots(config)
-    if config.requirepass and config.aclfile and server.default_user.nopass:
+    if config.requirepass and config.aclfile and default_user.nopass:
         log("warning", "WARNING requirepass has no effect where there is an aclfile, which says that the default user needs no "
                        "password.")
     names = [name for name in WITHOUT_EFFECT if config.value(table.BY_NAME[name]) != table.BY_NAME[name].default]

@@ -1,8 +1,12 @@
 """Forked children: one at a time, with a pipe back, reaped from the cron.
 
-A child sees the dataset as it was when it was forked, and writes it out (the AOF's rewrite). It never returns into
-the loop, keeps no socket, and tells its progress through the pipe. While it lives tables are not resized, so that
-pages stay shared.
+    child = Child("aof", title="kv-aof-rewrite", cpulist=("aof-rewrite-cpulist", "2,3"), work=write, ended=adopt, keep=[fd])
+    children.fork(child)
+
+A child sees the dataset as it was when it was forked, and writes it out: to a file, or to descriptors that it keeps. It never
+returns into the loop, keeps no other descriptor, and tells what it did through the pipe and how far it is through a page of
+shared memory (progress.py). While it lives tables are not resized, so that pages stay shared. Only one lives at a time: two
+would copy twice the pages, and read and write against each other.
 
 What if waitpid can't tell how it ended? The pipe can: nobody else holds its other end, so its end is the child's end, and
 a child that did its work has written its report.
@@ -15,30 +19,48 @@ import os
 import signal
 import time
 
-from . import process
+from . import affinity, process
 from .log import log
+from .progress import IDLE
 from .trouble import reason, troubles
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
-    from .server import Server
+    from kv._core.engine.engine import Engine
+
+    from .config import Config
+    from .latencymonitor import LatencyMonitor
+    from .progress import Progress
+    from .title import ProcessTitle
 
 LOST = 255      # exit status of a child of which nobody can tell
+DESCRIPTORS_END = 1 << 20   # no descriptor has this number
 
 
 class Child:
-    """A forked child. `done(status)` is called when it has ended: 0 for success, else an exit status or -signal."""
+    """What a child is to do, and, once it was forked, how it stands.
 
-    def __init__(self, kind: str, pid: int, pipe: int, done: Callable[[int], object]) -> None:
-        self.kind = kind  # what it does: aof
-        self.pid = pid
-        self.pipe = pipe  # read end; what it writes is in `report`
-        self.done = done
-        self.started = time.time()
+    work(pipe) runs in the child, with the write end of the pipe, and returns its exit status. ended(child) is called in the
+    server when the child has ended; its status is 0 for success, else an exit status or -signal.
+    """
+
+    def __init__(self, kind: str, *, title: str, cpulist: tuple[str, str], work: Callable[[int], int],
+                 ended: Callable[[Child], object], keep: Iterable[int] = (), progress: Progress | None = None) -> None:
+        self.kind = kind            # what it does: aof
+        self.title = title          # of its process, where the option set-proc-title is on
+        self.cpulist = cpulist      # the option that says which processors it runs on, and its value
+        self.work = work
+        self.ended = ended
+        self.keep = tuple(keep)     # descriptors that stay open in it, beside the standard ones and the pipe
+        self.progress = progress    # how far it is
+        self.pid = 0
+        self.pipe = -1              # read end; what it writes is in `report`
         self.report = b""
-        self.at_end = False     # nobody writes to the pipe any longer
+        self.at_end = False         # nobody writes to the pipe any longer
+        self.killed = False         # by ourselves
+        self.status = 0
 
 
 class Children:
@@ -46,15 +68,27 @@ class Children:
 
     child: Child | None
 
-    def __init__(self, server: Server) -> None:
-        self.server = server
+    def __init__(self, engine: Engine, config: Config, latency: LatencyMonitor, title: ProcessTitle) -> None:
+        self.engine = engine
+        self.config = config
+        self.latency = latency
+        self.title = title
         self.child = None
         self.fork_us = 0  # how long the last fork took
         self.forks = 0
 
-    def fork(self, kind: str, work: Callable[[int], int], done: Callable[[int], object]) -> None:
-        """Run work(write end of the pipe) in a child, which ends with the status that it returns, and done(status) here when
-        it has ended. Raises OSError; RuntimeError where a child lives already."""
+    @property
+    def kind(self) -> str:
+        """What the living child does, "" where there is none."""
+        return self.child.kind if self.child is not None else ""
+
+    def progress_figures(self) -> dict[str, int]:
+        """How far the living child is: the current_* fields of INFO persistence."""
+        child = self.child
+        return child.progress.figures() if child is not None and child.progress is not None else IDLE
+
+    def fork(self, child: Child) -> None:
+        """Have a child do its work. Raises OSError; RuntimeError where one lives already."""
         if self.child is not None:
             raise RuntimeError("a child lives already")
         reading, writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
@@ -62,35 +96,35 @@ class Children:
         try:
             pid = os.fork()
         except OSError:
-            self.close_pipe(reading)
-            self.close_pipe(writing)
+            close_pipe(reading)
+            close_pipe(writing)
             raise
         if pid == 0:
-            self.live(work, writing)
+            self.live(child, writing)
         self.fork_us = int((time.monotonic() - started) * 1e6)
-        self.server.latency.note("fork", self.fork_us // 1000)
+        self.latency.note("fork", self.fork_us // 1000)
         self.forks += 1
-        self.child = Child(kind, pid, reading, done)
-        self.server.engine.set_touch_paused(True)
-        self.close_pipe(writing)
+        child.pid, child.pipe = pid, reading
+        self.child = child
+        self.engine.set_touch_paused(True)
+        close_pipe(writing)
 
-    def live(self, work: Callable[[int], int], pipe: int) -> None:
+    # -- in the child -------------------------------------------------------------------------------------------------
+
+    def live(self, child: Child, pipe: int) -> None:
         """The child's whole life."""
         status = 1
         try:
             gc.disable()
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, signal.SIG_DFL)
-            os.closerange(3, pipe)
-            os.closerange(pipe + 1, 1 << 20)
-            from . import affinity
-
-            affinity.run_on("aof-rewrite-cpulist", self.server.config.aof_rewrite_cpulist)
+            close_all_but({pipe, *child.keep})
+            affinity.run_on(*child.cpulist)
             self.adjust_oom_score()
-            if self.server.config.set_proc_title:
-                self.server.title.show("kv-aof-rewrite")
+            if self.config.set_proc_title:
+                self.title.show(child.title)
             os.set_blocking(pipe, True)
-            status = work(pipe)
+            status = child.work(pipe)
         except OSError as error:
             log("warning", f"Background child failed: {reason(error)}")
         except BaseException as error:
@@ -101,9 +135,11 @@ class Children:
     def adjust_oom_score(self) -> None:
         """Where that can't be done the child works all the same."""
         try:
-            process.oom_score.apply(self.server.config, child=True)
+            process.oom_score.apply(self.config, child=True)
         except OSError as error:
             troubles.report("Unable to write oom_score_adj", error)
+
+    # -- in the server ------------------------------------------------------------------------------------------------
 
     def reap(self) -> None:
         """See whether the child has ended."""
@@ -137,22 +173,18 @@ class Children:
 
     def forget(self, child: Child, status: int) -> None:
         """The child has ended."""
-        self.close_pipe(child.pipe)
+        close_pipe(child.pipe)
         self.child = None
-        self.server.engine.set_touch_paused(False)
-        child.done(status)
+        self.engine.set_touch_paused(False)
+        child.status = status
+        child.ended(child)
 
-    def close_pipe(self, fd: int) -> None:
-        try:
-            os.close(fd)
-        except OSError as error:
-            troubles.report("Closing the pipe of a child", error)
-
-    def kill(self) -> None:
-        """End the child now; its done() is told of the signal."""
-        child: Child | None = self.child
-        if child is None:
+    def kill(self, kind: str) -> None:
+        """End the living child now, if this is what it does; its ended() is told of the signal, and that it was us."""
+        child = self.child
+        if child is None or child.kind != kind:
             return
+        child.killed = True
         try:
             os.kill(child.pid, signal.SIGKILL)
             os.waitpid(child.pid, 0)
@@ -161,7 +193,18 @@ class Children:
                 troubles.report(f"Killing the child {child.pid}", error)
         self.forget(child, -signal.SIGKILL)
 
-    @property
-    def kind(self) -> str:
-        """What the living child does, "" where there is none."""
-        return self.child.kind if self.child is not None else ""
+
+def close_pipe(fd: int) -> None:
+    try:
+        os.close(fd)
+    except OSError as error:
+        troubles.report("Closing the pipe of a child", error)
+
+
+def close_all_but(kept: set[int]) -> None:
+    """Close every descriptor but the standard ones and these."""
+    low = 3
+    for fd in sorted([fd for fd in kept if fd >= low]):
+        os.closerange(low, fd)
+        low = fd + 1
+    os.closerange(low, DESCRIPTORS_END)

@@ -11,6 +11,8 @@ from kv._core.engine.sessions import session
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from kv._core.engine.engine import Engine
+
     from .config import Config
 
 WORDS_SHOWN = 32
@@ -37,12 +39,15 @@ class Entry:
 class CommandLog:
     """The three lists, newest first. Lengths and thresholds are the configuration's."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, engine: Engine, config: Config) -> None:
+        self.engine = engine
         self.config = config
         self.entries: dict[str, deque[Entry]] = {kind: deque() for kind in KINDS}
         self.next_id = dict.fromkeys(KINDS, 0)
 
-    def note(self, engine, words, lengths, argc, session_id, duration_us, request_bytes, reply_bytes) -> None:
+    def note(self, words: list[bytes], lengths: list[int], argc: int, session_id: int, duration_us: int, request_bytes: int,
+             reply_bytes: int) -> None:
+        """A command passed one of the thresholds: its first words, their whole lengths, and what it took."""
         config = self.config
         for kind, value, limit, most in (
                 ("slow", duration_us, config.commandlog_execution_slower_than,
@@ -53,10 +58,10 @@ class CommandLog:
                  config.commandlog_large_reply_max_len)):
             over = value >= limit if kind == "slow" else value > limit
             if limit >= 0 and most > 0 and over:
-                self.add(engine, kind, value, shorten(words, lengths, argc), session_id, most)
+                self.add(kind, value, shorten(words, lengths, argc), session_id, most)
 
-    def add(self, engine, kind: str, value: int, words: list[bytes], session_id: int, most: int) -> None:
-        client = session(engine, session_id)
+    def add(self, kind: str, value: int, words: list[bytes], session_id: int, most: int) -> None:
+        client = session(self.engine, session_id)
         peer, name = (client.peer, client.name) if client is not None else ("", b"")
         self.entries[kind].appendleft(Entry(self.next_id[kind], value, words, peer, name))
         self.next_id[kind] += 1

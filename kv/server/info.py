@@ -1,11 +1,11 @@
 """The text of INFO: sections of `field:value` lines, in an order and with names that monitoring relies on.
 
-    Info(state).render([])                     what INFO prints
-    Info(state).render(["everything"])         all sections
+    Info(figures).render([])                     what INFO prints
+    Info(figures).render(["everything"])         all sections
 
-The server hands in one State whose attributes are the sources below, one for each section: raw figures, no
+The server hands in one object whose attributes are the sources below, one for each section: raw figures, no
 texts to assemble. What follows from other figures (sizes for people, percentages, ratios) is worked out
-here. Only the sources of the sections asked for are touched, so a State may make them on demand, as
+here. Only the sources of the sections asked for are touched, so the object may make them on demand, as
 properties.
 
 Where every field is a figure of its own, the source's declaration is the section: its attributes, in order,
@@ -389,29 +389,42 @@ class Debug(Protocol):
     eventloop_cmd_per_cycle_max: int  # commands
 
 
-class State(Protocol):
+class Figures(Protocol):
     """What the server knows, a source for each section."""
 
-    server: Server
-    clients: Clients
-    memory: Memory
-    persistence: Persistence
-    stats: Stats
-    replication: Replication
-    cpu: Cpu
-    commands: Iterable[CommandStats]
-    errors: Mapping[str, int]  # the first word of error replies -> how many
-    latencies: Iterable[Latency]  # none while latency-tracking is no
-    cluster_enabled: bool
-    databases: Iterable[Database]
-    debug: Debug
+    @property
+    def server(self) -> Server: ...
+    @property
+    def clients(self) -> Clients: ...
+    @property
+    def memory(self) -> Memory: ...
+    @property
+    def persistence(self) -> Persistence: ...
+    @property
+    def stats(self) -> Stats: ...
+    @property
+    def replication(self) -> Replication: ...
+    @property
+    def cpu(self) -> Cpu: ...
+    @property
+    def commands(self) -> Iterable[CommandStats]: ...
+    @property
+    def errors(self) -> Mapping[str, int]: ...  # the first word of error replies -> how many
+    @property
+    def latencies(self) -> Iterable[Latency]: ...  # none while latency-tracking is no
+    @property
+    def cluster_enabled(self) -> bool: ...
+    @property
+    def databases(self) -> Iterable[Database]: ...
+    @property
+    def debug(self) -> Debug: ...
 
 
 class Info:
-    """Prints a State. Each section is a method that returns its lines without the heading."""
+    """Prints the figures. Each section is a method that returns its lines without the heading."""
 
-    def __init__(self, state: State) -> None:
-        self.state = state
+    def __init__(self, figures: Figures) -> None:
+        self.figures = figures
 
     def render(self, names: Iterable[str]) -> str:
         """The sections named, in their own order, whatever the order and case of the names.
@@ -424,7 +437,7 @@ class Info:
         return "\r\n".join(parts)
 
     def server(self) -> list[str]:
-        source = self.state.server
+        source = self.figures.server
         lines = fields(source, SERVER, {
             "redis_version": kv.REDIS_VERSION, "server_name": "valkey",
             "valkey_version": kv.VALKEY_VERSION, "kv_version": kv.__version__,
@@ -443,14 +456,14 @@ class Info:
         return lines
 
     def clients(self) -> list[str]:
-        return fields(self.state.clients, attributes(Clients))
+        return fields(self.figures.clients, attributes(Clients))
 
     def memory(self) -> list[str]:
-        source = self.state.memory
+        source = self.figures.memory
         return fields(source, MEMORY, memory_figures(source))
 
     def persistence(self) -> list[str]:
-        source = self.state.persistence
+        source = self.figures.persistence
         lines = fields(source, PERSISTENCE, {
             "current_fork_perc": percent(source.current_save_keys_processed, source.current_save_keys_total),
             "module_fork_in_progress": 0, "module_fork_last_cow_size": 0})
@@ -461,14 +474,14 @@ class Info:
         return lines
 
     def stats(self) -> list[str]:
-        source = self.state.stats
+        source = self.figures.stats
         lines = fields(source, [name for name in attributes(Stats) if name != "trouble"])
         if source.trouble:
             lines += fields(source.trouble, attributes(Trouble))
         return lines
 
     def replication(self) -> list[str]:
-        source = self.state.replication
+        source = self.figures.replication
         lines = ["role:slave" if source.primary else "role:master"]
         if source.primary:
             lines += primary_lines(source.primary)
@@ -481,7 +494,7 @@ class Info:
         return lines + fields(source, REPLICATION)
 
     def cpu(self) -> list[str]:
-        source = self.state.cpu
+        source = self.figures.cpu
         return [f"{name}:{getattr(source, name):.6f}" for name in attributes(Cpu)]
 
     def modules(self) -> list[str]:
@@ -491,27 +504,27 @@ class Info:
         return [f"cmdstat_{safe(command.name)}:calls={command.calls},usec={command.usec},"
                 f"usec_per_call={ratio(command.usec, command.calls):.2f},"
                 f"rejected_calls={command.rejected_calls},failed_calls={command.failed_calls}"
-                for command in self.state.commands
+                for command in self.figures.commands
                 if command.calls or command.rejected_calls or command.failed_calls]
 
     def errorstats(self) -> list[str]:
         return [f"errorstat_{safe(name)}:count={count}"
-                for name, count in sorted(self.state.errors.items())]
+                for name, count in sorted(self.figures.errors.items())]
 
     def latencystats(self) -> list[str]:
         return [f"latency_percentiles_usec_{safe(latency.name)}:" + ",".join(
                     [f"p{format_float(percentile)}={usec:.3f}" for percentile, usec in latency.percentiles])
-                for latency in self.state.latencies]
+                for latency in self.figures.latencies]
 
     def cluster(self) -> list[str]:
-        return [f"cluster_enabled:{text(self.state.cluster_enabled)}"]
+        return [f"cluster_enabled:{text(self.figures.cluster_enabled)}"]
 
     def keyspace(self) -> list[str]:
         return [f"db{db.number}:keys={db.keys},expires={db.expires},avg_ttl={db.avg_ttl}"
-                for db in self.state.databases if db.keys or db.expires]
+                for db in self.figures.databases if db.keys or db.expires]
 
     def debug(self) -> list[str]:
-        return fields(self.state.debug, attributes(Debug))
+        return fields(self.figures.debug, attributes(Debug))
 
 
 if TYPE_CHECKING:

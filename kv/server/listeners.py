@@ -5,7 +5,7 @@ before anything else of the start, so that a port in use is one clear line and n
 
 While the server runs it never stays without an address: what CONFIG SET puts in place of the sockets that there are must
 listen first, or, where the old ones are in the way of that, they come back; if even that fails the cron goes on trying. A
-connection that can't be taken (no descriptor is free) waits in the kernel's queue while the listener rests (Server.handle).
+connection that can't be taken (no descriptor is free) waits in the kernel's queue while the listener rests (Loop.handle).
 """
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ import errno
 import os
 import socket
 import stat
+from functools import partial
+
+from kv._core.engine.inspect import note_rejected_connection
 
 from .log import log
 from .trouble import reason, troubles
@@ -20,6 +23,12 @@ from .trouble import reason, troubles
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from kv._core.engine.engine import Engine
+
+    from .config import Config
+    from .loop import Loop
+    from .user import DefaultUser
 
 UNAVAILABLE = {errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT, errno.EADDRNOTAVAIL, errno.ENOPROTOOPT, errno.ESOCKTNOSUPPORT}
 PROTECTED_MODE_ERROR = (
@@ -107,10 +116,13 @@ def is_socket(path: str) -> bool:
 
 
 class Listeners:
-    """The sockets, and what becomes of a connection. `server` is the Server."""
+    """The sockets, and what becomes of a connection: a session of the engine."""
 
-    def __init__(self, server) -> None:
-        self.server = server
+    def __init__(self, engine: Engine, config: Config, loop: Loop, default_user: DefaultUser) -> None:
+        self.engine = engine
+        self.config = config
+        self.loop = loop
+        self.default_user = default_user    # whom protected-mode asks for a password
         self.tcp: list[socket.socket] = []
         self.unix: socket.socket | None = None
         self.unix_path = ""     # absolute: CONFIG SET dir moves what is relative
@@ -119,7 +131,7 @@ class Listeners:
         self.missing = False    # there should be such, and there are none
 
     def open(self) -> None:
-        config = self.server.config
+        config = self.config
         self.check_backlog(config.tcp_backlog)
         if config.port:
             try:
@@ -152,9 +164,13 @@ class Listeners:
         """Raises BindError."""
         for sock in sockets:
             try:
-                self.server.watch(sock.fileno(), lambda sock=sock: self.accept(sock), "Accepting client connection: accept")
+                self.loop.watch(sock.fileno(), partial(self.accept, sock), "Accepting client connection: accept")
             except OSError as error:
                 raise BindError(f"Could not watch a listening socket: {reason(error)}") from None
+
+    def names(self) -> list[str]:
+        """The kinds that there are."""
+        return (["tcp"] if self.tcp else []) + (["unix"] if self.unix else [])
 
     def all(self) -> list[socket.socket]:
         return self.tcp + ([self.unix] if self.unix else [])
@@ -162,7 +178,7 @@ class Listeners:
     def reopen_tcp(self) -> None:
         """After CONFIG SET of port or bind: the new sockets first, so that a failure leaves the old ones. On the same
         port the old ones are in the way of the new. Raises BindError."""
-        config = self.server.config
+        config = self.config
         if self.opened == (config.bind, config.port) and not self.missing:
             return      # a change that failed left them alone
         if self.tcp and self.opened[1] == config.port:
@@ -187,7 +203,7 @@ class Listeners:
         if self.missing:
             try:
                 self.reopen_tcp()
-                log("notice", f"Listening on port {self.server.config.port} again")
+                log("notice", f"Listening on port {self.config.port} again")
             except BindError as error:
                 troubles.report_line(str(error))
 
@@ -197,7 +213,7 @@ class Listeners:
         self.tcp = []
 
     def drop(self, sock: socket.socket) -> None:
-        self.server.unwatch(sock.fileno())
+        self.loop.unwatch(sock.fileno())
         sock.close()
 
     def close(self) -> None:
@@ -221,7 +237,7 @@ class Listeners:
 
     def accept(self, listener: socket.socket) -> None:
         """Take up to max-new-connections-per-cycle connections. Raises OSError where there is none to be had."""
-        for _ in range(self.server.config.max_new_connections_per_cycle):
+        for _ in range(self.config.max_new_connections_per_cycle):
             try:
                 connection, address = listener.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
@@ -231,29 +247,29 @@ class Listeners:
             except OSError as error:
                 troubles.report("Error registering fd event for the new client", error)
                 connection.close()
-                self.server.note_rejected_connection()
+                note_rejected_connection(self.engine)
 
     def admit(self, connection: socket.socket, address, listener: socket.socket) -> None:
         """Make a connection a session. Raises OSError."""
-        server = self.server
+        config = self.config
         unix = listener is self.unix
-        if server.engine.session_count >= server.config.maxclients:
+        if self.engine.session_count >= config.maxclients:
             self.refuse(connection, b"-ERR max number of clients reached\r\n")
             return
         connection.setblocking(False)
         if unix:
-            peer = local = f"{server.config.unixsocket}:0"
+            peer = local = f"{config.unixsocket}:0"
             loopback = True
         else:
             peer, loopback = describe(address)
             local = own_address(connection)
-            if server.config.protected_mode and server.default_user.nopass and not loopback:
+            if config.protected_mode and self.default_user.nopass and not loopback:
                 self.refuse(connection, PROTECTED_MODE_ERROR)
                 return
-            set_options(connection, server.config.tcp_keepalive)
-        if server.config.loglevel == "debug" or log.level <= 1:
+            set_options(connection, config.tcp_keepalive)
+        if config.loglevel == "debug" or log.level <= 1:
             log("verbose", f"Accepted {peer}")
-        server.loop.attach(connection.detach(), peer, local, unix, loopback)
+        self.loop.core.attach(connection.detach(), peer, local, unix, loopback)
 
     def refuse(self, connection: socket.socket, text: bytes) -> None:
         try:
@@ -262,7 +278,7 @@ class Listeners:
         except OSError:
             pass
         connection.close()
-        self.server.note_rejected_connection()
+        note_rejected_connection(self.engine)
 
 
 def describe(address) -> tuple[str, bool]:

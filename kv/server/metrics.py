@@ -5,6 +5,10 @@ import time
 
 from kv._core.engine.inspect import statistics
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from kv._core.engine.engine import Engine
+
 SAMPLES = 16
 SAMPLE_SECONDS = 0.1
 
@@ -56,11 +60,10 @@ class Share:
 class Metrics:
     """The rates that INFO stats shows, sampled from the cron."""
 
-    def __init__(self, engine) -> None:
+    def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.commands, self.input, self.output, self.cycles = Rate(), Rate(), Rate(), Rate()
         self.turn_us = Share()
-        self.cron_us = 0.0          # time that the cron took so far
         self.next_sample = 0.0
 
     def sample(self) -> None:
@@ -78,4 +81,3 @@ class Metrics:
     def reset(self) -> None:
         self.commands, self.input, self.output, self.cycles = Rate(), Rate(), Rate(), Rate()
         self.turn_us = Share()
-        self.cron_us = 0.0

@@ -13,7 +13,6 @@ from .trouble import troubles
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .config import Config
-    from .server import Server
 
 DEFAULT_PIDFILE = "/var/run/kv.pid"
 
@@ -120,9 +119,9 @@ def supervisor(config: Config) -> str:
     return "no"
 
 
-def notify_ready(server: Server) -> None:
-    """Tell systemd that connections are accepted."""
-    if server.supervised == "systemd":
+def notify_ready(supervisor: str) -> None:
+    """Tell systemd, if that is who sees to this process, that connections are accepted."""
+    if supervisor == "systemd":
         notify_systemd(b"STATUS=Ready to accept connections\nREADY=1\n")
 
 

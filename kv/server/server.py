@@ -3,7 +3,7 @@
 One turn of the loop: sockets are waited for, what ready clients sent is run, effects go to the AOF, replies leave. All of that
 is the core's (engine/loop); with appendfsync always the effects are written and synced here, and the core keeps the replies
 until they are. Everything else is a descriptor that Python watches (listeners, the signal pipe, a child's
-pipe) or a timer of the cron. The request path is not here: it is compiled (kv._core). What is here may be read and
+pipe) or a job of the cron (loop.py). The request path is not here: it is compiled (kv._core). What is here may be read and
 changed without knowing it.
 """
 from __future__ import annotations
@@ -13,14 +13,9 @@ import math
 import os
 import signal
 import sys
-import time
 
-from kv._core.engine.clientlist import client_lines
-from kv._core.engine.cron import engine_cron, engine_sweep
 from kv._core.engine.engine import Engine
-from kv._core.engine.inspect import memory_figures, note_rejected_connection
-from kv._core.engine.loop import Loop
-from kv._core.engine.sessions import session
+from kv._core.engine.inspect import memory_figures
 from kv._core.runtime.call import set_bug_log
 from kv._core.runtime.registry import declare_package
 
@@ -28,36 +23,35 @@ from . import commands, crash, process
 from .absent import refuse_absent, warn_of_absent
 from .acllog import AclLog
 from .aof import AppendOnly, LoadError, LoadStopped
-from .apply import apply_all, bind_hooks, collation
 from .children import Children
+from .clientlog import ClientLog
 from .commandlog import CommandLog
 from .config import ConfigError
-from .config.source import fatal
-from .latency import LatencyMonitor
+from .config.directive import fatal
+from .figures import ServerFigures
+from .instance import Instance
+from .latencymonitor import LatencyMonitor
 from .listeners import BindError, Listeners
-from .log import HIDDEN, LEVELS, log, log_bug
+from .log import LEVELS, log, log_bug
+from .loop import Loop
 from .metrics import Metrics
 from .rename import rename
 from .selfcheck import SelfCheck
+from .settings import Settings, collation
 from .shutdown import Shutdown
-from .state import ServerState
 from .system import check_at_start
 from .title import ProcessTitle
-from .trouble import POLLER_LOST, TROUBLE, reason, troubles
+from .trouble import reason, troubles
 from .user import DefaultUser
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import NoReturn
 
     from .config import Config
 
 declare_package(commands)
-RUN_ID_BYTES = 20
-SAMPLE_BYTES = 128  # of a faulty request that the log shows
 CRASH_REFRESH_MS = 60_000   # how old what a crash report knows of the time zone may be
-POLLER_PAUSE_S = 0.01       # between two tries to wait for events
 
 
 class StartError(Exception):
@@ -65,44 +59,45 @@ class StartError(Exception):
 
 
 class Server:
-    """Everything of one running server. Commands written in Python see it as call.server."""
+    """The parts of one running server, each made of those above it. Commands written in Python see them as call.server."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, supervisor: str = "no") -> None:
         self.config = config
-        self.run_id = os.urandom(RUN_ID_BYTES).hex()
-        self.started = time.time()
+        self.instance = Instance(supervisor)
         self.default_user = DefaultUser(config)
-        self.supervised = "no"
-        self.handlers: dict[int, tuple[str, Callable[[], object]]] = {}
-        self.resting: set[int] = set()  # descriptors whose handlers failed, until the next cron
-        self.engine = Engine(self, databases=config.databases)
-        self.loop = Loop(self.engine)
-        self.engine.on_protocol_error = self.note_protocol_error
-        self.engine.on_commandlog = self.note_command
-        self.engine.on_closing = self.note_closing
-        self.commandlog = CommandLog(config)
+        self.title = ProcessTitle()
+        self.watchdog = crash.Watchdog(config)
+        self.engine = engine = Engine(self, databases=config.databases)
+        self.loop = loop = Loop(engine, config)
+        self.commandlog = CommandLog(engine, config)
         self.acl_log = AclLog(config)
         self.latency = LatencyMonitor(config)
-        self.engine.on_latency = self.latency.note
-        self.metrics = Metrics(self.engine)
-        self.children = Children(self)
-        self.aof = AppendOnly(self)
-        self.listeners = Listeners(self)
-        self.shutdown = Shutdown(self)
-        self.watchdog = crash.Watchdog(config)
-        self.self_check = SelfCheck(self.engine, config)
-        self.title = ProcessTitle()
-        self.state = ServerState(self)
-        self.last_save = int(self.started)
-        self.replication_id = os.urandom(RUN_ID_BYTES).hex()
-        self.startup_memory = 0
-        self.cron_runs = 0
-        self.cron_paused = False  # DEBUG PAUSE-CRON
-        self.next_cron = 0.0
-        self.next_sweep = math.inf  # the cron has left some of its sweep to be done before it comes again
-        self.browser_logged = -60.0  # when it was, of the monotonic clock
-        self.running = True
-        self.exit_status = 0
+        self.client_log = ClientLog(engine, config)
+        self.metrics = Metrics(engine)
+        self.self_check = SelfCheck(engine, config)
+        self.children = Children(engine, config, self.latency, self.title)
+        self.aof = AppendOnly(engine, config, loop, self.children, self.latency)
+        self.listeners = Listeners(engine, config, loop, self.default_user)
+        self.shutdown = Shutdown(engine, config, loop, self.aof)
+        self.figures = ServerFigures(self.instance, engine, config, loop, self.listeners, self.children, self.aof, self.metrics)
+        self.settings = Settings(engine, config, self.default_user, self.listeners, self.aof, self.title, self.watchdog)
+        engine.on_protocol_error = self.client_log.note_protocol_error
+        engine.on_closing = self.client_log.note_closing
+        engine.on_commandlog = self.commandlog.note
+        engine.on_latency = self.latency.note
+        self.fill_cron()
+
+    def fill_cron(self) -> None:
+        """What is done `hz` times a second, in this order."""
+        loop = self.loop
+        loop.before_jobs = self.watchdog.rewind
+        loop.each_cron("Sampling figures", self.metrics.sample)
+        loop.each_cron("Looking after a child", self.children.reap)
+        loop.each_cron("Looking after the append-only file", self.aof.cron)
+        loop.each_cron("Listening", self.listeners.cron)
+        loop.each_cron("Shutting down", self.shutdown.cron, while_loading=True)
+        loop.each_cron("Checking the dataset", self.self_check.cron)
+        loop.each_cron("Refreshing what crash reports know", crash.refresh, CRASH_REFRESH_MS)
 
     # -- starting -----------------------------------------------------------------------------------------------------
 
@@ -110,22 +105,22 @@ class Server:
         """Listen, load the data, accept connections. Raises StartError."""
         if not check_at_start(self.config):
             raise StartError("The kernel is not safe to fork on, exiting.")
-        warn_of_absent(self)
-        apply_all(self)
-        bind_hooks(self)
+        warn_of_absent(self.config, self.default_user)
+        self.settings.apply_all()
+        self.settings.bind()
         try:
             self.listeners.open()
         except BindError as error:
             raise StartError(str(error)) from None
         show_logo(self.config)
         log("notice", "Server initialized")
-        self.startup_memory = memory_figures(self.engine)["used"]
+        self.instance.startup_memory = memory_figures(self.engine)["used"]
         self.load()
-        if not self.running:
+        if not self.loop.running:
             return
-        for listener in self.listener_names():
+        for listener in self.listeners.names():
             log("notice", f"Ready to accept connections {listener}")
-        process.notify_ready(self)
+        process.notify_ready(self.instance.supervisor)
         self.settle()
 
     def settle(self) -> None:
@@ -142,186 +137,26 @@ class Server:
         except LoadStopped:
             pass
 
-    def listener_names(self) -> list[str]:
-        return (["tcp"] if self.listeners.tcp else []) + (["unix"] if self.listeners.unix else [])
-
     # -- the loop -----------------------------------------------------------------------------------------------------
 
     def run(self) -> int:
         """Turn until told to stop; the exit status."""
-        turns, send = self.loop.turns, self.loop.send
-        appender, aof = self.engine.appender_of_log(), self.aof
-        while self.running:
+        loop, aof = self.loop, self.aof
+        turns, send = loop.core.turns, loop.core.send
+        appender = self.engine.appender_of_log()
+        while loop.running:
             try:
-                ready = turns(self.wait_ms())
+                ready = turns(loop.wait_ms())
             except OSError as error:
-                self.poller_failed(error)
+                loop.poller_failed(error)
                 ready = ()
             for fd in ready:
-                self.handle(fd)
-            if (now := self.now()) >= self.next_cron:
-                self.cron()
-            elif now >= self.next_sweep:
-                self.go_on_sweeping()
+                loop.handle(fd)
+            loop.run_due()
             if appender.waits:
                 aof.flush()
             send()
-        return self.exit_status
-
-    def handle(self, fd: int) -> None:
-        """A descriptor is ready. Where its handler fails it rests until the next cron: it would be ready again at once."""
-        what, handler = self.handlers.get(fd, ("", None))
-        if handler is None:
-            return
-        try:
-            handler()
-        except TROUBLE as error:
-            troubles.report(what, error)
-            if fd in self.handlers:
-                self.loop.poller.unwatch(fd)
-                self.resting.add(fd)
-
-    def end_rests(self) -> None:
-        """Watch again the descriptors whose handlers failed."""
-        for fd in [*self.resting]:
-            self.loop.poller.watch(fd)
-            self.resting.discard(fd)
-
-    def poller_failed(self, error: OSError) -> None:
-        """There are no events to be had just now. Raises the error where there never will be."""
-        if error.errno in POLLER_LOST:
-            raise error
-        troubles.report("Waiting for events", error)
-        time.sleep(POLLER_PAUSE_S)
-
-    def now(self) -> float:
-        return time.monotonic()
-
-    def wait_ms(self) -> int:
-        left = min(self.next_cron, self.next_sweep) - time.monotonic()
-        return int(left * 1000) + 1 if left > 0 else 0
-
-    def cron(self) -> None:
-        """What is due `hz` times a second."""
-        hz = self.config.hz
-        started = self.now()
-        self.next_cron, self.next_sweep = started + 1 / hz, math.inf
-        self.watchdog.rewind()
-        if self.cron_paused:
-            return
-        self.cron_runs += 1
-        self.attempt("Watching a descriptor again", self.end_rests)
-        self.attempt("Sampling figures", self.metrics.sample)
-        self.attempt("Expiring and resizing", self.sweep)
-        self.attempt("Looking after a child", self.children.reap)
-        self.attempt("Looking after the append-only file", self.aof.cron)
-        self.attempt("Listening", self.listeners.cron)
-        self.attempt("Shutting down", self.shutdown.cron)
-        self.self_check.cron()
-        if self.every_ms(CRASH_REFRESH_MS):
-            self.attempt("Refreshing what crash reports know", crash.refresh)
-        self.metrics.cron_us += (self.now() - started) * 1e6
-
-    def attempt(self, what: str, part: Callable[[], object]) -> None:
-        """Something that comes round again: where the system does not let it be done now, it is done then."""
-        try:
-            part()
-        except TROUBLE as error:
-            troubles.report(what, error)
-
-    def sweep(self) -> None:
-        """The core's share of the cron."""
-        pause = engine_cron(self.engine, self.config.hz)
-        self.next_sweep = self.now() + pause if pause else math.inf
-        trouble = self.loop.poller.take_error()
-        if trouble:
-            troubles.report("Watching a client for more output, which closes it", OSError(trouble, os.strerror(trouble)))
-
-    def go_on_sweeping(self) -> None:
-        """What engine_cron left undone, so that no client waited for it."""
-        started = self.now()
-        pause = engine_sweep(self.engine, self.config.hz)
-        self.next_sweep = self.now() + pause if pause else math.inf
-        self.metrics.cron_us += (self.now() - started) * 1e6
-
-    def every_ms(self, period_ms: int) -> bool:
-        """Whether a job that runs each so many ms is due in this run of the cron."""
-        per_run = 1000 // self.config.hz
-        return period_ms <= per_run or self.cron_runs % max(1, period_ms // per_run) == 0
-
-    def serve_while_loading(self) -> None:
-        """A turn in between while data are read: clients are answered LOADING, INFO and PING, and whoever wants the server
-        to stop is obeyed."""
-        try:
-            ready = self.loop.turn(0)
-        except OSError as error:
-            self.poller_failed(error)
-            ready = ()
-        for fd in ready:
-            self.handle(fd)
-        self.loop.send()
-        if self.resting and self.now() >= self.next_cron:
-            self.next_cron = self.now() + 1 / self.config.hz
-            self.attempt("Watching a descriptor again", self.end_rests)
-        self.shutdown.cron()
-
-    # -- descriptors --------------------------------------------------------------------------------------------------
-
-    def watch(self, fd: int, handler: Callable[[], object], what: str = "Serving a descriptor") -> None:
-        """Call the handler whenever the descriptor is readable; `what` it does, for the log. Raises OSError."""
-        self.loop.poller.watch(fd)
-        self.handlers[fd] = what, handler
-
-    def unwatch(self, fd: int) -> None:
-        self.handlers.pop(fd, None)
-        self.resting.discard(fd)
-        self.loop.poller.unwatch(fd)
-
-    # -- what parts tell ----------------------------------------------------------------------------------------------
-
-    def note_protocol_error(self, session_id: int, error: str, data: memoryview) -> None:
-        if log.level > LEVELS["verbose"]:
-            return
-        shown = HIDDEN if self.config.hide_user_data_from_log else sample(data)
-        client = self.client_line(session(self.engine, session_id))
-        log("verbose", f"Protocol error ({error.removeprefix('Protocol error: ')}) from client: {client}. Query buffer: {shown}")
-
-    def note_command(self, words, lengths, argc, session_id, duration_us, request_bytes, reply_bytes) -> None:
-        self.commandlog.note(self.engine, words, lengths, argc, session_id, duration_us, request_bytes, reply_bytes)
-
-    def note_closing(self, session_id: int, why: str) -> None:
-        """A client is closed that did not ask for it."""
-        client = session(self.engine, session_id)
-        if why == "browser":
-            self.note_browser(client.peer)
-            return
-        line = self.client_line(client)
-        if why == "evicted":
-            log("notice", f"Evicting client: {line}")
-        elif why == "input":
-            log("warning", f"Closing client that reached max query buffer length: {line}")
-        else:
-            log("warning", f"Client {line} scheduled to be closed ASAP for overcoming of output buffer limits.")
-
-    def client_line(self, client) -> str:
-        line = client_lines(self.engine, [client.id], self.config.hide_user_data_from_log)
-        return line.decode("utf-8", "surrogateescape").rstrip("\n")
-
-    def note_browser(self, peer: str) -> None:
-        """A client sent POST or Host:. Told once a minute, so that nobody fills the log."""
-        if self.now() - self.browser_logged < 60:
-            return
-        self.browser_logged = self.now()
-        log("warning", "Possible SECURITY ATTACK detected: somebody sends POST or Host:, as a web page that makes a browser "
-                       f"talk to this server would. Connection from {peer} aborted.")
-
-    def note_rejected_connection(self) -> None:
-        note_rejected_connection(self.engine)
-
-    def stop(self, status: int = 0) -> None:
-        """End the loop after this turn."""
-        self.running = False
-        self.exit_status = status
+        return loop.exit_status
 
     def restart(self) -> None:
         """Become a new process of the same command line (DEBUG RESTART). Raises OSError, and goes on then."""
@@ -337,14 +172,6 @@ class Server:
 
     def close(self) -> None:
         self.listeners.close()
-
-
-def sample(data: memoryview) -> str:
-    """The two ends of what a client sent, in printable characters."""
-    half = SAMPLE_BYTES // 2
-    ends = [data] if len(data) < SAMPLE_BYTES else [data[:half], data[-half:]]
-    shown = ["'" + "".join([chr(byte) if 32 <= byte < 127 else "." for byte in end]) + "'" for end in ends]
-    return f" (... more {len(data) - SAMPLE_BYTES} bytes ...) ".join(shown)
 
 
 def fail(server: Server, error: BaseException) -> NoReturn:
@@ -406,8 +233,7 @@ def enter_directory(config: Config) -> None:
 def start(config: Config, supervisor: str) -> Server:
     """A server that accepts connections, or that was told to stop while it loaded. Raises StartError, OSError."""
     crash.install(config)
-    server = Server(config)
-    server.supervised = supervisor
+    server = Server(config, supervisor)
     try:
         crash.observe(server.engine)
         start_collation(config)

@@ -22,12 +22,21 @@ from .log import LEVELS, log
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .server import Server
+    from kv._core.engine.engine import Engine
+
+    from .aof import AppendOnly
+    from .config import Config
+    from .loop import Loop
 
 
 class Shutdown:
-    def __init__(self, server: Server) -> None:
-        self.server = server
+    """What asks for a stop, and the stop itself."""
+
+    def __init__(self, engine: Engine, config: Config, loop: Loop, aof: AppendOnly) -> None:
+        self.engine = engine
+        self.config = config
+        self.loop = loop
+        self.aof = aof
         self.received: list[int] = []       # signals that ask for a stop, oldest first
         self.reading, self.writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
 
@@ -37,13 +46,13 @@ class Shutdown:
         for number in (signal.SIGHUP, signal.SIGPIPE):
             signal.signal(number, signal.SIG_IGN)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        self.server.watch(self.reading, self.drain, "Reading which signals came")
+        self.loop.watch(self.reading, self.drain, "Reading which signals came")
         log_stop_signals(log.level <= LEVELS["warning"])
-        catch_stop_signals(self.server.engine, self.writing)
+        catch_stop_signals(self.engine, self.writing)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGINT))
 
     def drain(self) -> None:
-        self.server.next_cron = 0.0
+        self.loop.cron_soon()
         try:
             while numbers := os.read(self.reading, 4096):
                 self.received += numbers
@@ -51,7 +60,7 @@ class Shutdown:
             pass
 
     def by_signal(self, number: int) -> None:
-        config = self.server.config
+        config = self.config
         words = config.shutdown_on_sigint if number == signal.SIGINT else config.shutdown_on_sigterm
         log("notice", "User requested shutdown...")
         if not self.stop(save="save" in words, nosave="nosave" in words, force="force" in words):
@@ -61,7 +70,7 @@ class Shutdown:
 
     def cron(self) -> None:
         """Do what a signal asked for."""
-        if self.received and self.server.running:
+        if self.received and self.loop.running:
             self.by_signal(self.received[-1])
 
     def call_off(self) -> None:
@@ -78,24 +87,23 @@ class Shutdown:
 
     def stop(self, save: bool = False, nosave: bool = False, force: bool = False) -> bool:
         """Put everything on disk and end the loop. False where that fails and is not forced."""
-        server = self.server
-        if not server.engine.loading and not (self.all_is_saved(save, nosave, force) and server.aof.close(force)):
+        if not self.engine.loading and not (self.all_is_saved(save, nosave, force) and self.aof.close(force)):
             log("warning", "Errors trying to shut down the server. Check the logs for more information.")
             return False
-        server.stop()
+        self.loop.stop()
         return True
 
     def all_is_saved(self, save: bool, nosave: bool, force: bool) -> bool:
         """Whether nothing goes with the process that is to be saved. What the append-only file holds is saved."""
-        if self.server.aof.holds_all:
+        if self.aof.holds_all:
             return True
         if save:
             log("warning", "Error trying to save the DB, " + ("Exit anyway." if force else "can't exit.")
                 + " Snapshots are not part of this release, and there is no append-only file that holds the data: CONFIG SET "
                   "appendonly yes makes one; SHUTDOWN NOSAVE goes without.")
             return force
-        keys = sum(keys for keys, _, _ in database_figures(self.server.engine))
-        if self.server.config.save and keys and not nosave:
+        keys = sum(keys for keys, _, _ in database_figures(self.engine))
+        if self.config.save and keys and not nosave:
             log("warning", f"WARNING Save points are set, but snapshots are not part of this release and appendonly is off: "
                            f"{keys} keys go with this process.")
         return True

@@ -14,15 +14,16 @@ from __future__ import annotations
 
 import os
 
-from .config.quoting import decode, encode
-from .config.source import FatalConfigError, fatal
+from kv.quoting import decode, encode
+
+from .config.directive import FatalConfigError, fatal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .config import Config
-    from .config.source import Directive
+    from .config.directive import Directive
 
 HASH_LENGTH = 64        # of a SHA-256 in hexadecimal
 HEX_DIGITS = frozenset("0123456789abcdef")
@@ -99,6 +100,10 @@ class DefaultUser:
     def is_as_required(self, password: str) -> bool:
         """Whether requirepass with this password says all about the user."""
         return self.sanitized and self.hashes == ([sha256(encode(password))] if password else [])
+
+    def become(self, other: DefaultUser) -> None:
+        """From now on be as this one: whoever knows the user sees the change."""
+        self.__dict__.update(other.__dict__)
 
     # -- reading ------------------------------------------------------------------------------------------------------
 

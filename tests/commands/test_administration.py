@@ -188,3 +188,20 @@ def test_debug_tells_of_tables(client: Client) -> None:
     assert client("DEBUG", "HTSTATS-KEY", "small") == Failure(
         "ERR The value stored at the specified key is not represented using an hash table")
     assert client("DEBUG", "HTSTATS-KEY", "nosuch") == Failure("ERR no such key")
+
+
+def test_events_of_new_keys_are_not_hidden_with_their_letter(client: Client, server: Program) -> None:
+    """A stands for all classes but m and n, and CONFIG GET shows no n behind it; they are published all the same."""
+    listener = Client(server.port)
+    client("CONFIG", "SET", "notify-keyspace-events", "AEn")
+    shown = client("CONFIG", "GET", "notify-keyspace-events")
+    assert b"AE" in (shown.values() if isinstance(shown, dict) else shown)
+    listener("PSUBSCRIBE", "__keyevent@0__:*")
+    client("DEL", "fresh")
+    client("SET", "fresh", 1)
+    client("SET", "fresh", 2)
+    heard = [listener.reply()[2] for _ in range(3)]
+    assert [channel.decode().partition(":")[2] for channel in heard] == ["new", "set", "set"]
+    client("CONFIG", "SET", "notify-keyspace-events", "")
+    client("DEL", "fresh")
+    listener.close()

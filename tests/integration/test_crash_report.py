@@ -76,12 +76,12 @@ def raise_unseen(call):
 def raise_in_handler(call):
     reading, writing = os.pipe()
     os.write(writing, b"x")
-    call.server.watch(reading, lambda: {}["missing"])
+    call.server.loop.watch(reading, lambda: {}["missing"])
     return OK
 
 @subcommand("raise-in-cron", 0)
 def raise_in_cron(call):
-    call.server.metrics.sample = lambda: {}["missing"]
+    call.server.loop.each_cron("Sampling figures", lambda: {}["missing"])
     return OK
 
 def fail(kind):
@@ -94,9 +94,9 @@ def trouble(call, where, kind):
     if where == b"here":
         fail(kind)
     elif where == b"handler":
-        call.server.watch(reading, lambda: fail(kind), "Handling")
+        call.server.loop.watch(reading, lambda: fail(kind), "Handling")
     else:
-        call.server.children.reap = lambda: fail(kind)
+        call.server.loop.each_cron("Looking after a child", lambda: fail(kind))
     return OK
 
 @subcommand("children-crash", 0)

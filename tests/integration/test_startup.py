@@ -16,7 +16,7 @@ from kv.server.server import Server
 
 def settle(server):
     print(*set(sys.modules) - bare, file=sys.stderr)
-    server.stop()
+    server.loop.stop()
 
 Server.settle = settle
 from kv.server.__main__ import main

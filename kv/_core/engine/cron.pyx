@@ -72,14 +72,14 @@ def engine_sweep(Engine engine, int hz):
 cdef double sweep(Engine engine, int hz) noexcept nogil:
     """A part of the sweep for expired keys; the seconds after which the next is due, 0: not before the next call of the cron."""
     cdef Runtime *runtime = &engine.runtime
-    cdef int64_t most_us = <int64_t> 1000000 * (EXPIRE_SHARE + 2 * (engine.expire_effort - 1)) // hz // 100
+    cdef int64_t most_us = <int64_t> 1000000 * (EXPIRE_SHARE + 2 * (engine.cron.expire_effort - 1)) // hz // 100
     cdef int64_t parts = (most_us + PART_US - 1) // PART_US
     cdef int64_t start
     cdef bint more
-    if not engine.active_expire or runtime.keyspace.import_mode:
+    if not engine.cron.active_expire or runtime.keyspace.import_mode:
         return 0
     start = clock_us()
-    more = expire_sweep(&runtime.keyspace, engine.expire_effort, most_us // parts)
+    more = expire_sweep(&runtime.keyspace, engine.cron.expire_effort, most_us // parts)
     tell_spike(runtime, b"expire-cycle", clock_us() - start)
     return 1.0 / hz / parts if more and parts > 1 else 0
 
@@ -118,9 +118,9 @@ cdef void resize_tables(Engine engine) noexcept nogil:
     cdef int64_t start = clock_us()
     cdef int i
     for i in range(keyspace.count):
-        if engine.resize_allowed:
+        if engine.cron.resize_allowed:
             database_fit(keyspace.databases + i)
-        while engine.active_rehashing and database_rehash(keyspace.databases + i, REHASH_BUCKETS):
+        while engine.cron.active_rehashing and database_rehash(keyspace.databases + i, REHASH_BUCKETS):
             if clock_us() - start > REHASH_US:
                 return
 
@@ -164,7 +164,7 @@ cdef int recent_slot(Runtime *runtime) noexcept nogil:
 cdef void look_after_sessions(Engine engine) noexcept nogil:
     """Close idle clients; watch those whose output waits; note the largest buffers."""
     cdef Session *session = engine.runtime.sessions
-    cdef int64_t oldest = engine.runtime.keyspace.now_ms - engine.idle_timeout_s * 1000
+    cdef int64_t oldest = engine.runtime.keyspace.now_ms - engine.cron.idle_timeout_s * 1000
     cdef int slot = recent_slot(&engine.runtime)
     cdef size_t *most_input = &engine.runtime.recent_input[slot]
     cdef size_t *most_output = &engine.runtime.recent_output[slot]
@@ -180,7 +180,7 @@ cdef void look_after_sessions(Engine engine) noexcept nogil:
             session_check_soft_limit(session)
         if engine.runtime.client_limit:
             footprint_note(session)
-        if (engine.idle_timeout_s and session.active_ms < oldest and session.class_ == CLASS_NORMAL
+        if (engine.cron.idle_timeout_s and session.active_ms < oldest and session.class_ == CLASS_NORMAL
                 and session.transport != NULL
                 and not session.flags & (SESSION_BLOCKED | SESSION_DOOMED | SESSION_MONITOR | SESSION_SUBSCRIBED)):
             engine.runtime.statistics.timed_out += 1

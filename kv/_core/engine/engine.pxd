@@ -1,7 +1,8 @@
 """The engine's face to Python (see engine.pyx)."""
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport uint64_t
 
 from kv._core.engine.appender cimport Appender
+from kv._core.engine.settings cimport CronSettings
 from kv._core.runtime.state cimport Runtime, Session
 
 cdef class Engine:
@@ -14,19 +15,12 @@ cdef class Engine:
     cdef public object on_commandlog    # called with what the command log needs of a slow or large command
     cdef public object on_closing       # called with the id of a session that did not ask to be closed, and why
     cdef public object on_latency       # called with an event of the latency monitor and its milliseconds
-    cdef readonly bint active_rehashing  # config activerehashing
-    cdef readonly bint active_expire    # DEBUG SET-ACTIVE-EXPIRE
-    cdef readonly bint resize_allowed   # DEBUG DICT-RESIZING
-    cdef readonly int expire_effort     # config active-expire-effort
-    cdef readonly int64_t idle_timeout_s  # config timeout, 0: none
+    cdef CronSettings cron
     cdef object __weakref__
     cdef uint64_t cron_calls
     cdef bint purging               # memory is being given back
     cdef size_t spare_left          # bytes that the last purge could not give back
 
-    cdef void update_hiding(self) noexcept nogil
     cdef void write_log(self) noexcept
     cdef bint log_waits(self) noexcept
-    cdef void set_client_limit(self, uint64_t limit) noexcept nogil
     cdef void close_session(self, Session *session) noexcept
-    cdef void set_alert(self, uint32_t alert, bint on) noexcept nogil

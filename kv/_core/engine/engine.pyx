@@ -12,41 +12,33 @@ The engine opens nothing, forks nothing, and reads no clock but to stamp a batch
 """
 from cpython.buffer cimport PyBUF_READ
 from cpython.memoryview cimport PyMemoryView_FromMemory
-from libc.stdint cimport INT64_MAX, int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from kv._core.base.buffer cimport buffer_free
 from kv._core.base.clock cimport clock_ticks_per_us
-from kv._core.base.memory cimport memory_free, memory_set_limit, memory_used
+from kv._core.base.memory cimport memory_free, memory_used
 from kv._core.base.slice cimport Slice
 from kv._core.engine.appender cimport Appender
 from kv._core.engine.execute cimport execute_nested, refresh_clock
+from kv._core.engine.settings cimport alert_set, hiding_update, setting_put, settings_default
 from kv._core.engine.waiting cimport end_wait, serve_positions, serve_ready
 from kv._core.keyspace.database cimport database_avoid_resize
 from kv._core.keyspace.keyspace cimport (
-    EVENT_BESIDE, POLICY_ALLKEYS, POLICY_LFU, POLICY_LRU, POLICY_NOEVICTION, POLICY_RANDOM, POLICY_TTL, REMOVED_EXPIRED,
-    Database, Keyspace, keyspace_free, keyspace_init)
+    EVENT_BESIDE, REMOVED_EXPIRED, Database, Keyspace, keyspace_free, keyspace_init)
 from kv._core.containers.hashtable cimport hashtable_clear
-from kv._core.containers.streamlog cimport stream_limits
-from kv._core.objects.list cimport list_limits
-from kv._core.objects.hash cimport hash_limits
-from kv._core.objects.hyperloglog cimport hll_limits
-from kv._core.objects.set cimport set_limits
-from kv._core.objects.zset cimport zset_limits
 from kv._core.runtime.blocking cimport mark_ready, next_deadline_ms, wait_end
-from kv._core.runtime.footprint cimport footprint_count_all
 from kv._core.runtime.lazyfree cimport lazyfree_entry
 from kv._core.runtime.session cimport session_free, session_of_id, session_push, session_resume
 from kv._core.runtime.state cimport (
-    ALERT_CLIENT_LIMIT, ALERT_FEW_REPLICAS, ALERT_LOADING, ALERT_MAXMEMORY, ALERT_PAUSED_ALL,
-    ALERT_PAUSED_WRITES, ALERT_WRITE_ERROR,
+    ALERT_LOADING, ALERT_PAUSED_ALL, ALERT_PAUSED_WRITES, ALERT_WRITE_ERROR,
     ARENA_KEEP, COMMAND_MAX, COMMAND_SKIP_COMMANDLOG, CLASS_NORMAL, CLASS_PUBSUB, CLASS_REPLICA, CLOSING_BROWSER,
     CLOSING_EVICTED, CLOSING_INPUT, CLOSING_OUTPUT, SESSION_BLOCKED,
     SESSION_POSTPONED, SESSION_UNIX, Closing, Context, Runtime, Session)
 from kv._core.runtime.propagation cimport (
     effects_begin, effects_slice, effects_wanted, effects_word, propagation_free, propagation_init, propagation_position)
 from kv._core.runtime.pubsub cimport publish_event, unsubscribe_all
-from kv._core.runtime.observed cimport ObservedKey, observed_find, observing_update
+from kv._core.runtime.observed cimport ObservedKey, observed_find
 from kv._core.runtime.transaction cimport touch_watched
 
 import os
@@ -57,14 +49,6 @@ from kv._core.runtime.registry import declare_package
 
 declare_package(kv._core.commands)
 
-POLICIES = {
-    "noeviction": POLICY_NOEVICTION,
-    "allkeys-lru": POLICY_ALLKEYS | POLICY_LRU, "volatile-lru": POLICY_LRU,
-    "allkeys-lfu": POLICY_ALLKEYS | POLICY_LFU, "volatile-lfu": POLICY_LFU,
-    "allkeys-random": POLICY_ALLKEYS | POLICY_RANDOM, "volatile-random": POLICY_RANDOM,
-    "volatile-ttl": POLICY_TTL,
-}
-REPLY_PEAK_RESET_MS = 5000
 FEED_LIMIT = 64 << 20        # bytes
 CLASSES = {"normal": CLASS_NORMAL, "replica": CLASS_REPLICA, "pubsub": CLASS_PUBSUB}
 
@@ -88,26 +72,16 @@ cdef class Engine:
         propagation_init(&runtime.propagation)
         runtime.ticks_per_us = clock_ticks_per_us()
         runtime.ns_per_tick = 1000 / runtime.ticks_per_us
-        runtime.slow_ticks = runtime.large_request = runtime.large_reply = -1
-        runtime.bulk_limit = 512 << 20
-        runtime.query_limit = 1 << 30
-        runtime.maxmemory_samples = 5
-        runtime.eviction_tenacity = 10
-        runtime.latency_tracking = True
         runtime.face = <void *> self
         runtime.on_protocol_error = on_protocol_error
         runtime.on_commandlog = on_commandlog
         runtime.on_monitor = on_monitor
         runtime.on_closing = on_closing
         runtime.on_spike = on_spike
-        runtime.spike_ticks = INT64_MAX
-        runtime.reply_resizing = True
-        runtime.reply_peak_reset_ms = REPLY_PEAK_RESET_MS
         runtime.run_nested = execute_nested
         runtime.on_ready = serve_ready
         self.owner = owner
-        self.active_rehashing = self.active_expire = self.resize_allowed = True
-        self.expire_effort = 1
+        settings_default(runtime, &self.cron)
         refresh_clock(&self.runtime)
 
     def __dealloc__(self):
@@ -128,131 +102,10 @@ cdef class Engine:
     # -- configuration ------------------------------------------------------------------------------------------------
 
     def configure(self, **settings):
-        """Set what the core itself must know, by keyword: sizes in bytes, times as each option has them. KeyError for a
-        name it does not know."""
+        """Set what the core itself must know, by keyword: the names are in settings.SETTINGS, values are as the options have
+        them. Raises KeyError for another name."""
         for name, value in settings.items():
-            self.set_one(name, value)
-
-    def set_one(self, str name, value):
-        cdef Runtime *runtime = &self.runtime
-        cdef Keyspace *keyspace = &runtime.keyspace
-        if name == "maxmemory":
-            runtime.maxmemory = value
-            memory_set_limit(value)
-            runtime.evicting = value != 0       # the cron sees to what is over it already
-            self.set_alert(ALERT_MAXMEMORY, runtime.maxmemory != 0)
-        elif name == "maxmemory_policy":
-            keyspace.policy = POLICIES[value]
-            self.runtime.pool.count = 0
-        elif name == "maxmemory_samples":
-            runtime.maxmemory_samples = value
-        elif name == "maxmemory_eviction_tenacity":
-            runtime.eviction_tenacity = value
-        elif name == "lfu_log_factor":
-            keyspace.lfu_log_factor = value
-        elif name == "lfu_decay_time":
-            keyspace.lfu_decay_minutes = value
-        elif name == "lazyfree_lazy_eviction":
-            keyspace.lazy_evict = value
-        elif name == "lazyfree_lazy_expire":
-            keyspace.lazy_expire = value
-        elif name == "lazyfree_lazy_server_del":
-            keyspace.lazy_server_del = value
-        elif name == "lazyfree_lazy_user_del":
-            keyspace.lazy_user_del = value
-        elif name == "lazyfree_lazy_user_flush":
-            keyspace.lazy_user_flush = value
-        elif name == "notify_keyspace_events":
-            keyspace.event_classes = value
-            observing_update(runtime)
-        elif name == "requires_password":
-            runtime.requires_password = value
-        elif name == "latency_tracking":
-            runtime.latency_tracking = value
-        elif name == "commandlog_execution_slower_than":
-            runtime.slow_ticks = ticks_of(runtime, value) if value >= 0 else -1
-        elif name == "latency_monitor_threshold":
-            runtime.spike_ticks = ticks_of(runtime, value * 1000) if value else INT64_MAX
-        elif name == "commandlog_request_larger_than":
-            runtime.large_request = value
-        elif name == "commandlog_reply_larger_than":
-            runtime.large_reply = value
-        elif name == "enable_debug_command":
-            runtime.debug_allowed = ("no", "yes", "local").index(value)
-        elif name == "enable_module_command":
-            runtime.module_allowed = ("no", "yes", "local").index(value)
-        elif name == "activerehashing":
-            self.active_rehashing = value
-        elif name == "active_expire_effort":
-            self.expire_effort = value
-        elif name == "active_expire":
-            self.active_expire = value
-        elif name == "hash_resize":
-            self.resize_allowed = value
-        elif name == "import_mode":
-            keyspace.import_mode = value
-            self.update_hiding()
-        else:
-            self.set_client_option(name, value)
-
-    def set_client_option(self, str name, value):
-        """What holds for clients: how much they may send, be sent, and take."""
-        cdef Runtime *runtime = &self.runtime
-        if name == "proto_max_bulk_len":
-            runtime.bulk_limit = value
-        elif name == "client_query_buffer_limit":
-            runtime.query_limit = value
-        elif name == "enforce_reply_list":
-            runtime.enforce_blocks = value
-        elif name == "reply_resizing":
-            runtime.reply_resizing = value
-        elif name == "reply_peak_reset_ms":
-            runtime.reply_peak_reset_ms = REPLY_PEAK_RESET_MS if value is None else value
-        elif name == "few_replicas":
-            self.set_alert(ALERT_FEW_REPLICAS, value)
-        elif name == "maxmemory_clients":
-            self.set_client_limit(value)
-        elif name == "timeout":
-            self.idle_timeout_s = value
-        else:
-            self.set_encoding(name, value)
-
-    cdef void set_client_limit(self, uint64_t limit) noexcept nogil:
-        """Bytes that all clients together may take, 0: any. Who is over the limit is closed when the turn ends."""
-        cdef bint was_set = self.runtime.client_limit != 0
-        self.runtime.client_limit = limit
-        self.set_alert(ALERT_CLIENT_LIMIT, limit != 0)
-        if was_set != (limit != 0):
-            footprint_count_all(&self.runtime)
-
-    def set_encoding(self, str name, value):
-        """The sizes up to which collections are kept in their compact encodings."""
-        if name == "list_max_listpack_size":
-            list_limits.listpack_size = value
-        elif name == "list_compress_depth":
-            list_limits.compress_depth = value
-        elif name == "hash_max_listpack_entries":
-            hash_limits.entries = value
-        elif name == "hash_max_listpack_value":
-            hash_limits.value = value
-        elif name == "set_max_intset_entries":
-            set_limits.intset_entries = value
-        elif name == "set_max_listpack_entries":
-            set_limits.listpack_entries = value
-        elif name == "set_max_listpack_value":
-            set_limits.listpack_value = value
-        elif name == "zset_max_listpack_entries":
-            zset_limits.entries = value
-        elif name == "zset_max_listpack_value":
-            zset_limits.value = value
-        elif name == "hll_sparse_max_bytes":
-            hll_limits.sparse_bytes = value
-        elif name == "stream_node_max_bytes":
-            stream_limits.node_bytes = value
-        elif name == "stream_node_max_entries":
-            stream_limits.node_entries = value
-        else:
-            raise KeyError(name)
+            setting_put(&self.runtime, &self.cron, name, value)
 
     def set_output_limit(self, str client_class, uint64_t hard, uint64_t soft, int64_t soft_seconds):
         """client-output-buffer-limit of normal, replica or pubsub clients; 0 for no limit."""
@@ -269,7 +122,7 @@ cdef class Engine:
 
     @loading.setter
     def loading(self, bint on):
-        self.set_alert(ALERT_LOADING, on)
+        alert_set(&self.runtime, ALERT_LOADING, on)
         self.runtime.replaying = on
         self.runtime.keyspace.expiry_paused = on
 
@@ -279,7 +132,7 @@ cdef class Engine:
         memset(self.runtime.write_error, 0, sizeof(self.runtime.write_error))
         for i in range(len(text)):
             self.runtime.write_error[i] = text[i]
-        self.set_alert(ALERT_WRITE_ERROR, reason is not None)
+        alert_set(&self.runtime, ALERT_WRITE_ERROR, reason is not None)
 
     def set_aof_synced(self, bint on, int64_t position):
         """Whether there is an AOF, and up to which position of the effects it is on disk (-1: nothing of it is). Who waits
@@ -330,26 +183,21 @@ cdef class Engine:
         """CLIENT PAUSE: hold back all commands, or those that write, until a unix time in ms. While a pause is on
         nothing expires and nothing is evicted."""
         cdef Runtime *runtime = &self.runtime
-        self.set_alert(ALERT_PAUSED_WRITES, True)
+        alert_set(&self.runtime, ALERT_PAUSED_WRITES, True)
         if not writes_only:
-            self.set_alert(ALERT_PAUSED_ALL, True)
+            alert_set(&self.runtime, ALERT_PAUSED_ALL, True)
         if until_ms > <int64_t> runtime.pause_end_ms:
             runtime.pause_end_ms = until_ms
-        self.update_hiding()
-
-    cdef void update_hiding(self) noexcept nogil:
-        """Whether expired keys are hidden and kept: while writes are paused, and where keys are imported."""
-        self.runtime.keyspace.reads_only_hide = (self.runtime.keyspace.import_mode
-                                                 or self.runtime.alerts & ALERT_PAUSED_WRITES != 0)
+        hiding_update(&self.runtime)
 
     def unpause(self):
         """End the pause and run what was held back."""
         cdef Runtime *runtime = &self.runtime
         cdef Session *session
         cdef Session *left = runtime.postponed
-        self.set_alert(ALERT_PAUSED_WRITES | ALERT_PAUSED_ALL, False)
+        alert_set(&self.runtime, ALERT_PAUSED_WRITES | ALERT_PAUSED_ALL, False)
         runtime.pause_end_ms = 0
-        self.update_hiding()
+        hiding_update(&self.runtime)
         runtime.postponed = NULL
         while left != NULL:
             session = left
@@ -430,12 +278,6 @@ cdef class Engine:
         unsubscribe_all(session)
         session_free(session)
 
-    cdef void set_alert(self, uint32_t alert, bint on) noexcept nogil:
-        if on:
-            self.runtime.alerts |= alert
-        else:
-            self.runtime.alerts &= ~alert
-
 
 # -- what the keyspace and the dispatcher call back ---------------------------------------------------------------
 
@@ -509,12 +351,6 @@ cdef void tell_commandlog(Context *c, int64_t duration_us, uint64_t request_byte
     words = [shown_word(c, i)[:256] for i in range(min(c.argc, 64))]
     lengths = [len(shown_word(c, i)) for i in range(min(c.argc, 64))]
     engine.on_commandlog(words, lengths, c.argc, c.session.id, duration_us, request_bytes, reply_bytes)
-
-
-cdef int64_t ticks_of(const Runtime *runtime, double us) noexcept nogil:
-    """A duration in ticks; one that no count of ticks can hold is never reached."""
-    cdef double ticks = us * runtime.ticks_per_us
-    return <int64_t> ticks if ticks < 9e18 else INT64_MAX
 
 
 cdef void on_spike(Runtime *runtime, const char *event, int64_t us) noexcept nogil:

@@ -30,7 +30,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..server import Server
+    from kv._core.engine.engine import Engine
+
+    from ..children import Children
+    from ..config import Config
+    from ..latencymonitor import LatencyMonitor
+    from ..loop import Loop
 
 OFF, ON, WAITING = "off", "on", "waiting for the first rewrite"
 LEFTOVER = "temp-rewriteaof-"   # then perhaps bg-, the number of the process, .aof
@@ -39,19 +44,21 @@ LEFTOVER = "temp-rewriteaof-"   # then perhaps bg-, the number of the process, .
 class AppendOnly:
     """What the loop, the cron and commands use."""
 
-    def __init__(self, server: Server) -> None:
-        config = server.config
-        self.server = server
-        self.engine = server.engine
+    def __init__(self, engine: Engine, config: Config, loop: Loop, children: Children, latency: LatencyMonitor) -> None:
+        self.engine = engine
+        self.config = config
+        self.loop = loop
+        self.children = children
+        self.latency = latency
         self.state = OFF
         self.folder = Folder(config.appenddirname, config.appendfilename)
         self.manifest = Manifest(config.appendfilename)
-        self.writer = Writer(self.engine.appender_of_log(), self.engine.set_write_error, config.appendfsync, server.latency.note)
+        self.writer = Writer(self.engine.appender_of_log(), self.engine.set_write_error, config.appendfsync, latency.note)
         self.steps = Steps(self.writer.syncs)   # of a rewrite
         self.removals = Worker("kv-aof-remove")
         self.loader: Loader | None = None   # while the files are read
         self.unexpected_errors = 0          # commands of the files that answered with an error
-        self.rewriting = Rewrite(self)
+        self.rewriting = Rewrite(self, engine, config, children, latency)
         self.base_size = 0      # bytes of all files after the last rewrite
         self.other_size = 0     # bytes of all files but the one that is written
         self.known = False      # the manifest was read or written by this run, with its files
@@ -83,7 +90,7 @@ class AppendOnly:
             self.look_for_foreign_data()
         except OSError as error:
             raise LoadError(f"Can't look into the folder {os.getcwd()}: {reason(error)}") from None
-        if self.server.config.appendonly:
+        if self.config.appendonly:
             started = time.monotonic()
             remove_leftovers()
             self.upgrade()
@@ -96,7 +103,7 @@ class AppendOnly:
 
     def look_for_foreign_data(self) -> None:
         """Raises LoadError where data would be left unread that are meant to be read; OSError."""
-        config, folder, single = self.server.config, self.folder, self.folder.stem
+        config, folder, single = self.config, self.folder, self.folder.stem
         names = [] if self.manifest.render() else foreign.strays(folder)
         if names and config.appendonly:
             raise LoadError(foreign.refuse_strays(folder, names))
@@ -162,7 +169,7 @@ class AppendOnly:
 
     def load_files(self, serve) -> None:
         """Run the files of the manifest. Raises LoadError, LoadStopped."""
-        self.loader = Loader(self.engine, self.server.config, self.folder, serve)
+        self.loader = Loader(self.engine, self.config, self.folder, serve)
         try:
             total = self.loader.load(self.manifest)
         finally:
@@ -174,8 +181,8 @@ class AppendOnly:
         self.other_size = total - self.writer.size
 
     def serve(self) -> None:
-        self.server.serve_while_loading()
-        if not self.server.running:
+        self.loop.serve_while_loading()
+        if not self.loop.running:
             raise LoadStopped
 
     def open_at_start(self) -> None:
@@ -208,7 +215,7 @@ class AppendOnly:
         base = manifest.new_base(self.folder.taken)
         log("notice", f"Creating AOF base file {base.name} on server start")
         try:
-            write_dataset(self.engine, self.folder.path(base.name), self.server.config)
+            write_dataset(self.engine, self.folder.path(base.name), self.config)
         except OSError as error:
             raise LoadError(f"Can't write the AOF base file {base.name}: {reason(error)}") from None
 
@@ -232,7 +239,7 @@ class AppendOnly:
             log("notice", "AOF was enabled but there is already an AOF rewriting in background. Stopping "
                           "background AOF and starting a rewrite now.")
             self.rewriting.kill()
-        if self.server.children.child is not None:
+        if self.children.child is not None:
             self.rewriting.scheduled = True
             log("notice", "AOF was enabled but there is already another background operation. An AOF "
                           "background was scheduled to start when possible.")
@@ -276,9 +283,9 @@ class AppendOnly:
 
     def set_policy(self) -> None:
         """CONFIG SET appendfsync."""
-        if self.server.config.appendfsync == ALWAYS:
+        if self.config.appendfsync == ALWAYS:
             self.folder.settle()
-        self.writer.set_policy(self.server.config.appendfsync)
+        self.writer.set_policy(self.config.appendfsync)
 
     # -- in the loop -----------------------------------------------------------------------------------------
 
@@ -308,13 +315,13 @@ class AppendOnly:
 
     def set_timestamps(self) -> None:
         """CONFIG SET aof-timestamp-enabled."""
-        self.writer.appender.stamped = self.server.config.aof_timestamp_enabled
+        self.writer.appender.stamped = self.config.aof_timestamp_enabled
 
     def note_child(self) -> None:
         """no-appendfsync-on-rewrite: a child lives, or does so no longer."""
-        child_writes = self.server.children.child is not None
+        child_writes = self.children.child is not None
         self.writer.appender.child_writes = child_writes
-        self.writer.sync_paused = self.server.config.no_appendfsync_on_rewrite and child_writes
+        self.writer.sync_paused = self.config.no_appendfsync_on_rewrite and child_writes
 
     # -- rewriting -------------------------------------------------------------------------------------------
 
@@ -434,7 +441,7 @@ class AppendOnly:
             moves.append(("incr", self.folder.path(temporary), self.folder.path(manifest.increments[-1].name)))
         for number, (kind, source, target) in enumerate(moves):
             try:
-                with self.server.latency.watch("aof-rename"):
+                with self.latency.watch("aof-rename"):
                     os.rename(source, target)
             except OSError as error:
                 troubles.report(f"Error trying to rename the temporary AOF {kind} file {source} into {target}", error)
@@ -461,7 +468,7 @@ class AppendOnly:
     def measure(self, name: str) -> int:
         """Bytes of a file, for the figures; 0 where nobody can tell."""
         try:
-            with self.server.latency.watch("aof-fstat"):
+            with self.latency.watch("aof-fstat"):
                 return self.folder.size(name)
         except OSError as error:
             troubles.report(f"Unable to obtain the AOF file {name} length. stat", error)
@@ -486,7 +493,7 @@ class AppendOnly:
         """Delete what a newer base has replaced. What can't be deleted stays in the manifest, and is tried again after the
         next rewrite; so does everything while a crash of the system might bring the manifest before back. The manifest that
         says so is synced in the thread."""
-        if self.server.config.aof_disable_auto_gc or not self.manifest.history or not self.known or self.steps.busy:
+        if self.config.aof_disable_auto_gc or not self.manifest.history or not self.known or self.steps.busy:
             return
         if not self.folder.settle():
             return
@@ -562,12 +569,12 @@ class AppendOnly:
         OSError."""
         self.refuse_while_loading()
         name = f"temp-reload-{os.getpid()}.aof"
-        write_dataset(self.engine, name, self.server.config)
+        write_dataset(self.engine, name, self.config)
         try:
             if empty:
                 empty_dataset(self.engine)
             copy = Manifest(name, File(name, 1, BASE))
-            Loader(self.engine, self.server.config, Folder(".", name), do_nothing).load(copy)
+            Loader(self.engine, self.config, Folder(".", name), do_nothing).load(copy)
         finally:
             unlink_in_background(name, self.removals)
         self.engine.dirty = 0

@@ -17,8 +17,9 @@ import io
 import os
 from collections import namedtuple
 
+from kv.quoting import Unbalanced, decode, encode, quote_if_needed, split_text
+
 from ..config.option import leading_integer
-from ..config.quoting import Unbalanced, decode, encode, quote_if_needed, split_arguments
 from ..log import log
 from ..trouble import troubles
 
@@ -147,7 +148,7 @@ def parse(stem: str, text: bytes) -> Manifest:
 def parse_line(line: str) -> File:
     """One line's file. Raises ManifestError."""
     try:
-        words = split_arguments(line)
+        words = split_text(line)
     except Unbalanced:
         raise ManifestError("Invalid AOF manifest file format") from None
     if len(words) < 6 or len(words) % 2:

@@ -21,25 +21,32 @@ import time
 from kv._core.engine.inspect import database_figures
 from kv._core.engine.snapshot import Snapshot
 
+from ..children import Child
 from ..log import log
-from ..progress import IDLE, Progress, private_bytes
+from ..progress import Progress, private_bytes
 from ..trouble import troubles
 from .manifest import write_all
 from .writer import unlink_in_background
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Protocol
 
     from kv._core.engine.engine import Engine
 
-    from ..children import Child
+    from ..children import Children
     from ..config import Config
-    from .appendonly import AppendOnly
+    from ..latencymonitor import LatencyMonitor
+    from .manifest import Folder, Manifest
+    from .writer import Worker
+else:
+    Protocol = object
 
 NOTED_MS = 20               # between two notes of how far the child is
 SYNC_BYTES = 4 << 20        # aof-rewrite-incremental-fsync: bytes between two syncs
 FAILURES_ALLOWED = 3        # before retries are delayed
 DELAY_MINUTES_MOST = 60
+KIND = "aof"                # of its child
 STARTED = "Background append only file rewriting started"
 SCHEDULED = "Background append only file rewriting scheduled"
 
@@ -114,17 +121,33 @@ class RetryLimit:
         return True
 
 
+class Rewritten(Protocol):
+    """What a rewrite asks of the append-only file."""
+
+    folder: Folder
+    manifest: Manifest
+    removals: Worker
+    base_size: int      # bytes of all files after the last rewrite
+
+    @property
+    def current_size(self) -> int: ...
+    def begin_increment(self, go_on: Callable[[bool], bool]) -> bool: ...
+    def adopt_base(self, manifest: Manifest, path: str, then: Callable[[bool], object]) -> None: ...
+    def note_child(self) -> None: ...
+    def rewrite_ended(self, killed: bool) -> None: ...
+
+
 class Rewrite:
     """Rewrites of one append-only file, and their figures."""
 
-    def __init__(self, aof: AppendOnly) -> None:
+    def __init__(self, aof: Rewritten, engine: Engine, config: Config, children: Children, latency: LatencyMonitor) -> None:
         self.aof = aof
-        self.server = aof.server
+        self.engine = engine
+        self.config = config
+        self.children = children
+        self.latency = latency
         self.limit = RetryLimit()
         self.scheduled = False
-        self.child: Child | None = None     # that was started last
-        self.progress: Progress | None = None   # ... how far it is
-        self.killed = False         # the child was ended by ourselves
         self.started = -1.0         # unix time, -1: none is under way
         self.last_seconds = -1
         self.status = "ok"
@@ -135,21 +158,17 @@ class Rewrite:
     @property
     def running(self) -> bool:
         """Whether a child lives, or steps before or behind it are under way: once they are over the files stay as they are."""
-        return self.server.children.kind == "aof" or self.aof.steps.busy
+        return self.children.kind == KIND or self.aof.steps.busy
 
     @property
     def current_seconds(self) -> int:
         return int(time.time() - self.started) if self.running else -1
 
-    def progress_figures(self) -> dict[str, int]:
-        """The current_* fields of INFO persistence."""
-        return self.progress.figures() if self.running and self.progress is not None else IDLE
-
     def request(self) -> str:
         """BGREWRITEAOF: the status line. Raises RewriteError."""
         if self.running:
             raise RewriteError("ERR Background append only file rewriting already in progress")
-        if self.server.children.child is not None or self.server.engine.in_transaction:
+        if self.children.child is not None or self.engine.in_transaction:
             self.scheduled = True
             self.failures = 0
             log("notice", "Background append only file rewriting scheduled.")
@@ -163,7 +182,7 @@ class Rewrite:
         """Begin a rewrite; False, and logged, where that can't be done. Where an increment must be in the manifest first the
         child is forked later, and a failure is told by `status`."""
         self.aof.steps.finish()
-        if self.server.children.child is not None:
+        if self.children.child is not None:
             return False
         if not self.aof.begin_increment(self.go_on):
             self.note_end(False)
@@ -183,23 +202,23 @@ class Rewrite:
 
     def fork(self) -> bool:
         """False, and logged, where there can be no child."""
-        self.progress = Progress(sum([keys for keys, _, _ in database_figures(self.server.engine)]))
+        progress = Progress(sum([keys for keys, _, _ in database_figures(self.engine)]))
+        child = Child(KIND, title="kv-aof-rewrite", cpulist=("aof-rewrite-cpulist", self.config.aof_rewrite_cpulist),
+                      work=lambda pipe: self.work(pipe, progress), ended=self.done, progress=progress)
         try:
-            self.server.children.fork("aof", self.work, self.done)
+            self.children.fork(child)
         except OSError as error:
             troubles.report("Can't rewrite append only file in background: fork", error)
             return False
-        self.child = self.server.children.child
-        assert self.child is not None
-        log("notice", f"Background append only file rewriting started by pid {self.child.pid}")
+        log("notice", f"Background append only file rewriting started by pid {child.pid}")
         self.aof.note_child()
         return True
 
-    def work(self, pipe: int) -> int:
+    def work(self, pipe: int, progress: Progress) -> int:
         """The child's; its exit status."""
         path = temporary_name(os.getpid())
         try:
-            write_dataset(self.server.engine, path, self.server.config, self.progress)
+            write_dataset(self.engine, path, self.config, progress)
         except OSError as error:
             log("warning", f"Write error writing append only file on disk: {error.strerror}")
             return 1
@@ -210,15 +229,14 @@ class Rewrite:
         os.write(pipe, b"%d" % size)
         return 0
 
-    def done(self, status: int) -> None:
-        """The child has ended: 0, an exit status, or -signal."""
-        assert self.child is not None
-        path = temporary_name(self.child.pid)
-        if self.killed:
+    def done(self, child: Child) -> None:
+        """The child has ended."""
+        path, status = temporary_name(child.pid), child.status
+        if child.killed:
             pass
         elif status == 0:
             log("notice", "Background AOF rewrite terminated with success")
-            self.cow_size = int(self.child.report or b"0")
+            self.cow_size = int(child.report or b"0")
             self.adopt(path)
             return
         elif status > 0:
@@ -228,14 +246,14 @@ class Rewrite:
             if status != -signal.SIGUSR1:
                 self.note_end(False)
             log("warning", f"Background AOF rewrite terminated by signal {-status}")
-        self.end(path)
+        self.end(path, child.killed)
 
-    def end(self, path: str) -> None:
+    def end(self, path: str, killed: bool = False) -> None:
         """Nothing is left to be done, and the child's file not needed."""
         unlink_in_background(path, self.aof.removals)
-        self.last_seconds = self.last_seconds if self.killed else int(time.time() - self.started)
+        self.last_seconds = self.last_seconds if killed else int(time.time() - self.started)
         self.started = -1.0
-        self.aof.rewrite_ended(self.killed)
+        self.aof.rewrite_ended(killed)
 
     def note_end(self, succeeded: bool) -> None:
         self.status = "ok" if succeeded else "err"
@@ -264,18 +282,13 @@ class Rewrite:
     def kill(self) -> None:
         """End the child, whose work is no longer wanted."""
         self.aof.steps.finish()
-        if self.server.children.kind != "aof" or self.child is None:
-            return
-        log("notice", f"Killing running AOF rewrite child: {self.child.pid}")
-        self.killed = True
-        try:
-            self.server.children.kill()
-        finally:
-            self.killed = False
+        if self.children.kind == KIND and self.children.child is not None:
+            log("notice", f"Killing running AOF rewrite child: {self.children.child.pid}")
+            self.children.kill(KIND)
 
     def cron(self, automatic: bool) -> None:
         """Begin a rewrite that is scheduled or, where that is wanted, due by the file's growth."""
-        if self.server.children.child is not None or self.aof.steps.busy:
+        if self.children.child is not None or self.aof.steps.busy:
             return
         now = time.time()
         if self.scheduled:
@@ -287,7 +300,7 @@ class Rewrite:
 
     def growth_due(self) -> int:
         """Growth since the last rewrite in percent, where it is enough for another; else 0."""
-        config, size = self.server.config, self.aof.current_size
+        config, size = self.config, self.aof.current_size
         wanted = config.auto_aof_rewrite_percentage
         if not wanted or size <= config.auto_aof_rewrite_min_size:
             return 0

@@ -11,14 +11,18 @@ import os
 from kv._core.runtime.call import OK, OrderedSet, ReplyError
 from kv._core.runtime.registry import CATEGORIES, by_id, command, container
 
-from ..apply import password
-from ..config.rewrite import replace_file
-from ..config.source import FatalConfigError
+from ..call import caller
+from ..config.directive import FatalConfigError
+from ..config.file import replace_file
 from ..log import log
 from ..user import ONE_USER, DefaultUser, RuleError
-from .clients import me, shown
+from .clients import shown
 from .command import called_by
 from .help import declare_help, subcommand_error
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..call import Call
 
 OPEN = "noscript loading stale"
 ADMIN = "admin noscript loading stale"
@@ -36,24 +40,24 @@ container("acl", summary="Users and what they may do.", **DOCS)
 # -- who there is -------------------------------------------------------------------------------------------------
 
 @command("acl|whoami", 2, OPEN, complexity="O(1)", summary="The caller's user.", **DOCS)
-def acl_whoami(call):
-    return me(call).user
+def acl_whoami(call: Call):
+    return caller(call).user
 
 
 @command("acl|users", 2, ADMIN, complexity="O(N)", summary="The names of all users.", **DOCS)
-def acl_users(call):
+def acl_users(call: Call):
     return ["default"]
 
 
 @command("acl|list", 2, ADMIN, complexity="O(N)", summary="All users, as a configuration file has them.", **DOCS)
-def acl_list(call):
+def acl_list(call: Call):
     return [call.server.default_user.line()]
 
 
 @command("acl|getuser", 3, ADMIN, complexity="O(N)", summary="What a user may do.",
          history=["6.2.0 Shows patterns of channels.", "7.0.0 Shows selectors; keys and channels as rules."],
          args="username", **DOCS)
-def acl_getuser(call):
+def acl_getuser(call: Call):
     if call.args[0] != b"default":
         return None
     user = call.server.default_user
@@ -65,7 +69,7 @@ def acl_getuser(call):
 
 @command("acl|dryrun", -4, ADMIN, group="server", since="7.0.0", complexity="O(1)",
          summary="Whether a user may run a command, without running it.", args="username command [arg...]")
-def acl_dryrun(call):
+def acl_dryrun(call: Call):
     name, *words = call.args
     if name != b"default":
         raise ReplyError(f"ERR User '{shown(name)}' not found")
@@ -82,7 +86,7 @@ def acl_dryrun(call):
 @command("acl|setuser", -3, ADMIN, complexity="O(N)", tips=EVERY_NODE, summary="Makes or changes a user.",
          history=["6.2.0 Takes patterns of channels.", "7.0.0 Takes selectors and patterns with permissions."],
          args="username [rule...]", **DOCS)
-def acl_setuser(call):
+def acl_setuser(call: Call):
     call.redact(*range(len(call.args)))
     name, *rules = call.args
     if any(byte in b" \t\n\v\f\r\0" for byte in name):
@@ -107,12 +111,12 @@ def changed(user: DefaultUser, rules: list[str]) -> DefaultUser:
 
 def use(server, user: DefaultUser) -> None:
     """From now on this is the default user."""
-    server.default_user = user
-    password(server)
+    server.default_user.become(user)
+    server.settings.require_password()
 
 
 @command("acl|deluser", -3, ADMIN, complexity="O(1)", tips=EVERY_NODE, summary="Deletes users.", args="username...", **DOCS)
-def acl_deluser(call):
+def acl_deluser(call: Call):
     call.redact(*range(len(call.args)))
     if b"default" in call.args:
         raise ReplyError("ERR The 'default' user cannot be removed")
@@ -120,7 +124,7 @@ def acl_deluser(call):
 
 
 @command("acl|load", 2, ADMIN, complexity="O(N)", summary="Reads the ACL file again.", **DOCS)
-def acl_load(call):
+def acl_load(call: Call):
     config = call.server.config
     if not config.aclfile:
         raise ReplyError(NO_FILE)
@@ -134,7 +138,7 @@ def acl_load(call):
 
 
 @command("acl|save", 2, ADMIN, complexity="O(N)", tips=EVERY_NODE, summary="Writes the users to the ACL file.", **DOCS)
-def acl_save(call):
+def acl_save(call: Call):
     config = call.server.config
     if not config.aclfile:
         raise ReplyError(NO_FILE)
@@ -150,7 +154,7 @@ def acl_save(call):
 # -- around them --------------------------------------------------------------------------------------------------
 
 @command("acl|cat", -2, OPEN, complexity="O(1)", summary="The categories, or the commands of one.", args="[category]", **DOCS)
-def acl_cat(call):
+def acl_cat(call: Call):
     if not call.args:
         return CATEGORIES
     if len(call.args) > 1:
@@ -162,7 +166,7 @@ def acl_cat(call):
 
 
 @command("acl|genpass", -2, OPEN, complexity="O(1)", summary="A password that nobody can guess.", args="[bits:integer]", **DOCS)
-def acl_genpass(call):
+def acl_genpass(call: Call):
     if len(call.args) > 1:
         raise subcommand_error(call)
     bits = call.integer(0) if call.args else PASSWORD_BITS
@@ -176,7 +180,7 @@ def acl_genpass(call):
 @command("acl|log", -2, ADMIN, complexity="O(N)", summary="Who was refused, and what.",
          history=["7.2.0 Shows entry-id, timestamp-created and timestamp-last-updated."],
          args="[operation: count:integer | RESET]", **DOCS)
-def acl_log(call):
+def acl_log(call: Call):
     if len(call.args) > 1:
         raise subcommand_error(call)
     if call.args and call.word(0) == "reset":

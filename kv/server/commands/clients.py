@@ -6,9 +6,14 @@ from kv._core.engine.sessions import session, sessions
 from kv._core.runtime.call import NO_REPLY, OK, SYNTAX_ERROR, ReplyError, Verbatim
 from kv._core.runtime.registry import command, container
 
+from ..call import caller
 from ..log import HIDDEN
 from .connection import check_attribute
 from .help import declare_help
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..call import Call
 
 CONNECTION = {"group": "connection", "complexity": "O(1)"}
 PLAIN = "noscript loading stale"
@@ -16,10 +21,6 @@ TYPES = {"normal": "normal", "primary": "primary", "master": "primary", "replica
          "pubsub": "pubsub"}
 
 container("client", since="2.4.0", group="connection", summary="Looks after connections.")
-
-
-def me(call):
-    return session(call.engine, call.session_id)
 
 
 def shown(word: bytes, hide: bool = False) -> str:
@@ -32,7 +33,7 @@ def describe_briefly(client, hide: bool) -> str:
             f"user={shown(client.user, hide)} lib-name={shown(client.library_name)} lib-ver={shown(client.library_version)}")
 
 
-def lines(call, clients: list) -> Verbatim:
+def lines(call: Call, clients: list) -> Verbatim:
     """The lines of CLIENT LIST of these clients."""
     found = client_lines(call.engine, [client.id for client in clients])
     return Verbatim(found.decode("utf-8", "surrogateescape"))
@@ -41,7 +42,7 @@ def lines(call, clients: list) -> Verbatim:
 class Filter:
     """The options that CLIENT LIST and CLIENT KILL share: which clients are meant."""
 
-    def __init__(self, call, skip_me: bool) -> None:
+    def __init__(self, call: Call, skip_me: bool) -> None:
         self.call = call
         self.ids: set[int] | None = None
         self.client_type: str | None = None
@@ -132,14 +133,14 @@ OPTIONS = {"maxage": Filter.set_max_age, "type": Filter.set_type, "addr": Filter
 
 
 @command("client|id", 2, PLAIN, since="5.0.0", summary="The caller's id.", **CONNECTION)
-def client_id(call):
+def client_id(call: Call):
     return call.session_id
 
 
 @command("client|info", 2, PLAIN, since="6.2.0", tips="nondeterministic_output",
          summary="The caller's line of CLIENT LIST.", **CONNECTION)
-def client_info(call):
-    return lines(call, [me(call)])
+def client_info(call: Call):
+    return lines(call, [caller(call)])
 
 
 @command("client|list", -2, "admin noscript loading stale", group="connection", since="2.4.0",
@@ -152,7 +153,7 @@ def client_info(call):
          args="[TYPE@5.0.0 client-type: NORMAL | MASTER | REPLICA | PUBSUB] [ID@6.2.0 client-id:integer...] "
               "[USER@8.1.0 username] [ADDR@8.1.0 addr<ip:port>] [LADDR@8.1.0 laddr<ip:port>] [SKIPME@8.1.0: "
               "YES | NO] [MAXAGE@8.1.0 maxage:integer]")
-def client_list(call):
+def client_list(call: Call):
     if len(call.args) == 1:
         raise ReplyError(SYNTAX_ERROR)
     return lines(call, Filter(call, skip_me=False).parse().clients())
@@ -168,7 +169,7 @@ def client_list(call):
               "[TYPE@2.8.12 client-type: NORMAL | MASTER@3.2.0 | PRIMARY@8.0.0 | SLAVE | REPLICA@5.0.0 | "
               "PUBSUB] | [USER username] | [ADDR addr<ip:port>] | [LADDR@6.2.0 laddr<ip:port>] | [SKIPME: "
               "YES | NO] | [MAXAGE@8.0.0 maxage:integer])...)")
-def client_kill(call):
+def client_kill(call: Call):
     chosen = Filter(call, skip_me=True)
     old_form = len(call.args) == 1
     if old_form:
@@ -189,32 +190,32 @@ def client_kill(call):
 @command("client|setname", 3, PLAIN, since="2.6.9",
          tips="request_policy:all_nodes response_policy:all_succeeded",
          summary="Names the caller's connection.", args="connection-name", **CONNECTION)
-def client_setname(call):
+def client_setname(call: Call):
     check_attribute("Client names", call.args[0])
-    me(call).name = call.args[0]
+    caller(call).name = call.args[0]
     return OK
 
 
 @command("client|getname", 2, PLAIN, since="2.6.9", summary="The name of the caller's connection.", **CONNECTION)
-def client_getname(call):
-    return me(call).name or None
+def client_getname(call: Call):
+    return caller(call).name or None
 
 
 @command("client|setinfo", 4, PLAIN, since="7.2.0",
          tips="request_policy:all_nodes response_policy:all_succeeded",
          summary="Says which client library is in use.", args="(attr: LIB-NAME libname | LIB-VER libver)",
          **CONNECTION)
-def client_setinfo(call):
+def client_setinfo(call: Call):
     option = call.word(0)
     shown = call.args[0].decode("utf-8", "surrogateescape")
     if option not in ("lib-name", "lib-ver"):
         raise ReplyError(f"ERR Unrecognized option '{shown}'")
     check_attribute(shown, call.args[1])
-    setattr(me(call), "library_name" if option == "lib-name" else "library_version", call.args[1])
+    setattr(caller(call), "library_name" if option == "lib-name" else "library_version", call.args[1])
     return OK
 
 
-def switch(call) -> bool:
+def switch(call: Call) -> bool:
     word = call.word(0)
     if word not in ("on", "off"):
         raise ReplyError(SYNTAX_ERROR)
@@ -224,34 +225,34 @@ def switch(call) -> bool:
 @command("client|no-evict", 3, "admin noscript loading stale", since="7.0.0",
          summary="Keeps the caller from being closed for want of memory.", args="(enabled: ON | OFF)",
          **CONNECTION)
-def client_no_evict(call):
-    me(call).set_flag("no-evict", switch(call))
+def client_no_evict(call: Call):
+    caller(call).set_flag("no-evict", switch(call))
     return OK
 
 
 @command("client|no-touch", 3, PLAIN, since="7.2.0",
          summary="Has the caller's commands leave the access clock of keys alone.",
          args="(enabled: ON | OFF)", **CONNECTION)
-def client_no_touch(call):
-    me(call).set_flag("no-touch", switch(call))
+def client_no_touch(call: Call):
+    caller(call).set_flag("no-touch", switch(call))
     return OK
 
 
 @command("client|import-source", 3, PLAIN, group="connection", since="8.1.0", complexity="O(1)",
          summary="Lets the caller see keys whose time has come, while keys are imported.",
          args="(enabled: ON | OFF)")
-def client_import_source(call):
+def client_import_source(call: Call):
     if call.word(0) != "off" and not call.server.config.import_mode:
         raise ReplyError("ERR Server is not in import mode")
-    me(call).set_flag("import-source", switch(call))
+    caller(call).set_flag("import-source", switch(call))
     return OK
 
 
 @command("client|reply", 3, PLAIN, since="3.2.0", summary="Turns the caller's replies on or off.",
          args="(action: ON | OFF | SKIP)", **CONNECTION)
-def client_reply(call):
+def client_reply(call: Call):
     word = call.word(0)
-    client = me(call)
+    client = caller(call)
     if word == "on":
         client.set_flag("reply-off", False)
         return OK
@@ -267,7 +268,7 @@ def client_reply(call):
 @command("client|pause", -3, "admin noscript loading stale", since="3.0.0",
          summary="Holds commands back for a while.", history=["6.2.0 Takes a mode: WRITE or ALL."],
          args="timeout:integer [mode@6.2.0: WRITE | ALL]", **CONNECTION)
-def client_pause(call):
+def client_pause(call: Call):
     writes_only = False
     if len(call.args) == 2:
         mode = call.word(1)
@@ -287,7 +288,7 @@ def client_pause(call):
 
 @command("client|unpause", 2, "admin noscript loading stale", since="6.2.0", summary="Ends CLIENT PAUSE.",
          group="connection", complexity="O(N)")
-def client_unpause(call):
+def client_unpause(call: Call):
     call.engine.unpause()
     return OK
 
@@ -295,7 +296,7 @@ def client_unpause(call):
 @command("client|unblock", -3, "admin noscript loading stale", group="connection", since="5.0.0",
          complexity="O(log N)", summary="Ends the wait of a blocked client.",
          args="client-id:integer [unblock-type: TIMEOUT | ERROR]")
-def client_unblock(call):
+def client_unblock(call: Call):
     reason = call.word(1) if len(call.args) > 1 else "timeout"
     if reason not in ("timeout", "error") or len(call.args) > 2:
         raise ReplyError("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR")
@@ -304,10 +305,10 @@ def client_unblock(call):
 
 @command("client|capa", -3, PLAIN, since="8.0.0", summary="Says what the client is able to do.",
          args="capability...", **CONNECTION)
-def client_capa(call):
+def client_capa(call: Call):
     """What is not known is no mistake: a later server may know it."""
     if any(word.lower() == b"redirect" for word in call.args):
-        me(call).set_flag("redirect", True)
+        caller(call).set_flag("redirect", True)
     return OK
 
 

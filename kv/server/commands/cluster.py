@@ -5,9 +5,14 @@ declared, checked for their words as everywhere, and refused alike.
 """
 from __future__ import annotations
 
-from kv._core.engine.sessions import session
 from kv._core.runtime.call import OK, ReplyError
 from kv._core.runtime.registry import command, container
+
+from ..call import caller
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..call import Call
 
 DISABLED = "ERR This instance has cluster support disabled"
 SHOWN = "loading stale"     # flags of what tells of the cluster
@@ -18,7 +23,7 @@ UNSTEADY = "nondeterministic_output"
 container("cluster", since="3.0.0", group="cluster", summary="The cluster that a node is part of.")
 
 
-def disabled(call):
+def disabled(call: Call):
     raise ReplyError(DISABLED)
 
 
@@ -77,17 +82,17 @@ CONNECTION = {"group": "cluster", "since": "3.0.0", "complexity": "O(1)", "acl":
 
 
 @command("asking", 1, "fast", summary="Lets the next command use a slot that is being imported.", **CONNECTION)
-def asking(call):
+def asking(call: Call):
     raise ReplyError(DISABLED)
 
 
 @command("readonly", 1, "loading stale fast", summary="Lets the connection read from a replica.", **CONNECTION)
-def readonly(call):
-    session(call.engine, call.session_id).set_flag("readonly", True)
+def readonly(call: Call):
+    caller(call).set_flag("readonly", True)
     return OK
 
 
 @command("readwrite", 1, "loading stale fast", summary="Ends what READONLY began.", **CONNECTION)
-def readwrite(call):
-    session(call.engine, call.session_id).set_flag("readonly", False)
+def readwrite(call: Call):
+    caller(call).set_flag("readonly", False)
     return OK

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Any
 
+    from ..call import Call
+
 
 def lookup(name: bytes) -> Any:
     """The declaration of "name" or "container|name" in any case, None where there is none. Renamed
@@ -77,7 +79,7 @@ def joined(header: bytes, entries: Iterable[bytes]) -> Encoded:
     return Encoded(header + b"".join(entries))
 
 
-def all_info(call: Any) -> Encoded:
+def all_info(call: Call) -> Encoded:
     resp = call.resp
     return joined(b"*%d\r\n" % len(named), [encoded_info(one.id, resp) for one in named.values()])
 
@@ -86,13 +88,13 @@ def all_info(call: Any) -> Encoded:
 
 @command("command", -1, "loading stale", group="server", since="2.8.13", complexity="O(N)", acl="connection",
          tips="nondeterministic_output_order", summary="Describes all commands.")
-def command_(call):
+def command_(call: Call):
     return all_info(call)
 
 
 @command("command|count", 2, "loading stale", group="server", since="2.8.13", complexity="O(1)",
          acl="connection", summary="The number of commands.")
-def command_count(call):
+def command_count(call: Call):
     return len(named)
 
 
@@ -100,7 +102,7 @@ def command_count(call):
          acl="connection", tips="nondeterministic_output_order",
          summary="Describes the given commands, or all.",
          history=["7.0.0 Names may be left out, which means all commands."], args="[command-name...]")
-def command_info(call):
+def command_info(call: Call):
     if not call.args:
         return all_info(call)
     found = [lookup(name) for name in call.args]
@@ -110,7 +112,7 @@ def command_info(call):
 @command("command|docs", -2, "loading stale", group="server", since="7.0.0", complexity="O(N)",
          acl="connection", tips="nondeterministic_output_order",
          summary="The documentation of the given commands, or of all.", args="[command-name...]")
-def command_docs(call):
+def command_docs(call: Call):
     resp = call.resp
     found = [lookup(name) for name in call.args] if call.args else named.values()
     entries = [encoded_docs(one.id, resp) for one in found if one is not None]
@@ -121,7 +123,7 @@ def command_docs(call):
          acl="connection", tips="nondeterministic_output_order",
          summary="The names of all commands, or of those that a filter lets through.",
          args="[FILTERBY: MODULE module-name | ACLCAT category | PATTERN pattern]")
-def command_list(call):
+def command_list(call: Call):
     if not call.args:
         return [one.name for one in everything()]
     if len(call.args) != 3 or call.word(0) != "filterby" or call.word(1) not in FILTERS:
@@ -146,14 +148,14 @@ FILTERS: dict[str, Callable[[Any, bytes], bool]] = {
 
 @command("command|getkeys", -3, "loading stale", group="server", since="2.8.13", complexity="O(N)",
          acl="connection", summary="The keys of a request.", args="command [arg...]")
-def command_getkeys(call):
+def command_getkeys(call: Call):
     return [call.args[index] for index, _ in keys_of_request(call.args)]
 
 
 @command("command|getkeysandflags", -3, "loading stale", group="server", since="7.0.0", complexity="O(N)",
          acl="connection", summary="The keys of a request, and what it does to each.",
          args="command [arg...]")
-def command_getkeysandflags(call):
+def command_getkeysandflags(call: Call):
     return [[call.args[index], statuses(flags)] for index, flags in keys_of_request(call.args)]
 
 

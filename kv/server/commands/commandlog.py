@@ -7,6 +7,10 @@ from kv._core.runtime.registry import command, container
 from ..commandlog import KINDS
 from .help import declare_help, subcommand_error
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..call import Call
+
 FLAGS = "admin loading stale"
 DEFAULT_COUNT = 10
 
@@ -15,14 +19,14 @@ container("slowlog", group="server", since="2.2.12", summary="Commands that were
           deprecated="8.1.0 `COMMANDLOG`")
 
 
-def kind_at(call, index: int) -> str:
+def kind_at(call: Call, index: int) -> str:
     kind = call.word(index)
     if kind not in KINDS:
         raise ReplyError("ERR type should be one of the following: slow, large-request, large-reply")
     return kind
 
 
-def count_at(call, index: int) -> int:
+def count_at(call: Call, index: int) -> int:
     count = call.integer(index, "ERR count should be greater than or equal to -1")
     if count < -1:
         raise ReplyError("ERR count should be greater than or equal to -1")
@@ -32,7 +36,7 @@ def count_at(call, index: int) -> int:
 @command("commandlog|get", 4, FLAGS, group="server", since="8.1.0", complexity="O(N)",
          tips="request_policy:all_nodes nondeterministic_output", summary="Entries of a log.",
          args="count:integer (type: slow | large-request | large-reply)")
-def commandlog_get(call):
+def commandlog_get(call: Call):
     count = count_at(call, 0)
     return call.server.commandlog.get(kind_at(call, 1), count)
 
@@ -40,14 +44,14 @@ def commandlog_get(call):
 @command("commandlog|len", 3, FLAGS, group="server", since="8.1.0", complexity="O(1)",
          tips="request_policy:all_nodes response_policy:agg_sum nondeterministic_output",
          summary="The length of a log.", args="(type: slow | large-request | large-reply)")
-def commandlog_len(call):
+def commandlog_len(call: Call):
     return len(call.server.commandlog.entries[kind_at(call, 0)])
 
 
 @command("commandlog|reset", 3, FLAGS, group="server", since="8.1.0", complexity="O(N)",
          tips="request_policy:all_nodes response_policy:all_succeeded", summary="Empties a log.",
          args="(type: slow | large-request | large-reply)")
-def commandlog_reset(call):
+def commandlog_reset(call: Call):
     call.server.commandlog.entries[kind_at(call, 0)].clear()
     return OK
 
@@ -56,7 +60,7 @@ def commandlog_reset(call):
          tips="request_policy:all_nodes nondeterministic_output", summary="Entries of the slow log.",
          history=["4.0.0 Shows the client's address and name."],
          deprecated="8.1.0 `COMMANDLOG GET <count> SLOW`", args="[count:integer]")
-def slowlog_get(call):
+def slowlog_get(call: Call):
     if len(call.args) > 1:
         raise subcommand_error(call)
     count = count_at(call, 0) if call.args else DEFAULT_COUNT
@@ -66,14 +70,14 @@ def slowlog_get(call):
 @command("slowlog|len", 2, FLAGS, group="server", since="2.2.12", complexity="O(1)",
          tips="request_policy:all_nodes response_policy:agg_sum nondeterministic_output",
          summary="The length of the slow log.", deprecated="8.1.0 `COMMANDLOG LEN SLOW`")
-def slowlog_len(call):
+def slowlog_len(call: Call):
     return len(call.server.commandlog.entries["slow"])
 
 
 @command("slowlog|reset", 2, FLAGS, group="server", since="2.2.12", complexity="O(N)",
          tips="request_policy:all_nodes response_policy:all_succeeded", summary="Empties the slow log.",
          deprecated="8.1.0 `COMMANDLOG RESET SLOW`")
-def slowlog_reset(call):
+def slowlog_reset(call: Call):
     call.server.commandlog.entries["slow"].clear()
     return OK
 

@@ -8,6 +8,10 @@ from kv._core.runtime.registry import command, container
 from ..config import ConfigError
 from .help import declare_help
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..call import Call
+
 FLAGS = "admin noscript loading stale"
 container("config", since="2.0.0", group="server", summary="The configuration of the server.")
 
@@ -18,7 +22,7 @@ def text(word: bytes) -> str:
 
 @command("config|get", -3, FLAGS, group="server", since="2.0.0", complexity="O(N)",
          summary="Options and their values.", history=["7.0.0 Takes several patterns."], args="parameter...")
-def config_get(call):
+def config_get(call: Call):
     return call.server.config.match([text(word) for word in call.args])
 
 
@@ -26,7 +30,7 @@ def config_get(call):
          tips="request_policy:all_nodes response_policy:all_succeeded",
          summary="Changes options, all or none.", history=["7.0.0 Takes several options."],
          args="(data: parameter value)...")
-def config_set(call):
+def config_set(call: Call):
     words = [text(word) for word in call.args]
     if len(words) % 2:
         raise ReplyError(SYNTAX_ERROR)
@@ -42,7 +46,7 @@ def config_set(call):
 @command("config|rewrite", 2, FLAGS, group="server", since="2.8.0", complexity="O(1)",
          tips="request_policy:all_nodes response_policy:all_succeeded",
          summary="Writes the configuration back to its file.")
-def config_rewrite(call):
+def config_rewrite(call: Call):
     user, config = call.server.default_user, call.server.config
     try:
         config.rewrite(users=[(user.line(), not user.is_as_required(config.requirepass))])
@@ -53,9 +57,10 @@ def config_rewrite(call):
 
 @command("config|resetstat", 2, FLAGS, group="server", since="2.0.0", complexity="O(1)",
          tips="request_policy:all_nodes response_policy:all_succeeded", summary="Sets the statistics back.")
-def config_resetstat(call):
+def config_resetstat(call: Call):
     reset_statistics(call.engine)
     call.server.metrics.reset()
+    call.server.loop.reset_statistics()
     call.server.aof.reset_statistics()
     return OK
 

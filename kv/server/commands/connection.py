@@ -3,19 +3,24 @@ from __future__ import annotations
 
 from kv import VALKEY_VERSION
 from kv._core.engine.inspect import note_auth_failure
-from kv._core.engine.sessions import session
 from kv._core.runtime.call import OK, SYNTAX_ERROR, ReplyError, Status
 from kv._core.runtime.registry import command
+
+from ..call import caller
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..call import Call
 
 WRONG_PASSWORD = "WRONGPASS invalid username-password pair or user is disabled."
 NO_PASSWORD = ("ERR AUTH <password> called without any password configured for the default user. Are you sure your "
                "configuration is correct?")
 
 
-def authenticate(call, user: bytes, password: bytes) -> None:
+def authenticate(call: Call, user: bytes, password: bytes) -> None:
     """Make the session authenticated. Raises ReplyError."""
     if user == b"default" and call.server.default_user.accepts(password):
-        session(call.engine, call.session_id).authenticated = True
+        caller(call).authenticated = True
         return
     note_auth_failure(call.engine)
     call.server.acl_log.note_failed_login(call, user)
@@ -25,7 +30,7 @@ def authenticate(call, user: bytes, password: bytes) -> None:
 @command("auth", -2, "noscript loading stale fast no_auth allow_busy", group="connection", since="1.0.0",
          complexity="O(N)", summary="Authenticates the connection.", history=["6.0.0 Takes a username."],
          args="[username@6.0.0] password")
-def auth(call):
+def auth(call: Call):
     if len(call.args) > 2:
         raise ReplyError(SYNTAX_ERROR)
     call.redact(0, 1)
@@ -41,7 +46,7 @@ def auth(call):
 class HelloOptions:
     """HELLO [version [AUTH user password] [SETNAME name]]."""
 
-    def __init__(self, call) -> None:
+    def __init__(self, call: Call) -> None:
         self.version = None
         self.auth = None
         self.name = None
@@ -78,9 +83,9 @@ def check_attribute(what: str, value: bytes) -> None:
          history=["8.1.0 Shows availability_zone where the option is set.",
                   "6.2.0 The version may be left out."],
          args="[arguments: protover:integer [AUTH username password] [SETNAME clientname]]")
-def hello(call):
+def hello(call: Call):
     options = HelloOptions(call)
-    client = session(call.engine, call.session_id)
+    client = caller(call)
     if options.auth is not None:
         authenticate(call, *options.auth)
     if not client.authenticated:
@@ -95,8 +100,9 @@ def hello(call):
     compatible = call.server.config.extended_redis_compatibility
     from kv import REDIS_VERSION
 
-    reply = {"server": "redis" if compatible else "valkey", "version": REDIS_VERSION if compatible else VALKEY_VERSION,
-             "proto": client.resp, "id": client.id, "mode": "standalone", "role": "master", "modules": []}
+    reply: dict[str, object] = {
+        "server": "redis" if compatible else "valkey", "version": REDIS_VERSION if compatible else VALKEY_VERSION,
+        "proto": client.resp, "id": client.id, "mode": "standalone", "role": "master", "modules": []}
     zone = call.server.config.availability_zone
     if zone:
         reply["availability_zone"] = zone
@@ -105,8 +111,8 @@ def hello(call):
 
 @command("reset", 1, "noscript loading stale fast no_auth allow_busy subscribed unqueued", group="connection", since="6.2.0",
          complexity="O(1)", summary="Makes the connection as if it were new.")
-def reset(call):
-    session(call.engine, call.session_id).reset()
+def reset(call: Call):
+    caller(call).reset()
     call.set_resp(2)
     return Status("RESET")
 
@@ -114,6 +120,6 @@ def reset(call):
 @command("quit", -1, "noscript loading stale fast no_auth allow_busy subscribed unqueued", group="connection",
          since="1.0.0", complexity="O(1)", summary="Closes the connection.",
          deprecated="7.2.0 just closing the connection")
-def quit_(call):
+def quit_(call: Call):
     call.close_after_reply()
     return OK

@@ -1,7 +1,6 @@
 """DEBUG: what tests and tools ask of a server that no client needs."""
 from __future__ import annotations
 
-import os
 import time
 
 from kv._core.engine import crash
@@ -11,8 +10,13 @@ from kv._core.runtime.registry import command
 from ..aof import LoadError
 from ..config import ConfigError
 from ..config.option import leading_integer, parse_integer, parse_memory
+from ..instance import random_id
 from ..log import log
 from .help import subcommand_error
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..call import Call
 
 SUBCOMMANDS: dict[str, tuple] = {}
 USAGES: dict[str, str] = {}  # what HELP shows after a subcommand's name
@@ -57,7 +61,7 @@ def is_on(word: bytes) -> bool:
 
 @command("debug", -2, "admin noscript loading stale protected syscmd", group="server", since="1.0.0",
          complexity="Depends on subcommand.", summary="For tests and debugging only.")
-def debug(call):
+def debug(call: Call):
     name = call.word(0)
     function, least, most = SUBCOMMANDS.get(name, (None, 0, 0))
     if function is None or not least <= len(call.args) - 1 <= most:
@@ -66,7 +70,7 @@ def debug(call):
 
 
 @subcommand("sleep", 1, usage="<seconds>")
-def debug_sleep(call, seconds):
+def debug_sleep(call: Call, seconds):
     duration = seconds_of(seconds)
     if 0 < duration < SLEEP_LIMIT_S:
         time.sleep(duration)
@@ -74,18 +78,18 @@ def debug_sleep(call, seconds):
 
 
 @subcommand("log", 1, usage="<message>")
-def debug_log(call, text):
+def debug_log(call: Call, text):
     log("warning", f"DEBUG LOG: {text.decode('utf-8', 'replace')}")
     return OK
 
 
 @subcommand("error", 1, usage="<string>")
-def debug_error(call, text):
+def debug_error(call: Call, text):
     raise ReplyError(text.decode("utf-8", "surrogateescape").replace("\r", " ").replace("\n", " "))
 
 
 @subcommand("populate", 1, 3, usage="<count> [<prefix>] [<size>]")
-def debug_populate(call, count, prefix=b"key", size=b"0"):
+def debug_populate(call: Call, count, prefix=b"key", size=b"0"):
     count = call.integer(1, NO_POSITIVE)
     room = call.integer(3, NO_POSITIVE) if len(call.args) > 3 else 0
     if count < 0 or room < 0:
@@ -95,7 +99,7 @@ def debug_populate(call, count, prefix=b"key", size=b"0"):
 
 
 @subcommand("object", 1, 2, usage="<key> [fast]")
-def debug_object(call, key, fast=b""):
+def debug_object(call: Call, key, fast=b""):
     line = core().object_line(call.engine, call.database, key, call.server.config.rdbcompression, fast.lower() == b"fast")
     if line is None:
         raise ReplyError(NO_KEY)
@@ -103,7 +107,7 @@ def debug_object(call, key, fast=b""):
 
 
 @subcommand("sdslen", 1, usage="<key>")
-def debug_sdslen(call, key):
+def debug_sdslen(call: Call, key):
     sizes = core().string_sizes(call.engine, call.database, key)
     if sizes is None:
         raise ReplyError(NO_KEY)
@@ -115,12 +119,12 @@ def debug_sdslen(call, key):
 
 
 @subcommand("listpack", 1, usage="<key>")
-def debug_listpack(call, key):
+def debug_listpack(call: Call, key):
     return show(core().listpack_text(call.engine, call.database, key), "listpack")
 
 
 @subcommand("quicklist", 1, 2, usage="<key> [0|1]")
-def debug_quicklist(call, key, full=b"0"):
+def debug_quicklist(call: Call, key, full=b"0"):
     text = core().quicklist_text(call.engine, call.database, key, (parse_integer(full.decode("latin-1")) or 0) != 0)
     return show(text, "quicklist")
 
@@ -136,7 +140,7 @@ def show(text: str | None | bool, encoding: str) -> Status:
 
 
 @subcommand("quicklist-packed-threshold", 1, usage="<size>")
-def debug_quicklist_packed_threshold(call, size):
+def debug_quicklist_packed_threshold(call: Call, size):
     count = parse_memory(size.decode("latin-1"))
     if count is None or count > (1 << 32) - (1 << 20):
         raise ReplyError("ERR argument must be a memory value bigger than 1 and smaller than 4gb")
@@ -145,17 +149,17 @@ def debug_quicklist_packed_threshold(call, size):
 
 
 @subcommand("digest", 0)
-def debug_digest(call):
+def debug_digest(call: Call):
     return Status(core().digest(call.engine))
 
 
 @subcommand("digest-value", 0, 1 << 20, usage="<key> [<key> ...]")
-def debug_digest_value(call, *keys):
+def debug_digest_value(call: Call, *keys):
     return [Status(core().digest_value(call.engine, call.database, key)) for key in keys]
 
 
 @subcommand("config-rewrite-force-all", 0)
-def debug_config_rewrite_force_all(call):
+def debug_config_rewrite_force_all(call: Call):
     try:
         call.server.config.rewrite(everything=True)
     except ConfigError as error:
@@ -164,31 +168,31 @@ def debug_config_rewrite_force_all(call):
 
 
 @subcommand("set-active-expire", 1, usage="<0|1>")
-def debug_set_active_expire(call, switch):
+def debug_set_active_expire(call: Call, switch):
     call.engine.configure(active_expire=is_on(switch))
     return OK
 
 
 @subcommand("dict-resizing", 1, usage="<0|1>")
-def debug_dict_resizing(call, switch):
+def debug_dict_resizing(call: Call, switch):
     call.engine.configure(hash_resize=is_on(switch))
     return OK
 
 
 @subcommand("pause-cron", 1, usage="<0|1>")
-def debug_pause_cron(call, switch):
-    call.server.cron_paused = is_on(switch)
+def debug_pause_cron(call: Call, switch):
+    call.server.loop.cron_paused = is_on(switch)
     return OK
 
 
 @subcommand("client-enforce-reply-list", 1, usage="<0|1>")
-def debug_client_enforce_reply_list(call, switch):
+def debug_client_enforce_reply_list(call: Call, switch):
     call.engine.configure(enforce_reply_list=is_on(switch))
     return OK
 
 
 @subcommand("replybuffer", 2, usage="<PEAK-RESET-TIME NEVER|RESET|<ms>|RESIZING <0|1>>")
-def debug_replybuffer(call, option, value):
+def debug_replybuffer(call: Call, option, value):
     """How the room of clients' replies follows what they are sent (CLIENT LIST: rbs, rbp)."""
     name, word = option.lower(), value.lower()
     if name == b"resizing":
@@ -202,7 +206,7 @@ def debug_replybuffer(call, option, value):
 
 
 @subcommand("htstats", 1, 2, usage="<dbid> [full]")
-def debug_htstats(call, number, full=b""):
+def debug_htstats(call: Call, number, full=b""):
     database = call.integer(1)
     if not 0 <= database < call.server.config.databases:
         raise ReplyError("ERR Out of range database")
@@ -212,7 +216,7 @@ def debug_htstats(call, number, full=b""):
 
 
 @subcommand("htstats-key", 1, 2, usage="<key> [full]")
-def debug_htstats_key(call, key, full=b""):
+def debug_htstats_key(call: Call, key, full=b""):
     figures = core().value_table_figures(call.engine, call.database, key)
     if figures is None:
         raise ReplyError(NO_KEY)
@@ -240,41 +244,41 @@ def tables_text(figures: list[tuple], full: bool) -> str:
 
 
 @subcommand("change-repl-id", 0)
-def debug_change_repl_id(call):
-    call.server.replication_id = os.urandom(20).hex()
+def debug_change_repl_id(call: Call):
+    call.server.instance.replication_id = random_id()
     return OK
 
 
 @subcommand("restart", 0, 1, usage="[<milliseconds>]")
 @subcommand("crash-and-recover", 0, 1, usage="[<milliseconds>]")
-def debug_restart(call, delay=b"0"):
+def debug_restart(call: Call, delay=b"0"):
     time.sleep(max(0, integer_of(delay)) / 1000)
     call.server.restart()
     return OK
 
 
 @subcommand("segfault", 0)
-def debug_segfault(call):
+def debug_segfault(call: Call):
     crash.crash_by_fault()
 
 
 @subcommand("panic", 0)
-def debug_panic(call):
+def debug_panic(call: Call):
     crash.crash_by_panic(f"DEBUG PANIC called at Unix time {int(time.time())}")
 
 
 @subcommand("assert", 0)
-def debug_assert(call):
+def debug_assert(call: Call):
     crash.crash_by_assertion()
 
 
 @subcommand("oom", 0)
-def debug_oom(call):
+def debug_oom(call: Call):
     crash.crash_by_memory()
 
 
 @subcommand("protocol", 1, usage="<type>")
-def debug_protocol(call, kind):
+def debug_protocol(call: Call, kind):
     kinds = {
         b"string": b"Hello World", b"integer": 12345, b"double": 3.141, b"null": None, b"array": [0, 1, 2],
         b"set": {0, 1, 2}, b"map": {0: False, 1: True, 2: False}, b"bignum": BigNumber(
@@ -294,7 +298,7 @@ def debug_protocol(call, kind):
 
 
 @subcommand("loadaof", 0)
-def debug_loadaof(call):
+def debug_loadaof(call: Call):
     try:
         call.server.aof.reload()
     except LoadError as error:
@@ -304,7 +308,7 @@ def debug_loadaof(call):
 
 
 @subcommand("reload", 0, 3, usage="[option ...]")
-def debug_reload(call, *options):
+def debug_reload(call: Call, *options):
     words = [word.lower() for word in options]
     if any(word not in (b"merge", b"noflush", b"nosave") for word in words):
         raise ReplyError("ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.")
@@ -319,12 +323,12 @@ def debug_reload(call, *options):
 
 
 @subcommand("aof-flush-sleep", 1, usage="<microsec>")
-def debug_aof_flush_sleep(call, us):
+def debug_aof_flush_sleep(call: Call, us):
     call.server.aof.writer.appender.sleep_us = max(0, integer_of(us))
     return OK
 
 
 @subcommand("help", 0)
-def debug_help(call):
+def debug_help(call: Call):
     return [Status("DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"),
             *[Status(f"{name.upper()} {USAGES[name]}".rstrip()) for name in sorted(SUBCOMMANDS)]]

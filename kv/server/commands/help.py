@@ -4,6 +4,10 @@ from __future__ import annotations
 from kv._core.runtime.call import ReplyError, Status
 from kv._core.runtime.registry import command
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..call import Call
+
 
 def declare_help(container: str, group: str, since: str, flags: str, lines: list[str], **docs: str) -> None:
     """Declare `container|help`. Lines: a subcommand with its arguments, or, indented, what it does. `docs`:
@@ -13,11 +17,11 @@ def declare_help(container: str, group: str, since: str, flags: str, lines: list
 
     @command(f"{container}|help", 2, flags, group=group, since=since, complexity="O(1)",
              summary=f"Lists the subcommands of {container.upper()}.", **docs)
-    def help_(call):
+    def help_(call: Call):
         return reply
 
 
-def subcommand_error(call) -> ReplyError:
+def subcommand_error(call: Call) -> ReplyError:
     """A subcommand that does not exist, or with words that it does not know."""
     parent = call.name.partition("|")[0].upper()
     return ReplyError(f"ERR unknown subcommand or wrong number of arguments for '{call.subcommand[:128]}'. Try {parent} HELP.")

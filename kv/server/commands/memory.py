@@ -8,6 +8,10 @@ from kv._core.runtime.registry import command
 from ..info import memory_figures, ratio
 from .help import declare_help
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..call import Call
+
 SMALL = 5 << 20         # bytes in use below which there is nothing to advise
 MUCH = 10 << 20         # bytes above which a bad ratio is worth a word
 RATIOS = {              # names of MEMORY STATS -> of INFO
@@ -34,9 +38,9 @@ ADVICE = (              # the ratio of INFO, above what it is bad, its bytes, wh
 @command("memory|stats", 2, "", group="server", since="4.0.0", complexity="O(1)",
          tips="nondeterministic_output request_policy:all_shards response_policy:special",
          summary="Figures of memory.")
-def memory_stats(call):
+def memory_stats(call: Call):
     server = call.server
-    memory = server.state.memory
+    memory = server.figures.memory
     derived = memory_figures(memory)
     used, startup = memory.used_memory, memory.used_memory_startup
     keys = sum(keys for keys, _, _ in database_figures(call.engine))
@@ -64,7 +68,7 @@ def memory_stats(call):
 
 @command("memory|purge", 2, "loading", group="server", since="4.0.0", complexity="O(N)",
          tips="request_policy:all_shards response_policy:all_succeeded", summary="Gives unused memory back.")
-def memory_purge(call):
+def memory_purge(call: Call):
     purge(call.engine)
     return OK
 
@@ -72,8 +76,8 @@ def memory_purge(call):
 @command("memory|malloc-stats", 2, "loading", group="server", since="4.0.0", complexity="O(1)",
          tips="nondeterministic_output request_policy:all_shards response_policy:special",
          summary="The allocator's figures.")
-def memory_malloc_stats(call):
-    memory = call.server.state.memory
+def memory_malloc_stats(call: Call):
+    memory = call.server.figures.memory
     return Verbatim("___ Begin slab allocator statistics ___\n"
                     f"Allocated: {memory.allocator_allocated}, active: {memory.allocator_active}, "
                     f"resident: {memory.allocator_resident}\n--- End slab allocator statistics ---\n")
@@ -82,9 +86,9 @@ def memory_malloc_stats(call):
 @command("memory|doctor", 2, "", group="server", since="4.0.0", complexity="O(1)",
          tips="nondeterministic_output request_policy:all_shards response_policy:special",
          summary="What is wrong with memory.")
-def memory_doctor(call):
+def memory_doctor(call: Call):
     """The checks are Valkey's: peak, fragmentation, what is kept for reuse, clients' buffers."""
-    memory = call.server.state.memory
+    memory = call.server.figures.memory
     used = memory.used_memory
     if used < SMALL:
         return Verbatim("Hi, this instance is empty or is using very little memory, so there is nothing to diagnose yet. "

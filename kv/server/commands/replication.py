@@ -7,6 +7,10 @@ from __future__ import annotations
 from kv._core.runtime.call import NO_REPLY, OK, SYNTAX_ERROR, ReplyError
 from kv._core.runtime.registry import command
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..call import Call
+
 ABSENT = "Replication is not part of this release"
 BECOME_REPLICA = "admin noscript stale no_async_loading"
 SERVE_REPLICA = "admin noscript no_async_loading no_multi"
@@ -15,13 +19,13 @@ PRIMARY_OR_NO_ONE = "(args: (host-port: host port:integer) | (no-one: NO ONE))"
 
 @command("role", 1, "noscript loading stale fast", group="server", since="2.8.12", complexity="O(1)",
          acl="admin dangerous", summary="The role in replication, and who is connected.")
-def role(call):
-    return ["master", call.server.state.replication.master_repl_offset, []]
+def role(call: Call):
+    return ["master", call.server.figures.replication.master_repl_offset, []]
 
 
 @command("replicaof", 3, BECOME_REPLICA, group="server", since="5.0.0", complexity="O(1)",
          summary="Makes the server a replica of another one, or a primary.", args=PRIMARY_OR_NO_ONE)
-def replicaof(call):
+def replicaof(call: Call):
     if (call.word(0), call.word(1)) == ("no", "one"):
         return OK
     port = call.integer(1, "ERR Invalid master port")
@@ -37,7 +41,7 @@ command("slaveof", 3, BECOME_REPLICA, group="server", since="1.0.0", complexity=
 @command("failover", -1, "admin noscript stale", group="server", since="6.2.0", complexity="O(1)",
          summary="Has a replica take the server's place.",
          args="[TO target: host port:integer [FORCE]] [ABORT] [TIMEOUT milliseconds:integer]")
-def failover(call):
+def failover(call: Call):
     if len(call.args) == 1 and call.word(0) == "abort":
         raise ReplyError("ERR No failover in progress.")
     index, timeout, target, forced = 0, 0, False, False
@@ -62,7 +66,7 @@ def failover(call):
 
 @command("replconf", -1, "admin noscript loading stale allow_busy syscmd", group="server", since="3.0.0", complexity="O(1)",
          summary="A replica's settings.")
-def replconf(call):
+def replconf(call: Call):
     """ACK and GETACK, which need a replica or a primary at the other end, are never answered."""
     if len(call.args) % 2:
         raise ReplyError(SYNTAX_ERROR)
@@ -73,12 +77,12 @@ def replconf(call):
 
 @command("psync", -3, SERVE_REPLICA, group="server", since="2.8.0", summary="Begins to replicate from an offset.",
          args="replicationid offset:integer")
-def psync(call):
+def psync(call: Call):
     raise no_snapshot()
 
 
 @command("sync", 1, SERVE_REPLICA, group="server", since="1.0.0", summary="Begins to replicate.")
-def sync(call):
+def sync(call: Call):
     raise no_snapshot()
 
 

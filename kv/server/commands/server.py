@@ -4,15 +4,19 @@ from __future__ import annotations
 import time
 
 from kv import VALKEY_VERSION
-from kv._core.engine.sessions import session
 from kv._core.runtime.call import NO_REPLY, OK, SYNTAX_ERROR, ReplyError, Status, Verbatim
 from kv._core.runtime.registry import command
 
 from ..aof import RewriteError
+from ..call import caller
 from ..info import Info
 from ..log import log
 from .clients import describe_briefly
 from .help import declare_help
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..call import Call
 
 declare_help("pubsub", "pubsub", "6.2.0", "loading stale", [
     "CHANNELS [<pattern>]", "    Channels that have subscribers.", "NUMPAT", "    How many patterns are subscribed to.",
@@ -25,13 +29,13 @@ declare_help("pubsub", "pubsub", "6.2.0", "loading stale", [
          tips="nondeterministic_output request_policy:all_shards response_policy:special",
          summary="Figures of the server, by section.", history=["7.0.0 Takes several sections."],
          args="[section...]")
-def info(call):
-    return Verbatim(Info(call.server.state).render([word.decode("latin-1") for word in call.args]))
+def info(call: Call):
+    return Verbatim(Info(call.server.figures).render([word.decode("latin-1") for word in call.args]))
 
 
 @command("time", 1, "loading stale fast", group="server", since="2.6.0", complexity="O(1)",
          tips="nondeterministic_output", summary="The unix time of the server, in seconds and microseconds.")
-def time_(call):
+def time_(call: Call):
     seconds, us = divmod(time.time_ns() // 1000, 1000000)
     return [str(seconds), str(us)]
 
@@ -39,21 +43,21 @@ def time_(call):
 @command("lastsave", 1, "loading stale fast", group="server", since="1.0.0", complexity="O(1)",
          acl="admin dangerous", tips="nondeterministic_output",
          summary="The unix time of the last save to disk.")
-def lastsave(call):
-    return call.server.last_save
+def lastsave(call: Call):
+    return call.server.instance.last_save
 
 
 @command("monitor", 1, "admin noscript loading stale", group="server", since="1.0.0", complexity="O(1)",
          summary="Shows every command that the server runs.")
-def monitor(call):
+def monitor(call: Call):
     if call.engine.in_transaction:
         raise ReplyError("ERR MONITOR isn't allowed for DENY BLOCKING client")
-    return OK if session(call.engine, call.session_id).monitor() else NO_REPLY
+    return OK if caller(call).monitor() else NO_REPLY
 
 
 @command("lolwut", -1, "readonly fast", group="server", since="5.0.0", complexity="O(1)", summary="The version, for fun.",
          args="[VERSION version:integer]")
-def lolwut(call):
+def lolwut(call: Call):
     """Clients look for these words; the drawings of other servers' versions are theirs."""
     if len(call.args) > 1 and call.word(0) == "version":
         for index in range(1, len(call.args)):
@@ -63,7 +67,7 @@ def lolwut(call):
 
 @command("bgrewriteaof", 1, "admin noscript no_async_loading", group="server", since="1.0.0", complexity="O(1)",
          summary="Rewrites the append-only file in the background.")
-def bgrewriteaof(call):
+def bgrewriteaof(call: Call):
     try:
         return Status(call.server.aof.rewrite())
     except RewriteError as error:
@@ -75,7 +79,7 @@ def bgrewriteaof(call):
          history=["7.0.0 Takes NOW, FORCE and ABORT."],
          args="[abort-selector: (save-selector-block: [save-selector: NOSAVE | SAVE] [NOW@7.0.0] "
               "[FORCE@7.0.0]) | ABORT@7.0.0]")
-def shutdown(call):
+def shutdown(call: Call):
     words = [word.lower() for word in call.args]
     if any(word not in (b"save", b"nosave", b"now", b"force", b"abort") for word in words) or (
             b"save" in words and b"nosave" in words) or (b"abort" in words and len(words) > 1):
@@ -84,7 +88,7 @@ def shutdown(call):
         return OK
     if b"abort" in words:
         raise ReplyError("ERR No shutdown in progress.")
-    client = session(call.engine, call.session_id)
+    client = caller(call)
     who = describe_briefly(client, call.server.config.hide_user_data_from_log)
     log("notice", f"User requested shutdown... (user request from '{who}')")
     if not call.server.shutdown.stop(b"save" in words, b"nosave" in words, b"force" in words):

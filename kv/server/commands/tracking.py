@@ -9,6 +9,10 @@ from kv._core.engine.sessions import session
 from kv._core.runtime.call import OK, SYNTAX_ERROR, OrderedSet, ReplyError
 from kv._core.runtime.registry import command
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..call import Call
+
 CONNECTION = {"group": "connection", "complexity": "O(1)"}
 PLAIN = "noscript loading stale"
 ABSENT = "ERR Client tracking is not part of this release"
@@ -17,7 +21,7 @@ ABSENT = "ERR Client tracking is not part of this release"
 class TrackingOptions:
     """The options of CLIENT TRACKING (ON|OFF): REDIRECT, PREFIX, BCAST, OPTIN, OPTOUT, NOLOOP. Raises ReplyError."""
 
-    def __init__(self, call) -> None:
+    def __init__(self, call: Call) -> None:
         self.redirect = 0
         self.prefixes: list[bytes] = []
         self.words: set[str] = set()
@@ -37,7 +41,7 @@ class TrackingOptions:
                 raise ReplyError(SYNTAX_ERROR)
             index += 1
 
-    def take_redirect(self, call, index: int) -> None:
+    def take_redirect(self, call: Call, index: int) -> None:
         if self.redirect:
             raise ReplyError("ERR A client can only redirect to a single other client")
         self.redirect = call.integer(index)
@@ -58,7 +62,7 @@ class TrackingOptions:
          summary="Has the server tell the caller of changes to keys that it read.",
          args="(status: ON | OFF) [REDIRECT client-id:integer] [PREFIX prefix]... [BCAST] [OPTIN] [OPTOUT] [NOLOOP]",
          **CONNECTION)
-def client_tracking(call):
+def client_tracking(call: Call):
     options = TrackingOptions(call)
     status = call.word(0)
     if status == "off":
@@ -71,18 +75,18 @@ def client_tracking(call):
 
 @command("client|trackinginfo", 2, PLAIN, since="6.2.0", summary="How tracking stands on the caller's connection.",
          **CONNECTION)
-def client_trackinginfo(call):
+def client_trackinginfo(call: Call):
     return {"flags": OrderedSet(["off"]), "redirect": -1, "prefixes": []}
 
 
 @command("client|getredir", 2, PLAIN, since="6.0.0",
          summary="The client that the caller's tracking messages are redirected to.", **CONNECTION)
-def client_getredir(call):
+def client_getredir(call: Call):
     return -1
 
 
 @command("client|caching", 3, PLAIN, since="6.0.0", summary="Whether the next command's keys are tracked.",
          args="(mode: YES | NO)", **CONNECTION)
-def client_caching(call):
+def client_caching(call: Call):
     raise ReplyError("ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode "
                      "enabled")

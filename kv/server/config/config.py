@@ -15,9 +15,11 @@ What about an option the server itself changes, such as replicaof after REPLICAO
 nobody."""
 from __future__ import annotations
 
-from . import glob, rewrite, table
+from . import file, glob, table
+from .directive import Request
 from .option import DEBUG, DENY_LOADING, HIDDEN, IMMUTABLE, PROTECTED, SENSITIVE, VOLATILE, ConfigError
-from .source import Reader, Request, absolute_path, parse_command_line
+from .source import Reader, absolute_path, parse_command_line
+from .values import Values, parse_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,40 +27,17 @@ if TYPE_CHECKING:
     from typing import IO, Any
 
     from .option import Line, Option
-    from .source import Directive
 
     Hook = Callable[["Config"], object]
     Pair = tuple[str, str]  # an option's name and the text to set it to
 
-SENTINEL_PORT = "26379"
-ATTRIBUTES = {name.replace("-", "_"): option for name, option in table.BY_NAME.items()}
-
-
-class Config:
-    """Every option's value, the directives beside them, and who wants to know of changes."""
+class Config(Values):
+    """The configuration of a running server, and who wants to know of changes."""
 
     def __init__(self, *, sentinel: bool = False) -> None:
-        values = self.__dict__
-        for option in table.OPTIONS:
-            values[option.attribute] = option.initial()
-        self.file = ""  # absolute path of the configuration file, "" if there is none
-        self.executable = ""  # absolute path of the program
-        self.started_in = "."  # the working directory of the command line, absolute
-        self.first_dir = ""  # `dir` at the start; relative paths of things made then are below it
-        self.words: list[str] = []  # the command line that starts the same server again
-        self.sentinel_mode = sentinel
-        self.renamed_commands: list[Directive] = []  # rename-command OLD NEW, in order; "" takes it away
-        self.users: list[Directive] = []  # user NAME RULE...
-        self.modules: list[Directive] = []  # loadmodule PATH ARGUMENT...
-        self.module_options: dict[str, str] = {}  # module.option -> value, for modules to ask for
-        self.sentinel_lines: list[Directive] = []  # sentinel OPTION...
-        self.notices: list[tuple[str, str]] = []  # (level, text) logged before there was a log
-        self.log: Callable[[str, str], object] = lambda level, text: self.notices.append((level, text))
+        super().__init__(sentinel=sentinel)
         self.restoring = False  # hooks are called because a CONFIG SET failed, with the old values
         self._hooks: list[tuple[frozenset[Option], Hook]] = []
-        if sentinel:
-            self.force("port", SENTINEL_PORT)
-            self.force("protected-mode", "no")
 
     @classmethod
     def from_command_line(cls, argv: Sequence[str], stdin: IO) -> Config | Request:
@@ -80,37 +59,6 @@ class Config:
             reader.read_all(line.path, stdin if line.from_stdin else None, line.options)
         config.first_dir = config.dir
         return config
-
-    def __getattr__(self, name: str) -> Any:
-        """Only asked for what is not there as such: the older names."""
-        if name not in ATTRIBUTES:
-            raise AttributeError(f"there is no option {name!r}")
-        return self.__dict__[ATTRIBUTES[name].attribute]
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name in ATTRIBUTES:
-            raise AttributeError(f"{name} is an option: it is changed with set_many or force")
-        super().__setattr__(name, value)
-
-    def value(self, option: Option) -> Any:
-        return self.__dict__[option.attribute]
-
-    def store(self, option: Option, value: Any) -> None:
-        """Give an option a value of its kind, without asking or telling anybody."""
-        self.__dict__[option.attribute] = value
-        warning = option.warning(value)
-        if warning:
-            self.log("warning", warning)
-
-    def force(self, name: str, text: str) -> None:
-        """Set an option to what the server has decided; it may be immutable, and no hook is called."""
-        option = table.BY_NAME[name]
-        self.store(option, parse_text(option, text, self.value(option)))
-
-    def get(self, name: str) -> str:
-        """An option's value as CONFIG GET prints it. Raises KeyError."""
-        option = table.BY_NAME[name.lower()]
-        return option.format(self.value(option))
 
     def match(self, patterns: Iterable[str]) -> dict[str, str]:
         """CONFIG GET: every name that one of the patterns matches, older names too, and its value.
@@ -224,9 +172,9 @@ class Config:
         if not self.file:
             raise ConfigError("ERR The server is running without a config file")
         try:
-            old = rewrite.read_or_empty(self.file)
-            new = rewrite.rewritten(old, self, users, modules, sentinel, everything)
-            rewrite.replace_file(self.file, new)
+            old = file.read_or_empty(self.file)
+            new = file.rewritten(old, self, users, modules, sentinel, everything)
+            file.replace_file(self.file, new)
         except OSError as error:
             self.log("warning", f"CONFIG REWRITE failed: {error.strerror}")
             raise ConfigError(f"ERR Rewriting config file: {error.strerror}") from None
@@ -236,13 +184,6 @@ class Config:
         """The options that a crash report should show, as lines of a file."""
         return [line for option in table.OPTIONS if option.flags & DEBUG
                 for line, _ in option.lines(self.value(option))]
-
-
-def parse_text(option: Option, text: str, current: Any) -> Any:
-    """The value that one text means; an option of several values takes them with a space between each."""
-    if not option.multiple:
-        return option.parse([text], current)
-    return option.parse(text.split(" ") if text else [], current)
 
 
 def refusal(label: str, reason: str) -> ConfigError:

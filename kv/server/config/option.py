@@ -15,7 +15,7 @@ Kinds of one option each (save, bind, dir ...) are in special.py.
 """
 from __future__ import annotations
 
-from .quoting import quote
+from kv.quoting import quote_text
 
 TYPE_CHECKING = False  # typing's own costs 3 ms of start-up
 if TYPE_CHECKING:
@@ -231,7 +231,7 @@ class String(Option):
         return [] if self.optional and not value else super().lines(value)
 
     def file_form(self, value: str) -> str:
-        return quote(value)
+        return quote_text(value)
 
 
 class Optional(String):

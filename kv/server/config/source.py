@@ -15,38 +15,24 @@ from __future__ import annotations
 
 import os
 
-from kv import VALKEY_VERSION
+from kv.quoting import Unbalanced, decode, quote_text, split_text
 
 from . import table
+from .directive import Directive, FatalConfigError, Request, fatal
 from .entrypoint import DEFAULT_FLAGS, SENTINELS, other_program, server_words
 from .option import ConfigError
-from .quoting import Unbalanced, decode, quote, split_arguments
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import IO
 
-    from .config import Config
     from .option import Option
+    from .values import Values
 
 REQUESTS = {"-v": "version", "--version": "version", "-h": "help", "--help": "help",
             "--test-memory": "test-memory", "--check-system": "check-system"}
 INCLUDES_MAX = 64  # files within files; deeper than that is a file that includes itself
-
-
-class FatalConfigError(Exception):
-    """A configuration that a server cannot start with; str() of it is what to print."""
-
-
-class Request:
-    """What the command line asks for instead of a server."""
-
-    __slots__ = ("name", "arguments")
-
-    def __init__(self, name: str, arguments: list[str]) -> None:
-        self.name = name  # version, help, test-memory, check-system, or run: another program
-        self.arguments = arguments  # the words after it; of run the whole command line
 
 
 class CommandLine:
@@ -67,29 +53,6 @@ class CommandLine:
         if not self.path and words[:1] == ["-"]:
             del words[0]
         self.options = options_text(words)  # as lines of a file
-
-
-class Directive:
-    """One line of a configuration, and where it stands: for messages about it, now or later."""
-
-    __slots__ = ("number", "line", "arguments")
-
-    def __init__(self, number: int, line: str) -> None:
-        self.number = number
-        self.line = line
-        try:
-            self.arguments = split_arguments(line)  # the first of them, the name, in lower case
-        except Unbalanced:
-            raise self.error("Unbalanced quotes in configuration line") from None
-        if self.arguments:
-            self.arguments[0] = self.arguments[0].lower()
-
-    def error(self, complaint: str) -> FatalConfigError:
-        return fatal(f"Reading the configuration file, at line {self.number}\n>>> '{self.line}'\n{complaint}")
-
-
-def fatal(message: str) -> FatalConfigError:
-    return FatalConfigError(f"\n*** FATAL CONFIG FILE ERROR (Version {VALKEY_VERSION}) ***\n{message}")
 
 
 def parse_command_line(argv: Sequence[str]) -> CommandLine | Request:
@@ -119,7 +82,7 @@ def options_text(words: Sequence[str]) -> str:
     complete = True  # whether the last option has its value, so that `--` may open another
     for at, word in enumerate(words):
         if not (complete and word.startswith("--")):
-            text += quote(word) + " "
+            text += quote_text(word) + " "
             complete = True
             continue
         text += ("\n" if text else "") + word[2:] + " "
@@ -136,15 +99,15 @@ def options_text(words: Sequence[str]) -> str:
 def is_one_argument(word: str) -> bool:
     """Whether this is an option's name alone and not `--port 6380` in one word."""
     try:
-        return len(split_arguments(word)) == 1
+        return len(split_text(word)) == 1
     except Unbalanced:
         return False
 
 
 class Reader:
-    """Reads text into a Config."""
+    """Reads text into the values of a configuration."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Values) -> None:
         self.config = config
         self.seen: set[str] = set()  # attributes set by a line so far
         self.depth = 0  # of the file being read: how many includes led to it
@@ -192,7 +155,7 @@ class Reader:
             raise ConfigError("wrong number of arguments")
         if option.multiple and len(values) == 1 and values[0]:
             try:
-                values = split_arguments(values[0])
+                values = split_text(values[0])
             except Unbalanced:
                 raise ConfigError("Unbalanced quotes in configuration line") from None
         first = option.attribute not in self.seen
@@ -251,7 +214,7 @@ def read_file(path: str) -> str:
         raise FatalConfigError(f"Fatal error, can't open config file '{path}': {reason}") from None
 
 
-def check_log_file(config: Config) -> None:
+def check_log_file(config: Values) -> None:
     """A log that cannot be written is better noticed now than by whoever looks for it."""
     if not config.logfile:
         return
@@ -262,7 +225,7 @@ def check_log_file(config: Config) -> None:
         raise fatal(f"Can't open the log file: {error.strerror}") from None
 
 
-def check_cluster(config: Config) -> None:
+def check_cluster(config: Values) -> None:
     if not config.cluster_enabled:
         return
     if config.replicaof:

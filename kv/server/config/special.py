@@ -4,6 +4,8 @@ from __future__ import annotations
 import errno
 import os
 
+from kv.quoting import quote_if_needed, quote_text
+
 from .option import (
     INT_MAX,
     LONG_MAX,
@@ -15,7 +17,6 @@ from .option import (
     parse_c_integer,
     parse_memory,
 )
-from .quoting import quote, quote_if_needed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
     Schedule = list[tuple[int, int]]  # (seconds, changes)
 
 ADDRESSES_MAX = 16
-EVENT_TYPES = "g$lshzxetdn"  # those that A stands for, in the order they are printed
-EVENT_OTHERS = "KEm"
+EVENT_TYPES = "g$lshzxetd"  # those that A stands for, in the order they are printed
+EVENT_OTHERS = "nKEm"
 CLIENT_CLASSES = {"normal": "normal", "replica": "replica", "slave": "replica", "pubsub": "pubsub"}
 OLD_CLASSES = {"replica": "slave"}  # CONFIG GET keeps the older name, which clients know
 
@@ -72,7 +73,7 @@ class Directory(Option):
         return os.path.realpath(path)
 
     def lines(self, value: str) -> list[Line]:
-        return [(f"{self.name} {quote(value)}", True)] if value else []
+        return [(f"{self.name} {quote_text(value)}", True)] if value else []
 
 
 class Save(Several):
@@ -98,7 +99,7 @@ class Save(Several):
         return " ".join([f"{seconds} {changes}" for seconds, changes in value])
 
     def lines(self, value: Schedule) -> list[Line]:
-        return [(f"{self.name} {self.format(value) or quote('')}", True)]
+        return [(f"{self.name} {self.format(value) or quote_text('')}", True)]
 
 
 def is_save_point(seconds: int | None, changes: int | None) -> bool:
@@ -215,8 +216,12 @@ class Events(Option):
             types = "".join([letter for letter in EVENT_TYPES if letter in letters])
         return types + "".join([letter for letter in EVENT_OTHERS if letter in letters])
 
+    def format(self, value: str) -> str:
+        """Valkey does not show n behind A, though such events are published. A file does."""
+        return value.replace("An", "A", 1)
+
     def file_form(self, value: str) -> str:
-        return quote(value)
+        return quote_text(value)
 
 
 class ReplicaOf(Option):
@@ -255,7 +260,7 @@ class Percentiles(Several):
         return " ".join([format_float(percentile) for percentile in value])
 
     def lines(self, value: list[float]) -> list[Line]:
-        return [(f"{self.name} {self.format(value) or quote('')}", True)]
+        return [(f"{self.name} {self.format(value) or quote_text('')}", True)]
 
 
 def parse_percentile(text: str) -> float:

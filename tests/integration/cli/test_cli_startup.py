@@ -15,7 +15,7 @@ ALLOWED = {
     *("collections.abc", "operator", "keyword", "reprlib", "itertools", "array", "errno"),
     *("_functools", "_operator", "_collections", "builtins", "_weakref", "weakref", "_weakrefset"),
     *("kv", "kv.cli", "kv.cli.client", "kv.cli.errors", "kv.cli.options", "kv.cli.session", "kv.cli.format"),
-    *("kv.cli.resp", "kv.cli.arguments", "kv.cli.interrupts", "signal"),
+    *("kv.cli.resp", "kv.cli.arguments", "kv.cli.interrupts", "kv.quoting", "signal"),
     *("io", "_types"),          # since 3.14 the bare interpreter does without
 }
 PROGRAM = """

@@ -14,7 +14,7 @@ from kv.cli.resp import encode
 from tests.integration.cli.cli_programs import CLI, WAIT_S, environment, piped_client, run
 from tests.program import Program
 
-BENCHMARK = [sys.executable, "-m", "kv.cli.benchmark"]
+BENCHMARK = [sys.executable, "-m", "kv.benchmark.program"]
 KEYS = ["hash", "list", "set", "stream", "string", "zset"]
 
 

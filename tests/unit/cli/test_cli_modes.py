@@ -5,12 +5,12 @@ import socket
 
 import pytest
 
+from kv.cli.debugger import coloured, split_debugger_line
 from kv.cli.errors import Fatal
 from kv.cli.latency import BOUNDS_US, CHARACTERS, COLOURS, GREYS, Samples, bucket, legend, spectrum
 from kv.cli.lru import skewed
 from kv.cli.replica import MARK_BYTES, Snapshot
 from kv.cli.resp import Connection
-from kv.cli.script import coloured, split_debugger_line
 from kv.cli.stat import human_bytes, line, parse_info
 
 

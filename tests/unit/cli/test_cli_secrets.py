@@ -2,8 +2,8 @@
 
 import pytest
 
-from kv.cli.arguments import split
 from kv.cli.secrets import is_secret
+from kv.quoting import split
 
 SECRET = """
 auth password

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kv.server.config import Config, ConfigError, table
-from kv.server.config.config import parse_text
 from kv.server.config.option import DENY_LOADING, IMMUTABLE, PROTECTED
+from kv.server.config.values import parse_text
 
 ROOT = str(Path(__file__).parents[4])
 

@@ -1,9 +1,0 @@
-"""What opens a connection."""
-from kv.cli.benchmark_link import greeting
-from kv.cli.benchmark_options import parse
-
-
-def test_greeting_comes_in_the_order_of_valkey_benchmark():
-    options = parse(["-a", "p", "--user", "u", "--enable-tracking", "--dbnum", "3", "-3"])
-    lines = [b" ".join(request.split(b"\r\n")[2::2]) for request in greeting(options)]
-    assert lines == [b"AUTH u p", b"CLIENT TRACKING on", b"SELECT 3", b"HELLO 3"]
