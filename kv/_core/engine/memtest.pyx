@@ -2,7 +2,8 @@
 
 Each page that the process has written to is kept aside, filled with patterns, read back and restored. Between writing and
 reading the words are pushed out of the caches, else it would be these that are tested. What is not tested: what files are
-mapped to, and the region that the stack of the test itself is in. Other threads would find patterns on their stacks, so they
+mapped to, and the regions of the thread that tests: its stack, and its own data, where the kernel looks for instructions on
+restartable sequences whenever it interrupts the thread, and kills it for what makes no sense. Other threads would find patterns on their stacks, so they
 are parked for good before: a signal has each wait in the kernel, from where it never returns, since the process ends. A forked
 child is not tested: each page that it writes to would be copied.
 
@@ -19,6 +20,7 @@ cdef extern from *:
     """
     #include <dirent.h>
     #include <fcntl.h>
+    #include <pthread.h>
     #include <signal.h>
     #include <stdint.h>
     #include <string.h>
@@ -77,6 +79,8 @@ cdef extern from *:
         return 0;
     }
 
+    static inline uintptr_t kv_thread_data(void) { return (uintptr_t)pthread_self(); }
+
     /* Have a line of the caches written to memory and forgotten. */
     static inline void kv_flush_line(const void *address) {
     #if defined(__x86_64__)
@@ -102,6 +106,7 @@ cdef extern from *:
     int c_close "close"(int fd) noexcept nogil
     ssize_t c_read "read"(int fd, void *data, size_t size) noexcept nogil
     bint kv_park_threads() noexcept nogil
+    uintptr_t kv_thread_data() noexcept nogil
     int mincore(void *address, size_t length, unsigned char *resident) noexcept nogil
 
 cdef enum:
@@ -213,8 +218,12 @@ cdef bint take_region(const char *line, Region *region) noexcept nogil:
     return strstr(text, b"[stack") == NULL and strstr(text, b"[v") == NULL
 
 
-cdef int find_regions(Region *regions, uintptr_t own) noexcept nogil:
-    """The regions to be tested; not the one that has the address `own`."""
+cdef inline bint holds(const Region *region, uintptr_t address) noexcept nogil:
+    return region.start <= address < region.end
+
+
+cdef int find_regions(Region *regions, uintptr_t stack, uintptr_t data) noexcept nogil:
+    """The regions to be tested; not those that have these addresses, which the thread that tests needs itself."""
     cdef MapsReader reader
     cdef char line[LINE]
     cdef int count = 0
@@ -223,7 +232,7 @@ cdef int find_regions(Region *regions, uintptr_t own) noexcept nogil:
     if reader.fd < 0:
         return 0
     while count < REGIONS and next_line(&reader, line):
-        if take_region(line, regions + count) and not regions[count].start <= own < regions[count].end:
+        if take_region(line, regions + count) and not holds(regions + count, stack) and not holds(regions + count, data):
             count += 1
     c_close(reader.fd)
     return count
@@ -253,7 +262,7 @@ cdef void memtest_report() noexcept nogil:
     if not kv_park_threads():
         rawlog_line(b"The memory is not tested, since another thread can't be stopped.")
         return
-    count = find_regions(regions, <uintptr_t> &regions[0])
+    count = find_regions(regions, <uintptr_t> &regions[0], kv_thread_data())
     for i in range(count):
         rawlog_text(b"*** Preparing to test memory region ")
         rawlog_address(<void *> regions[i].start)
