@@ -1,7 +1,7 @@
 """What requests and replies are made of in every RESP version: headers and bulk strings, written into a buffer."""
 from libc.stdint cimport int64_t
 
-from kv._core.base.buffer cimport Buffer, buffer_reserve
+from kv._core.base.buffer cimport Buffer, buffer_append, buffer_reserve
 from kv._core.base.numbers cimport FORMAT_I64_SIZE, format_i64
 from kv._core.base.platform cimport likely
 
@@ -9,7 +9,6 @@ cdef enum:
     RESP_HEADER_SIZE = FORMAT_I64_SIZE + 3      # bytes that a header takes at most
 
 
-cdef void resp_bulk(Buffer *out, const char *data, size_t length) noexcept nogil
 cdef void resp_bulk_i64(Buffer *out, int64_t number) noexcept nogil
 
 
@@ -30,3 +29,10 @@ cdef inline int resp_print_header(char *out, char kind, int64_t count) noexcept 
 cdef inline void resp_header(Buffer *out, char kind, int64_t count) noexcept nogil:
     """What begins an array (*), a bulk string ($), a map (%) and so on, and all of an integer (:)."""
     out.length += resp_print_header(buffer_reserve(out, RESP_HEADER_SIZE), kind, count)
+
+
+cdef inline void resp_bulk(Buffer *out, const char *data, size_t length) noexcept nogil:
+    """A bulk string: a word of a request, a string of a reply."""
+    resp_header(out, c'$', <int64_t> length)
+    buffer_append(out, data, length)
+    buffer_append(out, b"\r\n", 2)

@@ -5,15 +5,6 @@ of an AOF that is rewritten.
 """
 from libc.stdint cimport int64_t
 
-from kv._core.base.buffer cimport buffer_append
-
-
-cdef void resp_bulk(Buffer *out, const char *data, size_t length) noexcept nogil:
-    """A bulk string: a word of a request, a string of a reply."""
-    resp_header(out, c'$', <int64_t> length)
-    buffer_append(out, data, length)
-    buffer_append(out, b"\r\n", 2)
-
 
 cdef void resp_bulk_i64(Buffer *out, int64_t number) noexcept nogil:
     """A number's digits as a bulk string."""
