@@ -10,6 +10,7 @@ from libc.errno cimport EAGAIN, EINTR, EIO, errno
 from libc.stdint cimport uint64_t
 from libc.string cimport memset
 
+from kv._core.base.buffer cimport buffer_free
 from kv._core.base.crc cimport crc64
 from kv._core.base.sink cimport sink_init
 
@@ -26,6 +27,7 @@ cdef extern from "<poll.h>" nogil:
 
 cdef enum:
     CHUNK = 1 << 20             # bytes of a write
+    KEEP = 4 * CHUNK            # room of a buffer that is kept; a huge value's is given back
 
 
 cdef void filesink_init(FileSink *file, int fd, uint64_t sync_bytes, bint checksummed) noexcept nogil:
@@ -51,6 +53,8 @@ cdef void filesink_flush(FileSink *file) noexcept nogil:
             file.fault = errno if fdatasync(file.fd) < 0 else 0
             file.unsynced = 0
     file.sink.buffer.length = 0
+    if file.sink.buffer.capacity > KEEP:
+        buffer_free(&file.sink.buffer)
 
 
 cdef int write_all(int fd, const char *data, size_t length) noexcept nogil:

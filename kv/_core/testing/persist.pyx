@@ -61,7 +61,8 @@ def commands(Engine engine not None, bytes name not None, size_t most):
 
 
 def write(int fd, bytes data not None, uint64_t sync_bytes=0, int times=1):
-    """Send data through a file's sink so many times: (errno of the fault or 0, bytes written, CRC-64, bytes unsynced)."""
+    """Send data through a file's sink so many times: (errno of the fault or 0, bytes written, CRC-64, bytes unsynced,
+    room that the buffer keeps)."""
     cdef FileSink file
     cdef const char *bytes_ = data
     cdef size_t length = len(data)
@@ -71,8 +72,9 @@ def write(int fd, bytes data not None, uint64_t sync_bytes=0, int times=1):
         for _i in range(times):
             buffer_append(&file.sink.buffer, bytes_, length)
             filesink_flush(&file)
+    kept = file.sink.buffer.capacity
     sink_free(&file.sink)
-    return file.fault, file.written, file.crc, file.unsynced
+    return file.fault, file.written, file.crc, file.unsynced, kept
 
 
 # -- RDB as an encoder ------------------------------------------------------------------------------------------------

@@ -85,18 +85,27 @@ def test_rdb_is_another_encoder_of_the_same_walk(kv: Embedded) -> None:
 def test_bytes_are_written_counted_and_summed(tmp_path) -> None:
     fd = os.open(tmp_path / "file", os.O_WRONLY | os.O_CREAT)
     try:
-        assert persist.write(fd, b"12345", 0, 3) == (0, 15, crc_crc64(b"12345" * 3), 15)
-        assert persist.write(fd, b"12345", 8, 3) == (0, 15, crc_crc64(b"12345" * 3), 5)     # synced after ten
+        assert persist.write(fd, b"12345", 0, 3)[:4] == (0, 15, crc_crc64(b"12345" * 3), 15)
+        assert persist.write(fd, b"12345", 8, 3)[:4] == (0, 15, crc_crc64(b"12345" * 3), 5)     # synced after ten
         assert persist.write(fd, b"12345", 15, 3)[3] == 0
     finally:
         os.close(fd)
     assert (tmp_path / "file").read_bytes() == b"12345" * 9
 
 
+def test_the_room_of_a_huge_value_is_given_back() -> None:
+    fd = os.open("/dev/null", os.O_WRONLY)
+    try:
+        assert persist.write(fd, b"v" * (1 << 20))[4] >= 1 << 20
+        assert persist.write(fd, b"v" * (5 << 20), times=2)[1:5:3] == (10 << 20, 0)
+    finally:
+        os.close(fd)
+
+
 def test_a_full_disk_is_a_fault_that_stays() -> None:
     fd = os.open("/dev/full", os.O_WRONLY)
     try:
-        fault, written, crc, _ = persist.write(fd, b"12345", 0, 3)
+        fault, written, crc, *_ = persist.write(fd, b"12345", 0, 3)
     finally:
         os.close(fd)
     assert (fault, written) == (errno.ENOSPC, 0) and crc == crc_crc64(b"12345" * 3)
