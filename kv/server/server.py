@@ -9,7 +9,6 @@ changed without knowing it.
 from __future__ import annotations
 
 import gc
-import math
 import os
 import signal
 import sys

@@ -8,14 +8,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
+from kv._core.engine import inspect, sessions
 from kv._core.engine.engine import Engine
 from kv._core.engine.feed import Feed
 from kv._core.engine.loop import Loop
-
-from kv._core.engine import inspect, sessions
 from kv._core.engine.snapshot import Snapshot
 from tests.commands.client import Client, request
-
 
 loops: dict[int, Loop] = {}      # by the engine's id; a loop keeps its engine
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 import redis
-from kv._core.runtime.registry import declarations
 
 import kv.server.server  # noqa: F401  declares the commands
+from kv._core.runtime.registry import declarations
 from tests.commands.client import Client, Failure, Map
 from tests.program import Program
 

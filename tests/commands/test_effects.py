@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from kv._core.engine.feed import Feed, FeedLost
-
 from tests.commands.embedded import Embedded
 from tests.commands.embedded import embedded_engine as embedded_engine
 from tests.commands.embedded import kv as kv

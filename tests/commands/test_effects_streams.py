@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from kv._core.engine.engine import Engine
-from kv._core.engine.aofreplay import AofReplay
 
 from kv._core.engine import inspect
+from kv._core.engine.aofreplay import AofReplay
+from kv._core.engine.engine import Engine
 from tests.commands.embedded import Embedded, rewritten
 from tests.commands.test_traces_streams import Trace
 

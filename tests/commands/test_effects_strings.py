@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
 from kv._core.engine.engine import Engine
 from kv._core.runtime.call import ReplyError
 

@@ -2,9 +2,9 @@
 import time
 
 import pytest
-from kv._core.engine.aofreplay import AofReplay
 
 from kv._core.engine import inspect
+from kv._core.engine.aofreplay import AofReplay
 from tests.commands.client import Failure, Status, request
 
 OK = Status("OK")

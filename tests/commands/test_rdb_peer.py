@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from kv._core.engine.engine import Engine
 
+from kv._core.engine.engine import Engine
 from kv._core.testing import rdb
 from tests import rdbvalue
 from tests.commands.client import Client

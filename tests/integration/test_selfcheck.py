@@ -5,8 +5,8 @@ import sys
 import time
 
 import pytest
-from kv._core.engine.engine import Engine
 
+from kv._core.engine.engine import Engine
 from kv.server import selfcheck
 from kv.server.config import Config
 

@@ -20,7 +20,7 @@ from libc.stdio cimport snprintf
 from cpython.buffer cimport PyBUF_READ
 from cpython.memoryview cimport PyMemoryView_FromMemory
 
-from kv._core.base.clock cimport clock_ticks, clock_us
+from kv._core.base.clock cimport clock_ticks
 from kv._core.base.platform cimport likely, unlikely
 from kv._core.base.slice cimport Slice
 from kv._core.engine.eviction cimport tell_spike

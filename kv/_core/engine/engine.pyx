@@ -27,7 +27,7 @@ from kv._core.keyspace.database cimport database_avoid_resize
 from kv._core.keyspace.keyspace cimport (
     EVENT_BESIDE, REMOVED_EXPIRED, Database, Keyspace, keyspace_free, keyspace_init)
 from kv._core.containers.hashtable cimport hashtable_clear
-from kv._core.runtime.blocking cimport mark_ready, next_deadline_ms, wait_end
+from kv._core.runtime.blocking cimport mark_ready, wait_end
 from kv._core.runtime.lazyfree cimport lazyfree_entry
 from kv._core.runtime.session cimport session_free, session_of_id, session_push, session_resume
 from kv._core.runtime.state cimport (

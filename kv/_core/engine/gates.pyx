@@ -20,7 +20,7 @@ from kv._core.runtime.state cimport (
     COMMAND_NO_MULTI, COMMAND_PROTECTED, COMMAND_SUBSCRIBED, COMMAND_UNQUEUED, COMMAND_WRITE, EXEMPT_ACCESS, EXEMPT_MEMORY,
     EXEMPT_PAUSE, EXEMPT_STATE, SESSION_DOOMED, SESSION_LOOPBACK, SESSION_MULTI, SESSION_SUBSCRIBED, SESSION_UNIX, Command,
     Context, Runtime, Session)
-from kv._core.runtime.transaction cimport Transaction, transaction_end, transaction_fail, transaction_queue
+from kv._core.runtime.transaction cimport transaction_end, transaction_fail, transaction_queue
 
 cdef extern from "<stdio.h>" nogil:
     int snprintf(char *out, size_t size, const char *form, ...)

@@ -15,20 +15,18 @@ One thread at a time runs an engine. While execute() waits others may run comman
 import threading
 import time
 
-from libc.stdint cimport int64_t, uint64_t
-
 from kv._core.base.buffer cimport Buffer, buffer_free
 from kv._core.base.slice cimport Slice
 from kv._core.engine.engine cimport Engine
 from kv._core.engine.execute cimport begin_timing, execute, prepare, refresh_clock
-from kv._core.engine.waiting cimport end_overdue, end_wait, serve_ready
+from kv._core.engine.waiting cimport end_overdue, end_wait
 from kv._core.base.memory cimport memory_alloc, memory_free
 from kv._core.runtime.blocking cimport next_deadline_ms
 from kv._core.runtime.decode cimport Decoder
 from kv._core.runtime.session cimport session_new, session_take
 from kv._core.runtime.state cimport (
     CALLER_PROGRAM, EXEMPT_ACCESS, EXEMPT_PAUSE, EXEMPT_WAITING, SESSION_BLOCKED, SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED,
-    SESSION_LOOPBACK, SESSION_PENDING_INPUT, Request, Runtime, Session)
+    SESSION_LOOPBACK, Request, Runtime, Session)
 
 from kv._core.runtime.call import ReplyError
 from kv._core.runtime.decode import Push

@@ -12,7 +12,7 @@ cdef class Loop:
     cdef uint64_t turn_commands     # commands ever run when it began
 
     cdef int shortened(self, int timeout_ms) noexcept nogil
-    cdef void serve_resumed(self) noexcept nogil
+    cdef void serve_pending(self) noexcept nogil
     cdef void note_turn(self) noexcept nogil
     cdef void after_send(self, Session *session, int outcome) noexcept nogil
     cdef void close_session(self, Session *session) noexcept

@@ -96,7 +96,7 @@ cdef class Loop:
         if unlikely(runtime.ready_keys != NULL):
             serve_ready(runtime)
         if unlikely(runtime.pending != NULL):
-            self.serve_resumed()
+            self.serve_pending()
         for i in range(self.poller.ready):
             data = self.poller.events[i].data.u64
             if likely(data & 1 == 0):
@@ -116,7 +116,7 @@ cdef class Loop:
         left = left if left > 0 else 0
         return <int> left if timeout_ms < 0 or left < timeout_ms else timeout_ms
 
-    cdef void serve_resumed(self) noexcept nogil:
+    cdef void serve_pending(self) noexcept nogil:
         """Run the input of those who no longer wait. The list is this function's own meanwhile, and one that ends on the way
         leaves it by its link."""
         cdef Runtime *runtime = &self.engine.runtime

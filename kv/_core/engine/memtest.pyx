@@ -2,10 +2,10 @@
 
 Each page that the process has written to is kept aside, filled with patterns, read back and restored. Between writing and
 reading the words are pushed out of the caches, else it would be these that are tested. What is not tested: what files are
-mapped to, and the regions of the thread that tests: its stack, and its own data, where the kernel looks for instructions on
-restartable sequences whenever it interrupts the thread, and kills it for what makes no sense. Other threads would find patterns on their stacks, so they
-are parked for good before: a signal has each wait in the kernel, from where it never returns, since the process ends. A forked
-child is not tested: each page that it writes to would be copied.
+mapped to, and the regions of the thread that tests: its stack, and its own data, where the kernel looks for restartable
+sequences whenever it interrupts the thread, which it kills for what makes no sense. Other threads would find patterns on their
+stacks, so they are parked for good before: a signal has each wait in the kernel, from where it never returns, since the process
+ends. A forked child is not tested: each page that it writes to would be copied.
 
 All is safe in a signal handler. It takes TEST_SECONDS at most, since a server that is to be started again is waited for.
 """

@@ -1,8 +1,8 @@
 """Input: from a readable transport to requests that run.
 
-All sessions are read into one chunk of memory, which is the loop's (Runtime.window). Its requests are parsed, up to WINDOW of them ahead; for each the
-command is looked up, its first key hashed, and the key's bucket fetched into the cache; then the entries that the
-buckets point to; only then the first one runs. What pipelining costs is waiting for memory, and this way the waits
+All sessions are read into one chunk of memory, which is the loop's (Runtime.window). Its requests are parsed, up to WINDOW
+of them ahead; for each the command is looked up, its keys hashed, and their buckets fetched into the cache; then the
+entries that the buckets point to; only then the first one runs. What pipelining costs is waiting for memory, and this way the waits
 overlap.
 
 What is left when the chunk ends (a request cut off in the middle) moves to a buffer of the session's own, and the
@@ -13,7 +13,7 @@ A session that must not go on (it waits, it is closing, the server pauses it) ke
 serve_resumed() goes on with it. Before a session is authenticated one request is parsed at a time, since AUTH changes
 the limits for the next.
 """
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint32_t
 from libc.string cimport memcpy, memmove, memset
 
 from kv._core.base.blob cimport Blob, blob_capacity

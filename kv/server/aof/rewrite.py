@@ -7,8 +7,8 @@
        before the new one as history; then the child's file is renamed to that base, and the manifest put in its place
     5  when the thread has synced the folder, history is deleted
 
-The loop waits for none of the syncs (steps.py). Until the manifest is replaced nothing that a start would read has changed, so a failure at any step costs
-only the work. Rewrites that keep failing are retried ever more rarely, since each of them leaves one more
+The loop waits for none of the syncs (steps.py). Until the manifest is replaced nothing that a start would read has changed, so
+a failure at any step costs only the work. Rewrites that keep failing are retried ever more rarely, since each of them leaves one more
 small increment.
 """
 from __future__ import annotations
@@ -30,6 +30,7 @@ from .writer import unlink_in_background
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Protocol
 
     from kv._core.engine.engine import Engine
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from ..config import Config
     from ..latencymonitor import LatencyMonitor
     from .manifest import Folder, Manifest
+    from .steps import Steps
     from .writer import Worker
 else:
     Protocol = object
@@ -127,6 +129,7 @@ class Rewritten(Protocol):
     folder: Folder
     manifest: Manifest
     removals: Worker
+    steps: Steps
     base_size: int      # bytes of all files after the last rewrite
 
     @property

@@ -6,10 +6,10 @@ import threading
 import time
 
 import pytest
-from kv._core.engine.engine import Engine
-from kv._core.runtime.call import OrderedSet, ReplyError, Verbatim
 
+from kv._core.engine.engine import Engine
 from kv._core.engine.localsession import SessionClosed
+from kv._core.runtime.call import OrderedSet, ReplyError, Verbatim
 from kv._core.runtime.registry import declare_package
 from kv.server import commands
 

@@ -3,10 +3,9 @@ from __future__ import annotations
 
 import socket
 
+from kv._core.engine import inspect
 from kv._core.engine.engine import Engine
 from kv._core.engine.loop import Loop
-
-from kv._core.engine import inspect
 from tests.commands.client import request
 
 

@@ -7,11 +7,11 @@ import socket
 from pathlib import Path
 
 import pytest
-from kv._core.engine.engine import Engine
-from kv._core.engine.loop import Loop
 
 from kv._core.engine.appender import CALLED, DIRECT
+from kv._core.engine.engine import Engine
 from kv._core.engine.feed import split_commands
+from kv._core.engine.loop import Loop
 from kv._core.runtime.registry import declare_package
 from kv.server import commands
 from tests.commands.client import request

@@ -4,10 +4,10 @@ from __future__ import annotations
 import time
 
 import pytest
-from kv._core.engine.cron import engine_cron, engine_sweep
-from kv._core.engine.engine import Engine
 
 from kv._core.engine import inspect
+from kv._core.engine.cron import engine_cron, engine_sweep
+from kv._core.engine.engine import Engine
 from kv._core.testing import memory
 from tests.commands.embedded import Embedded
 

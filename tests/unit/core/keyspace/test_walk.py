@@ -4,8 +4,8 @@ from __future__ import annotations
 import random
 
 import pytest
-from kv._core.engine.engine import Engine
 
+from kv._core.engine.engine import Engine
 from kv._core.testing.persist import Walker
 from tests.commands.embedded import run
 

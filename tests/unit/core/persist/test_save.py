@@ -7,8 +7,8 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from kv._core.engine.engine import Engine
 
+from kv._core.engine.engine import Engine
 from kv._core.engine.snapshot import Snapshot
 from kv._core.testing import persist, rdb
 from kv._core.testing.base import crc_crc64

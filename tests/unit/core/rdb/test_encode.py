@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from kv._core.engine.engine import Engine
 
+from kv._core.engine.engine import Engine
 from kv._core.testing import rdb
 from tests import rdbvalue
 from tests.commands.embedded import Embedded

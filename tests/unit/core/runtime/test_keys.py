@@ -5,9 +5,9 @@ import json
 from pathlib import Path
 
 import pytest
-from kv._core.runtime.registry import declarations, declare_package, find_keys
 
 import kv._core.commands
+from kv._core.runtime.registry import declarations, declare_package, find_keys
 from kv._core.testing.keys import KeyTable, Specs
 
 DATA = Path(__file__).parents[3] / "data"

@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from kv._core.runtime.registry import declarations, declare, declare_package
 
 import kv._core.commands
 import kv.server.commands
 from kv._core.runtime import registry
+from kv._core.runtime.registry import declarations, declare, declare_package
 
 DATA = Path(__file__).parents[3] / "data"
 FACTS = json.loads((DATA / "commands.json").read_text())

@@ -5,9 +5,9 @@ import contextlib
 from types import SimpleNamespace
 
 import pytest
+
 from kv._core.engine.engine import Engine
 from kv._core.engine.inspect import check
-
 from kv.server.aof import loader as module
 from kv.server.aof.loader import Loader, LoadError, LoadStopped
 from kv.server.aof.manifest import BASE, INCREMENT, File, Folder, Manifest

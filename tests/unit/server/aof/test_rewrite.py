@@ -7,9 +7,9 @@ import resource
 from types import SimpleNamespace
 
 import pytest
-from kv._core.engine.engine import Engine
 
 from kv._core.engine.aofreplay import AofReplay, empty_dataset
+from kv._core.engine.engine import Engine
 from kv.server.aof import rewrite as module
 from kv.server.aof.rewrite import RetryLimit, write_dataset
 from tests.commands.client import request
