@@ -8,8 +8,8 @@
     5  when the thread has synced the folder, history is deleted
 
 The loop waits for none of the syncs (steps.py). Until the manifest is replaced nothing that a start would read has changed, so
-a failure at any step costs only the work. Rewrites that keep failing are retried ever more rarely, since each of them leaves one more
-small increment.
+a failure at any step costs only the work. Rewrites that keep failing are retried ever more rarely, since each of them leaves
+one more small increment.
 """
 from __future__ import annotations
 

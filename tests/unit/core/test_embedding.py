@@ -34,7 +34,8 @@ def test_it_opens_nothing() -> None:
     (["INCRBYFLOAT", "f", 1.5], b"1.5"), (["ZADD", "z", 1.5, "m"], 1), (["ZSCORE", "z", "m"], 1.5),
     (["ZRANGE", "z", 0, -1, "WITHSCORES"], [[b"m", 1.5]]), (["HSET", "h", "f", 1, "g", 2], 2),
     (["HGETALL", "h"], {b"f": b"1", b"g": b"2"}), (["SADD", "s", "x", "y"], 2), (["SMEMBERS", "s"], {b"x", b"y"}),
-    (["LRANGE", "none", 0, -1], []), (["XADD", "x", "1-1", "a", "b"], b"1-1"), (["XRANGE", "x", "-", "+"], [[b"1-1", [b"a", b"b"]]]),
+    (["LRANGE", "none", 0, -1], []), (["XADD", "x", "1-1", "a", "b"], b"1-1"),
+    (["XRANGE", "x", "-", "+"], [[b"1-1", [b"a", b"b"]]]),
     (["LPOP", "none", 2], None), (["ECHO", "é"], "é".encode()), (["DEBUG", "PROTOCOL", "true"], True)])
 def test_replies_are_values(engine: Engine, words: list, value) -> None:
     for setup in (["APPEND", "a", b"\0\xff"], ["ZADD", "z", 1.5, "m"], ["HSET", "h", "f", 1, "g", 2], ["SADD", "s", "x", "y"],
