@@ -7,9 +7,9 @@
        before the new one as history; then the child's file is renamed to that base, and the manifest put in its place
     5  when the thread has synced the folder, history is deleted
 
-The loop waits for none of the syncs (steps.py). Until the manifest is replaced nothing that a start would read has changed, so a failure at any step costs
-only the work. Rewrites that keep failing are retried ever more rarely, since each of them leaves one more
-small increment.
+The loop waits for none of the syncs (steps.py). Until the manifest is replaced nothing that a start would read has changed, so
+a failure at any step costs only the work. Rewrites that keep failing are retried ever more rarely, since each of them leaves
+one more small increment.
 """
 from __future__ import annotations
 
@@ -168,6 +168,7 @@ class Rewrite:
         self.aof.steps.finish()
         if self.server.children.child is not None:
             return False
+        self.progress = self.at_the_start()
         if not self.aof.begin_increment(self.go_on):
             self.note_end(False)
             return False
@@ -186,7 +187,7 @@ class Rewrite:
 
     def fork(self) -> bool:
         """False, and logged, where there can be no child."""
-        self.progress = Progress(sum([keys for keys, _, _ in database_figures(self.server.engine)]))
+        self.progress = self.at_the_start()
         try:
             self.server.children.fork("aof", self.work, self.done)
         except OSError as error:
@@ -197,6 +198,9 @@ class Rewrite:
         log("notice", f"Background append only file rewriting started by pid {self.child.pid}")
         self.aof.note_child()
         return True
+
+    def at_the_start(self) -> Progress:
+        return Progress(sum([keys for keys, _, _ in database_figures(self.server.engine)]))
 
     def work(self, pipe: int) -> int:
         """The child's; its exit status."""
