@@ -31,7 +31,7 @@ whose size is a multiple of 64 is aligned to 64.
 
 Under AddressSanitizer every block is malloc's own, so that it sees each overrun.
 """
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uintptr_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uintptr_t
 from libc.stdio cimport snprintf
 from libc.stdlib cimport free
 from libc.string cimport memcpy, memset
@@ -529,8 +529,8 @@ cdef MemoryFigures memory_figures() noexcept nogil:
     cdef size_t unused, touched
     current_pages(&unused, &touched)
     figures.allocated = memory_used()
-    figures.active = ((live_pages << PAGE_SHIFT) - tails - holes_bytes() - unused + large_bytes - kv_atomic_load(&remote_large_bytes)
-                      + heap.holes - heap.trimmed)
+    figures.active = ((live_pages << PAGE_SHIFT) - tails - holes_bytes() - unused
+                      + large_bytes - kv_atomic_load(&remote_large_bytes) + heap.holes - heap.trimmed)
     figures.resident = figures.active + touched + touched_tails + touched_pool_bytes + heap.top
     return figures
 
