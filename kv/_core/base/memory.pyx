@@ -530,8 +530,7 @@ cdef MemoryFigures memory_figures() noexcept nogil:
     current_pages(&unused, &touched)
     figures.allocated = memory_used()
     figures.active = ((live_pages << PAGE_SHIFT) - tails - holes_bytes() - unused
-                      + large_bytes - kv_atomic_load(&remote_large_bytes)
-                      + heap.holes - heap.trimmed)
+                      + large_bytes - kv_atomic_load(&remote_large_bytes) + heap.holes - heap.trimmed)
     figures.resident = figures.active + touched + touched_tails + touched_pool_bytes + heap.top
     return figures
 

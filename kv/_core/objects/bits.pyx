@@ -1,10 +1,9 @@
 """Counting, finding and combining bits by words, and integers of any width at any bit.
 
-Counting is one instruction a word where the processor has it (every x86 since 2008, every 64 bit ARM), and with AVX2
-32 bytes at a time: a shuffle looks up the counts of 32 halves of bytes. That is faster than memory, and the processor
-fetches ahead within a page of 4 KiB alone, so the loops that read much ask for what is a page ahead themselves. A
-compiler that must also serve older x86 may use neither unasked. So the loop exists three times, and which one runs is
-decided at import.
+Counting is one instruction a word where the processor has it (every x86 since 2008, every 64 bit ARM), and with AVX2 32 bytes
+at a time: a shuffle looks up the counts of 32 halves of bytes. That is faster than memory, and the processor fetches ahead
+within a page of 4 KiB alone, so the loops that read much ask for what is a page ahead themselves. A compiler that must also
+serve older x86 may use neither unasked. So the loop exists three times, and which one runs is decided at import.
 
 Combining goes block by block through all sources, so that a block of the result stays in the first cache
 while the sources stream past it once; the loops inside are of the kind that compilers turn into vector code.
