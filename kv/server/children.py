@@ -74,6 +74,7 @@ class Children:
         self.latency = latency
         self.title = title
         self.child = None
+        self.coming: Progress | None = None     # of a child that is about to be forked
         self.fork_us = 0  # how long the last fork took
         self.forks = 0
 
@@ -85,7 +86,8 @@ class Children:
     def progress_figures(self) -> dict[str, int]:
         """How far the living child is: the current_* fields of INFO persistence."""
         child = self.child
-        return child.progress.figures() if child is not None and child.progress is not None else IDLE
+        progress = child.progress if child is not None else self.coming
+        return progress.figures() if progress is not None else IDLE
 
     def fork(self, child: Child) -> None:
         """Have a child do its work. Raises OSError; RuntimeError where one lives already."""

@@ -187,7 +187,9 @@ class Rewrite:
         self.aof.steps.finish()
         if self.children.child is not None:
             return False
+        self.children.coming = self.new_progress()
         if not self.aof.begin_increment(self.go_on):
+            self.children.coming = None
             self.note_end(False)
             return False
         self.count += 1
@@ -197,6 +199,7 @@ class Rewrite:
 
     def go_on(self, prepared: bool) -> bool:
         """From here on effects go to a new file: fork. False where that fails, or where there is no such file."""
+        self.children.coming = None
         if prepared and self.fork():
             return True
         self.note_end(False)
@@ -205,7 +208,7 @@ class Rewrite:
 
     def fork(self) -> bool:
         """False, and logged, where there can be no child."""
-        progress = Progress(sum([keys for keys, _, _ in database_figures(self.engine)]))
+        progress = self.new_progress()
         child = Child(KIND, title="kv-aof-rewrite", cpulist=("aof-rewrite-cpulist", self.config.aof_rewrite_cpulist),
                       work=lambda pipe: self.work(pipe, progress), ended=self.done, progress=progress)
         try:
@@ -216,6 +219,9 @@ class Rewrite:
         log("notice", f"Background append only file rewriting started by pid {child.pid}")
         self.aof.note_child()
         return True
+
+    def new_progress(self) -> Progress:
+        return Progress(sum([keys for keys, _, _ in database_figures(self.engine)]))
 
     def work(self, pipe: int, progress: Progress) -> int:
         """The child's; its exit status."""

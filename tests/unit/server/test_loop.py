@@ -108,11 +108,15 @@ def test_a_bug_in_a_job_is_no_trouble_of_the_system(loop: Loop) -> None:
 
 
 def test_it_sleeps_until_the_cron_is_due(loop: Loop) -> None:
-    assert loop.is_due() and loop.wait_ms() == 0
-    loop.cron()
-    assert not loop.is_due() and 50 < loop.wait_ms() <= 101
+    assert loop.wait_ms() == 0
+    loop.run_due()
+    assert loop.cron_runs == 1 and 50 < loop.wait_ms() <= 101
+    loop.run_due()
+    assert loop.cron_runs == 1
     loop.cron_soon()
-    assert loop.is_due() and loop.wait_ms() == 0
+    assert loop.wait_ms() == 0
+    loop.run_due()
+    assert loop.cron_runs == 2
 
 
 def test_stopping(loop: Loop) -> None:
