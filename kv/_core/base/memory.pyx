@@ -73,9 +73,7 @@ cdef extern from "<unistd.h>" nogil:
 cdef extern from *:
     """
     static __thread int kv_is_guest __attribute__((tls_model("initial-exec")));  /* not the owner's thread */
-    static size_t kv_nobodys_remote;
-    /* where it counts what it frees */
-    static __thread size_t *kv_guest_remote __attribute__((tls_model("initial-exec"))) = &kv_nobodys_remote;
+    static __thread size_t *kv_guest_remote __attribute__((tls_model("initial-exec")));     /* where it counts what it frees */
     #define kv_remote_push(head, block) do { \\
         void *seen_ = __atomic_load_n((head), __ATOMIC_RELAXED); \\
         do { *(void **)(block) = seen_; } while (!__atomic_compare_exchange_n((head), &seen_, (block), 1, \\
@@ -675,9 +673,11 @@ cdef void memory_free_for(MemoryAccount *owner) noexcept nogil:
 
 
 cdef void memory_enter_thread() noexcept nogil:
-    """Called first by a thread that does not own the allocator and will free."""
-    global kv_is_guest
+    """Called first by a thread that does not own the allocator and will free: blocks of the account that is entered now, until
+    memory_free_for says whose."""
+    global kv_is_guest, kv_guest_remote
     kv_is_guest = 1
+    kv_guest_remote = &account.remote
 
 
 fill_class_sizes()

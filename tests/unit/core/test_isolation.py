@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from kv._core.engine.debug import digest
 from kv._core.engine.engine import Engine
 from kv._core.engine.inspect import check, database_figures, statistics
@@ -26,7 +27,7 @@ EAGER: dict[str, Any] = {"lazyfree_lazy_eviction": False, "lazyfree_lazy_user_de
                          "lazyfree_lazy_expire": False, "maxmemory_eviction_tenacity": 100}
 KINDS: list[dict[str, Any]] = [
     {"seed": 11, "settings": {"hash_max_listpack_entries": 2, "set_max_intset_entries": 3, "list_max_listpack_size": 4,
-                              "zset_max_listpack_value": 5, "maxmemory": 3_000_000, "maxmemory_policy": "allkeys-random"}},
+                              "zset_max_listpack_value": 5, "maxmemory": 600_000, "maxmemory_policy": "allkeys-random"}},
     {"seed": 22, "settings": {"hash_max_listpack_entries": 64, "set_max_listpack_entries": 1, "zset_max_listpack_entries": 100,
                               "stream_node_max_entries": 3, "hll_sparse_max_bytes": 0}},
 ]
@@ -47,7 +48,7 @@ class Twin:
         value = "v" * int(draw.paretovariate(0.7) % 3000) + str(draw.randrange(100))
         field = f"f{draw.randrange(40)}"
         return draw.choice([
-            ["SET", key, value], ["APPEND", key, value], ["GET", key], ["INCRBY", "n" + key, draw.randrange(100)],
+            ["SET", key, value], ["SETRANGE", key, draw.randrange(3000), value[:200]], ["GET", key], ["INCRBY", "n" + key, draw.randrange(100)],
             ["HSET", "h" + key, field, value], ["HDEL", "h" + key, field], ["HRANDFIELD", "h" + key, 3],
             ["SADD", "s" + key, draw.randrange(50)], ["SADD", "s" + key, field], ["SPOP", "s" + key], ["SMEMBERS", "s" + key],
             ["ZADD", "z" + key, draw.random(), field], ["ZRANGE", "z" + key, 0, 5, "WITHSCORES"], ["ZPOPMIN", "z" + key],
@@ -96,7 +97,10 @@ def test_each_is_as_if_it_were_alone() -> None:
         left[number] -= count
     outcomes = [twin.outcome() for twin in twins]
     assert outcomes[0]["evicted"] > 0 and outcomes[1]["evicted"] == 0
-    assert outcomes == [alone(number, COMMANDS) for number in range(2)]
+    for number, outcome in enumerate(outcomes):
+        expected = alone(number, COMMANDS)
+        assert abs(outcome.pop("used") - expected.pop("used")) < 5000       # glibc's blocks have the size that was left there
+        assert outcome == expected
 
 
 @pytest.fixture
