@@ -7,7 +7,7 @@ Python, where another thread may have run another engine, it is entered again.
 
 Pages, the registry of commands and the thread that frees large values belong to the process.
 """
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from kv._core.base.hashing cimport hash_enter_key, hash_key
 from kv._core.base.memory cimport memory_enter_account, memory_used
@@ -36,10 +36,13 @@ cdef void take(Isolated *state) noexcept nogil:
 
 
 cdef void put(const Isolated *state) noexcept nogil:
-    global list_limits, hash_limits, set_limits, zset_limits, hll_limits, stream_limits
     hash_enter_key(state.hash_key)
-    list_limits, hash_limits, set_limits = state.list_limits, state.hash_limits, state.set_limits
-    zset_limits, hll_limits, stream_limits = state.zset_limits, state.hll_limits, state.stream_limits
+    memcpy(&list_limits, &state.list_limits, sizeof(list_limits))
+    memcpy(&hash_limits, &state.hash_limits, sizeof(hash_limits))
+    memcpy(&set_limits, &state.set_limits, sizeof(set_limits))
+    memcpy(&zset_limits, &state.zset_limits, sizeof(zset_limits))
+    memcpy(&hll_limits, &state.hll_limits, sizeof(hll_limits))
+    memcpy(&stream_limits, &state.stream_limits, sizeof(stream_limits))
     quicklist_set_packed_threshold(state.packed_threshold)
 
 

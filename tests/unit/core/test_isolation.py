@@ -48,7 +48,8 @@ class Twin:
         value = "v" * int(draw.paretovariate(0.7) % 3000) + str(draw.randrange(100))
         field = f"f{draw.randrange(40)}"
         return draw.choice([
-            ["SET", key, value], ["SETRANGE", key, draw.randrange(3000), value[:200]], ["GET", key], ["INCRBY", "n" + key, draw.randrange(100)],
+            ["SET", key, value], ["SETRANGE", key, draw.randrange(3000), value[:200]], ["GET", key],
+            ["INCRBY", "n" + key, draw.randrange(100)],
             ["HSET", "h" + key, field, value], ["HDEL", "h" + key, field], ["HRANDFIELD", "h" + key, 3],
             ["SADD", "s" + key, draw.randrange(50)], ["SADD", "s" + key, field], ["SPOP", "s" + key], ["SMEMBERS", "s" + key],
             ["ZADD", "z" + key, draw.random(), field], ["ZRANGE", "z" + key, 0, 5, "WITHSCORES"], ["ZPOPMIN", "z" + key],
