@@ -36,14 +36,14 @@ def test_the_form_is_valkeys() -> None:
 
 @pytest.mark.parametrize("keys", [1, 100, 0])
 def test_every_key_once_and_back_again(keys: int) -> None:
-    engine = Engine(None)
+    engine = Engine(seed=1)
     values = [b"", b"0", b"-9223372036854775808", b"01", b"\0\r\n$", b"x" * 1500, b"y" * 100_000]
     for database in (0, 1, 15):
         run(engine, ["SELECT", database], *[["SET", f"k{n}", value] for n, value in enumerate(values)],
             *[["SET", f"n{n}", n] for n in range(3000)])
     data = rewritten(engine, keys)
     assert data.count(b"$3\r\nSET\r\n") == 3 * (3000 + len(values))
-    other = Engine(None)
+    other = Engine(seed=1)     # whose order is the same
     assert AofReplay(other).feed(data) == len(data)
     for database in (0, 1, 15):
         for n, value in enumerate(values):
