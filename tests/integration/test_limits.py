@@ -188,3 +188,18 @@ def test_what_another_thread_freed_is_told(server):
     server("UNLINK", "s")
     server.until(lambda: server.info("memory")["lazyfreed_objects"] == "1")
     assert server.info("memory")["lazyfree_pending_objects"] == "0"
+
+
+@pytest.mark.parametrize("policy", ["allkeys-lru", "allkeys-random", "volatile-ttl"])
+def test_used_memory_stays_within_maxmemory(tmp_path: Path, policy: str) -> None:
+    """As INFO shows it, however small the room for keys is beside what the process takes for itself."""
+    with Server(tmp_path, appendonly="no") as server:
+        def used() -> int:
+            return int(server.info("memory")["used_memory"])
+
+        limit = used() + 100_000
+        server("CONFIG", "SET", "maxmemory", limit, "maxmemory-policy", policy)
+        for turn in range(6):
+            server.pipe([("SETEX", f"key:{turn}:{number}", 10_000, "x") for number in range(1000)])
+            assert used() < limit + 4096
+        assert server("DBSIZE") > 500 and int(server.info("stats")["evicted_keys"]) > 1000

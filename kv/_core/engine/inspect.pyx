@@ -148,7 +148,7 @@ cdef void look_at_heap() noexcept nogil:
 
 
 def memory_figures(Engine engine not None):
-    """Bytes: used, peak, resident (the process); allocated, active and allocator_resident of the allocator, which are no
+    """Bytes: used and peak of the engine; resident of the process; allocated, active and allocator_resident of the allocator, which are no
     more than the process has; tables, clients, and the engine's own buffers. Beside them objects of lazy freeing."""
     engine.enter()
     cdef Runtime *runtime = &engine.runtime
@@ -164,9 +164,9 @@ def memory_figures(Engine engine not None):
         session = session.next
     for i in range(runtime.keyspace.count):
         tables += database_overhead(runtime.keyspace.databases + i)
-    if allocator.allocated > runtime.peak_memory:
-        runtime.peak_memory = allocator.allocated
-    return {"used": allocator.allocated, "peak": runtime.peak_memory, "resident": resident,
+    if memory_used() > runtime.peak_memory:
+        runtime.peak_memory = memory_used()
+    return {"used": memory_used(), "peak": runtime.peak_memory, "resident": resident,
             "allocated": allocator.allocated, "active": max(allocator.allocated, min(allocator.active, resident)),
             "allocator_resident": max(allocator.allocated, min(allocator.resident, resident)),
             "tables": tables, "clients": clients, "arena": runtime.arena.capacity,

@@ -18,7 +18,7 @@ import pytest
 
 from kv._core.engine.debug import digest
 from kv._core.engine.engine import Engine
-from kv._core.engine.inspect import check, database_figures, statistics
+from kv._core.engine.inspect import check, database_figures, memory_figures, statistics
 from kv._core.runtime.call import ReplyError
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -125,6 +125,8 @@ def test_memory_is_each_ones_own(engines: list[Engine]) -> None:
     before = other.used_memory
     one.execute("SET", "k", "v" * 1_000_000)
     assert one.used_memory > 1_000_000 and other.used_memory == before
+    for engine in engines:
+        assert memory_figures(engine)["used"] == engine.used_memory     # what INFO shows is what maxmemory is held against
     other.configure(maxmemory=before + 100_000)
     one.execute("SET", "l", "v" * 1_000_000)
     assert other.execute("SET", "k", "v") == "OK"
