@@ -3,6 +3,7 @@ server tells of its own work."""
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
 
