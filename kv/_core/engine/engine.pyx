@@ -50,6 +50,8 @@ from kv._core.runtime.registry import declare_package
 declare_package(kv._core.commands)
 
 FEED_LIMIT = 64 << 20        # bytes
+LOGGED_WORDS, LOGGED_BYTES = 64, 256  # of a command, and of each of its words, that the command log is told
+REDACTED = b"(redacted)"
 CLASSES = {"normal": CLASS_NORMAL, "replica": CLASS_REPLICA, "pubsub": CLASS_PUBSUB}
 
 
@@ -348,8 +350,8 @@ cdef void tell_commandlog(Context *c, int64_t duration_us, uint64_t request_byte
     engine = <Engine> c.runtime.face
     if engine.on_commandlog is None:
         return
-    words = [shown_word(c, i)[:256] for i in range(min(c.argc, 64))]
-    lengths = [len(shown_word(c, i)) for i in range(min(c.argc, 64))]
+    words = [shown_word(c, i, LOGGED_BYTES) for i in range(min(c.argc, LOGGED_WORDS))]
+    lengths = [shown_length(c, i) for i in range(min(c.argc, LOGGED_WORDS))]
     engine.on_commandlog(words, lengths, c.argc, c.session.id, duration_us, request_bytes, reply_bytes)
 
 
@@ -387,7 +389,7 @@ cdef void feed_monitors(Context *c) noexcept:
     cdef Session *session = c.runtime.monitors
     cdef bytes line
     seconds, us = divmod(c.runtime.now_us, 1000000)
-    words = " ".join([quoted(shown_word(c, i)) for i in range(c.argc)])
+    words = " ".join([quoted(shown_word(c, i, shown_length(c, i))) for i in range(c.argc)])
     peer = "lua" if c.session.peer == NULL else c.session.peer.data[:c.session.peer.length].decode()
     if c.session.flags & SESSION_UNIX:
         peer = "unix:" + c.session.local.data[:c.session.local.length].decode().removesuffix(":0")
@@ -398,11 +400,21 @@ cdef void feed_monitors(Context *c) noexcept:
         session = session.next_monitor
 
 
-cdef bytes shown_word(Context *c, int index):
-    """A word of the running command as logs may show it."""
-    if index < 64 and c.runtime.redacted >> index & 1:
-        return b"(redacted)"
-    return c.argv[index].data[:c.argv[index].length]
+cdef inline bint is_redacted(const Context *c, int index) noexcept nogil:
+    return index < 64 and c.runtime.redacted >> index & 1
+
+
+cdef bytes shown_word(Context *c, int index, size_t most):
+    """A word of the running command as logs may show it, its first `most` bytes."""
+    cdef size_t length = c.argv[index].length
+    if is_redacted(c, index):
+        return REDACTED
+    return c.argv[index].data[:length if length < most else most]
+
+
+cdef size_t shown_length(const Context *c, int index):
+    """Bytes that the whole word has as logs may show it."""
+    return len(REDACTED) if is_redacted(c, index) else c.argv[index].length
 
 
 cdef str quoted(bytes word):
