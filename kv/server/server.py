@@ -68,7 +68,7 @@ class Server:
         self.watchdog = crash.Watchdog(config)
         self.engine = engine = Engine(self, databases=config.databases)
         self.loop = loop = Loop(engine, config)
-        self.commandlog = CommandLog(engine, config)
+        self.commandlog = CommandLog(config)
         self.acl_log = AclLog(config)
         self.latency = LatencyMonitor(config)
         self.client_log = ClientLog(engine, config)

@@ -32,6 +32,11 @@ cdef inline Blob *blob_copy(const char *data, size_t length) noexcept nogil:
     return blob
 
 
+cdef inline Blob *blob_around(const char *data) noexcept nogil:
+    """The blob whose bytes begin here."""
+    return <Blob *> (data - sizeof(size_t))
+
+
 cdef inline size_t blob_capacity(const Blob *blob) noexcept nogil:
     """Bytes that fit without moving."""
     return memory_size(blob) - sizeof(size_t)

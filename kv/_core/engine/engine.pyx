@@ -33,7 +33,7 @@ from kv._core.runtime.session cimport session_free, session_of_id, session_push,
 from kv._core.runtime.state cimport (
     ALERT_LOADING, ALERT_PAUSED_ALL, ALERT_PAUSED_WRITES, ALERT_WRITE_ERROR,
     ARENA_KEEP, COMMAND_MAX, COMMAND_SKIP_COMMANDLOG, CLASS_NORMAL, CLASS_PUBSUB, CLASS_REPLICA, CLOSING_BROWSER,
-    CLOSING_EVICTED, CLOSING_INPUT, CLOSING_OUTPUT, SESSION_BLOCKED,
+    CLOSING_EVICTED, CLOSING_INPUT, CLOSING_OUTPUT, LOG_LARGE_REPLY, LOG_LARGE_REQUEST, LOG_SLOW, SESSION_BLOCKED,
     SESSION_POSTPONED, SESSION_UNIX, Closing, Context, Runtime, Session)
 from kv._core.runtime.propagation cimport (
     effects_begin, effects_slice, effects_wanted, effects_word, propagation_free, propagation_init, propagation_position)
@@ -50,7 +50,11 @@ from kv._core.runtime.registry import declare_package
 declare_package(kv._core.commands)
 
 FEED_LIMIT = 64 << 20        # bytes
-LOGGED_WORDS, LOGGED_BYTES = 64, 256  # of a command, and of each of its words, that the command log is told
+
+cdef enum:
+    LOGGED_WORDS = 32           # of a command that the command log shows
+    LOGGED_BYTES = 128          # ... of a word
+
 REDACTED = b"(redacted)"
 CLASSES = {"normal": CLASS_NORMAL, "replica": CLASS_REPLICA, "pubsub": CLASS_PUBSUB}
 
@@ -327,9 +331,10 @@ cdef void tell_protocol_error(Session *session, Slice input) noexcept:
 
 
 cdef void on_commandlog(Context *c, int64_t duration_us, uint64_t reply_bytes) noexcept nogil:
-    """The command was slow, or its request or reply large: Python keeps the log."""
+    """The command may have been slow, or its request or reply large: Python keeps the log."""
     cdef Runtime *runtime = c.runtime
     cdef uint64_t request_bytes = c.raw_length
+    cdef int passed = 0
     cdef int i
     if c.command.flags & COMMAND_SKIP_COMMANDLOG:
         return
@@ -337,22 +342,40 @@ cdef void on_commandlog(Context *c, int64_t duration_us, uint64_t reply_bytes) n
         request_bytes = 0
         for i in range(c.argc):
             request_bytes += c.argv[i].length + 15
-        if (not (runtime.slow_ticks >= 0 and duration_us * runtime.ticks_per_us >= runtime.slow_ticks)
-                and not (runtime.large_reply >= 0 and <int64_t> reply_bytes > runtime.large_reply)
-                and <int64_t> request_bytes <= runtime.large_request):
-            return
-    with gil:
-        tell_commandlog(c, duration_us, request_bytes, reply_bytes)
+    if runtime.slow_ticks >= 0 and duration_us * runtime.ticks_per_us >= runtime.slow_ticks:
+        passed |= LOG_SLOW
+    if runtime.large_request >= 0 and <int64_t> request_bytes > runtime.large_request:
+        passed |= LOG_LARGE_REQUEST
+    if runtime.large_reply >= 0 and <int64_t> reply_bytes > runtime.large_reply:
+        passed |= LOG_LARGE_REPLY
+    if passed:
+        with gil:
+            tell_commandlog(c, passed, duration_us, request_bytes, reply_bytes)
 
 
-cdef void tell_commandlog(Context *c, int64_t duration_us, uint64_t request_bytes, uint64_t reply_bytes) noexcept:
-    cdef int i
+cdef void tell_commandlog(Context *c, int passed, int64_t duration_us, uint64_t request_bytes,
+                          uint64_t reply_bytes) noexcept:
+    cdef const Session *session = c.session
     engine = <Engine> c.runtime.face
     if engine.on_commandlog is None:
         return
-    words = [shown_word(c, i, LOGGED_BYTES) for i in range(min(c.argc, LOGGED_WORDS))]
-    lengths = [shown_length(c, i) for i in range(min(c.argc, LOGGED_WORDS))]
-    engine.on_commandlog(words, lengths, c.argc, c.session.id, duration_us, request_bytes, reply_bytes)
+    peer = "" if session.peer == NULL else session.peer.data[:session.peer.length].decode("utf-8", "surrogateescape")
+    name = b"" if session.name == NULL else session.name.data[:session.name.length]
+    engine.on_commandlog(passed, logged_words(c), peer, name, duration_us, request_bytes, reply_bytes)
+
+
+cdef list logged_words(Context *c):
+    """At most LOGGED_WORDS words of at most LOGGED_BYTES bytes each; what was left out is said."""
+    cdef list words = []
+    cdef size_t length
+    cdef int i
+    for i in range(c.argc if c.argc <= LOGGED_WORDS else LOGGED_WORDS - 1):
+        length = shown_length(c, i)
+        word = shown_word(c, i, LOGGED_BYTES)
+        words.append(word if length <= LOGGED_BYTES else b"%b... (%d more bytes)" % (word, length - LOGGED_BYTES))
+    if c.argc > LOGGED_WORDS:
+        words.append(b"... (%d more arguments)" % (c.argc - LOGGED_WORDS + 1))
+    return words
 
 
 cdef void on_spike(Runtime *runtime, const char *event, int64_t us) noexcept nogil:

@@ -61,6 +61,7 @@ cdef enum SessionFlag:
     SESSION_IMPORT_SOURCE = 1 << 19     # CLIENT IMPORT-SOURCE: sees keys whose time has come
     SESSION_REDIRECT = 1 << 20          # CLIENT CAPA REDIRECT
     SESSION_HELD = 1 << 22              # its replies wait for the position that they depend on
+    SESSION_SENDS_BIG = 1 << 23         # its last request had an argument that was received into a block of its own
     SESSION_READONLY = 1 << 21          # READONLY: would read from a replica
     # what the dispatcher's short way does not know
     SESSION_SPECIAL = SESSION_IMPORT_SOURCE | SESSION_REPLY_OFF | SESSION_REPLY_SKIP | SESSION_REPLY_SKIP_NEXT \
@@ -100,6 +101,11 @@ cdef enum Alert:                # why the dispatcher must look closer at each co
     ALERT_MONITORS = 1 << 5     # somebody runs MONITOR
     ALERT_CLIENT_LIMIT = 1 << 6  # maxmemory-clients is set
     ALERT_FEW_REPLICAS = 1 << 7  # less replicas keep up than min-replicas-to-write asks for
+
+cdef enum CommandLogKind:       # whose threshold a command passed
+    LOG_SLOW = 1 << 0
+    LOG_LARGE_REQUEST = 1 << 1
+    LOG_LARGE_REPLY = 1 << 2
 
 cdef enum ClientClass:          # of client-output-buffer-limit
     CLASS_NORMAL = 0
