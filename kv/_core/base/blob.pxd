@@ -43,8 +43,8 @@ cdef inline size_t blob_capacity(const Blob *blob) noexcept nogil:
 
 
 cdef inline Blob *blob_resize(Blob *blob, size_t length, bint greedy) noexcept nogil:
-    """The blob with another length, moved where it must be; greedy leaves room for as much again (up to 1 MiB). Nobody else holds
-    it."""
+    """The blob with another length, moved where it must be; greedy leaves room for as much again (up to 1 MiB). Nobody
+    else holds it."""
     cdef size_t room = length
     if length > blob_capacity(blob):
         if greedy:

@@ -1,14 +1,15 @@
 """Blobs that have more than one holder (see blob.pxd for the rest).
 
-A large value is sent to clients from where it stands (runtime/session), and may be changed or deleted before it is sent. So whoever
-sends it holds it: blob_hold(). While others hold a blob, blob_free() only gives up the caller's share, and the last one frees the
-block; who wants to change the bytes asks blob_is_held() first, and changes a copy (blob_writable).
+A large value is sent to clients from where it stands (runtime/session), and may be changed or deleted before it is
+sent. So whoever sends it holds it: blob_hold(). While others hold a blob, blob_free() only gives up the caller's share,
+and the last one frees the block; who wants to change the bytes asks blob_is_held() first, and changes a copy
+(blob_writable).
 
 The holders are counted in a table beside the blobs, since a count in each would cost eight bytes of every value. Only
 blobs of BLOB_HELD_LEAST bytes or more are ever held, and only while they are being sent, so the table is small.
 
-The thread that frees values in the background gives up shares too: the table has a lock. A fork takes it first, so that no
-child is born with a lock that nobody opens.
+The thread that frees values in the background gives up shares too: the table has a lock. A fork takes it first, so
+that no child is born with a lock that nobody opens.
 """
 from libc.stdint cimport uintptr_t
 

@@ -103,7 +103,6 @@ cdef bint fill_big(Session *session) noexcept nogil:
         if not within_limit(session, parser.filled):
             refuse_input(session)
             return False
-    session.transport.acknowledge(session)
     return True
 
 
@@ -141,6 +140,8 @@ cdef void read_and_serve(Runtime *runtime, Session *session) noexcept nogil:
         got = receive_own(runtime, session)
         if got > 0:
             serve_pending(runtime, session)
+        elif got == 0:                  # of a big argument only the end of its line is missing
+            session.transport.acknowledge(session)
     if got < 0:
         session_doom(session)
 

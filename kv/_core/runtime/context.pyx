@@ -81,8 +81,8 @@ cdef Blob *take_blob(Context *c, int index) noexcept nogil:
 
 
 cdef void reply_blob(Context *c, Blob *blob, Slice part) noexcept nogil:
-    """A bulk string of bytes that stand in a blob, BLOB_HELD_LEAST of them or more. Who is connected is sent them from there, so they
-    are not copied; a reply that goes elsewhere, or that CLIENT REPLY takes back, has a copy."""
+    """A bulk string of bytes that stand in a blob, BLOB_HELD_LEAST of them or more. Who is connected is sent them from
+    there, so they are not copied; a reply that goes elsewhere, or that CLIENT REPLY takes back, has a copy."""
     cdef Session *session = c.session
     if (c.reply.out != &c.runtime.arena or c.runtime.arena_owner != session or session.transport == NULL
             or session.flags & (SESSION_REPLY_OFF | SESSION_REPLY_SKIP)):

@@ -4,8 +4,8 @@ Two tables of the runtime: channels by kind and name, and subscriptions by sessi
 twice costs a look-up however many subscribers a channel has. A channel lists its subscribers in the order in which
 they came, patterns are listed in theirs; a channel without subscribers is not there.
 
-A message is built once a RESP version and pushed to each subscriber's output; all of them share a large one. What the running command publishes to
-its own client follows that command's reply (Runtime.own_pushes).
+A message is built once a RESP version and pushed to each subscriber's output; all of them share a large one. What the
+running command publishes to its own client follows that command's reply (Runtime.own_pushes).
 """
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memcpy, memset, strlen

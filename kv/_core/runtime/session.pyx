@@ -6,8 +6,9 @@ output buffer at all, and a busy one's replies are never copied unless its socke
 take moves to blocks of the session's own. Messages for another session (a push, a MONITOR line) go to its blocks
 too, after what stands in the arena for it.
 
-A large value is not copied at all. A block can hold it (base/blob), and the value is sent from where it stands, whatever
-happens to its key meanwhile; the replies before it move from the arena to the same block, those after it go on in the arena.
+A large value is not copied at all. A block can hold it (base/blob), and the value is sent from where it stands,
+whatever happens to its key meanwhile; the replies before it move from the arena to the same block, those after it
+go on in the arena.
 
 Nobody frees a session while the turn runs: it is doomed, and closed when the turn ends.
 """
@@ -285,8 +286,8 @@ cdef void append_text(Session *session, const char *data, size_t length) noexcep
 
 
 cdef size_t room_of_next(const Session *session) noexcept nogil:
-    """Bytes of text that the next block has room for: as much as waits already, so that who is sent a short message at a time
-    does not take and give back 16 KiB for each, up to reply_room."""
+    """Bytes of text that the next block has room for: as much as waits already, so that who is sent a short message at
+    a time does not take and give back 16 KiB for each, up to reply_room."""
     cdef size_t room = OUTPUT_BLOCK_LEAST + session.output_bytes
     return room if room < session.reply_room else session.reply_room
 
@@ -311,8 +312,8 @@ cdef OutputBlock *append_block(Session *session, const char *data, size_t length
 
 
 cdef void append_value(Session *session, const char *text, size_t length, Blob *blob, Slice part) noexcept nogil:
-    """Queue text, and behind it bytes of a blob that are sent from where they stand. They count as if they were in the block: what a
-    client may have waiting for it does not depend on how it is kept."""
+    """Queue text, and behind it bytes of a blob that are sent from where they stand. They count as if they were in the
+    block: what a client may have waiting for it does not depend on how it is kept."""
     cdef OutputBlock *block = append_block(session, text, length, length)
     blob_hold(blob)
     block.held, block.value = blob, part
@@ -321,8 +322,8 @@ cdef void append_value(Session *session, const char *text, size_t length, Blob *
 
 
 cdef void session_splice(Session *session, Blob *blob, Slice part) noexcept nogil:
-    """Behind what the command that runs has in the arena for the session, bytes of a blob follow. The arena is not cut: its reply
-    goes on at its end, and where it began is still known."""
+    """Behind what the command that runs has in the arena for the session, bytes of a blob follow. The arena is not cut:
+    the reply goes on at its end, and where it began is still known."""
     cdef Buffer *arena = &session.runtime.arena
     if not session.flags & SESSION_DOOMED:      # else nothing is sent any more
         append_value(session, arena.data + session.arena_start, arena.length - session.arena_start, blob, part)
@@ -463,7 +464,8 @@ cdef ssize_t send_parts(Session *session, const Slice *parts, int count) noexcep
 
 
 cdef inline int put_part(Slice *parts, int count, const char *data, size_t length, size_t *sent) noexcept nogil:
-    """Add what is not sent of a stretch to the parts; how many there are then. `sent` becomes what of it belongs to the next."""
+    """Add what is not sent of a stretch to the parts; how many there are then. `sent` becomes what of it belongs to the
+    next stretch."""
     cdef size_t skipped = sent[0] if sent[0] < length else length
     sent[0] -= skipped
     if length == skipped:

@@ -5,8 +5,8 @@ from array import array
 from types import SimpleNamespace
 
 import pytest
-from kv._core.runtime.latencystats import calls_of, histogram_us, percentile_us
 
+from kv._core.runtime.latencystats import calls_of, histogram_us, percentile_us
 from kv.server import latencymonitor
 from kv.server.latencymonitor import Event, LatencyMonitor, age, draw
 
