@@ -13,7 +13,6 @@ in which a quote never closes, is unbalanced.
 Words are bytes. Configurations hold them as str with surrogate escapes, since values may have any byte (passwords do), and
 escapes are resolved in bytes: "\\xc3\\xa9" is one character. The functions of `text` are for them.
 """
-from __future__ import annotations
 
 BLANKS = b" \t\n\r"  # what ends a word
 SKIPPED = b" \t\n\r\v\f"  # what may stand between words

@@ -41,7 +41,7 @@ PYTHON_LEVELS = {
     ],
     "benchmark": ["__init__", "histogram replies", "load options", "link", "report suite", "program"],
 }
-BELOW = {"server": {"", "_core"}, "cli": {"", "server", "_core"}, "benchmark": {""}, "": set()}  # what one may import from
+BELOW = {"server": {"", "_core"}, "cli": {"", "server", "_core"}, "benchmark": {""}, "": {"_core"}}  # what one may import from
 LONGEST_FUNCTION = 70
 LONGEST_FILE = 800
 IMPORT = re.compile(r"^\s*(?:from|import|cimport)\s+kv\._core\.(\w+)|^\s*from\s+kv\._core\.(\w+)", re.M)

@@ -246,7 +246,8 @@ def start(config: Config, supervisor: str) -> Server:
 
 
 def start_collation(config: Config) -> None:
-    """A name that was asked for must exist; what the environment says may not."""
+    """Sort by the locale that locale-collate names, and refuse the start where there is none of that name. Where it names none, the
+    environment's is taken, if it exists. Raises StartError."""
     try:
         collation(config)
     except ConfigError:

@@ -2,7 +2,8 @@
  *
  * The file that KV_FAULTS names is mapped and shared with the test, and with forked children: an array of rules (see
  * faults.py, which lays it out the same way). A call that a rule names, on a path that ends or is as the rule says, fails
- * with the rule's errno: after `skip` calls, `most` times (-1: always). Where errno is 0 a write takes half its bytes.
+ * with the rule's errno: after `skip` calls, `most` times (-1: always). Where errno is 0 a write takes half its bytes; where it is
+ * -1 the call waits until the rule is lifted, and then goes on.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -19,6 +20,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -70,6 +72,10 @@ static struct rule *failing(const char *call, const char *path, int fd) {
         rule->skip = 0;
         if (rule->most >= 0 && __sync_fetch_and_add(&rule->hits, 1) >= rule->most) continue;
         if (rule->most < 0) __sync_fetch_and_add(&rule->hits, 1);
+        if (rule->error == -1) {
+            while (((volatile struct rule *)rule)->error == -1) usleep(1000);
+            return NULL;
+        }
         errno = rule->error;
         return rule;
     }
@@ -98,6 +104,7 @@ OPEN(openat, (int at, const char *path, int flags, ...), path, (at, path, flags)
 OPEN(openat64, (int at, const char *path, int flags, ...), path, (at, path, flags), (at, path, flags, mode))
 
 FAIL(ssize_t, read, "read", (int fd, void *data, size_t size), NULL, fd, (fd, data, size))
+FAIL(ssize_t, writev, "write", (int fd, const struct iovec *parts, int count), NULL, fd, (fd, parts, count))
 FAIL(int, fsync, "fsync", (int fd), NULL, fd, (fd))
 FAIL(int, fdatasync, "fdatasync", (int fd), NULL, fd, (fd))
 FAIL(int, rename, "rename", (const char *from, const char *to), to, -1, (from, to))

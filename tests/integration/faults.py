@@ -48,6 +48,10 @@ class Faults:
         name = call.encode()
         self.memory[rule * RULE.size:rule * RULE.size + len(name)] = name
 
+    def hold(self, call: str, path: str = "") -> None:
+        """Have a call wait until lift()."""
+        self.fail(call, -1, path)
+
     def lift(self) -> int:
         """Let everything work again; how many calls failed."""
         hits = 0

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import resource
+import select
 import signal
 import socket
 import time
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.commands.client import request
 from tests.integration.faults import Faults, compiled
 from tests.integration.program import Server, commands, make_files
 from tests.program import free_port
@@ -237,6 +239,33 @@ def test_always_ends_the_process_and_loses_nothing(tmp_path: Path, library: Path
                 "Exiting...") in scene.news()
     with Server(tmp_path) as server:
         assert int(server("GET", "counter")) >= scene.acknowledged
+
+
+def test_always_answers_when_it_is_on_disk(tmp_path: Path, library: Path) -> None:
+    """Which a kill of the process alone can't show: the kernel keeps what was only written."""
+    scene = Scene(tmp_path, library, appendfsync="always")
+    with scene.server, scene.server.raw() as writer, scene.server.raw() as reader:
+        scene.write()
+        scene.faults.hold("fdatasync", path=INCREMENT)
+        writer.sendall(request("SET", "k", "v"))
+        scene.server.until(lambda: scene.faults.hits == 1)
+        reader.sendall(request("GET", "k"))
+        files = [*(tmp_path / "appendonlydir").glob("*.incr.aof")]
+        assert any(request("SET", "k", "v") in file.read_bytes() for file in files)
+        assert select.select([writer, reader], [], [], 0.2)[0] == []
+        scene.faults.lift()
+        assert (writer.recv(100), reader.recv(100)) == (b"+OK\r\n", b"$1\r\nv\r\n")
+
+
+def test_everysec_answers_before(tmp_path: Path, library: Path) -> None:
+    scene = Scene(tmp_path, library, appendfsync="everysec")
+    with scene.server:
+        scene.write()
+        scene.faults.hold("fdatasync", path=INCREMENT)
+        scene.server.until(lambda: scene.server("INCR", "n") and scene.faults.hits == 1)
+        for _ in range(100):
+            assert scene.server("SET", "k", "v") == "OK"
+        scene.faults.lift()
 
 
 def test_a_sync_that_failed_is_followed_by_a_rewrite(scene: Scene) -> None:

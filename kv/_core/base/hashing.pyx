@@ -2,7 +2,8 @@
 rounds, as Valkey uses it too).
 
 Why keyed? A client chooses keys and members; with a known function it could choose them all into one bucket.
-The key is drawn when the process starts; hash_seed() sets it, so that a test can replay a run.
+The key is drawn when the process starts; hash_seed() sets it, so that a test can replay a run. An engine has a key of its own
+(engine/isolation), which is entered with it.
 """
 from libc.stdint cimport uint64_t
 from libc.string cimport memcpy
@@ -38,7 +39,7 @@ cdef inline uint64_t tail_word(const char *data, size_t length) noexcept nogil:
 
 
 cdef uint64_t hash_bytes(const char *data, size_t length) noexcept nogil:
-    """The 64-bit hash of a byte string under the process's key. Little-endian machines only."""
+    """The 64-bit hash of a byte string under the key that is entered. Little-endian machines only."""
     cdef uint64_t v0 = key0 ^ 0x736f6d6570736575ULL
     cdef uint64_t v1 = key1 ^ 0x646f72616e646f6dULL
     cdef uint64_t v2 = key0 ^ 0x6c7967656e657261ULL
@@ -59,6 +60,19 @@ cdef uint64_t hash_bytes(const char *data, size_t length) noexcept nogil:
     sip_round(&v0, &v1, &v2, &v3)
     sip_round(&v0, &v1, &v2, &v3)
     return v0 ^ v1 ^ v2 ^ v3
+
+
+cdef HashKey hash_key() noexcept nogil:
+    """The key that is entered."""
+    cdef HashKey key
+    key.words[0], key.words[1] = key0, key1
+    return key
+
+
+cdef void hash_enter_key(HashKey key) noexcept nogil:
+    """Hash with another key from here on: of another engine, whose tables were filled with it."""
+    global key0, key1
+    key0, key1 = key.words[0], key.words[1]
 
 
 def hash_seed(bytes seed not None):

@@ -73,6 +73,7 @@ cdef extern from "<unistd.h>" nogil:
 cdef extern from *:
     """
     static __thread int kv_is_guest __attribute__((tls_model("initial-exec")));  /* not the owner's thread */
+    static __thread size_t *kv_guest_remote __attribute__((tls_model("initial-exec")));     /* where it counts what it frees */
     #define kv_remote_push(head, block) do { \\
         void *seen_ = __atomic_load_n((head), __ATOMIC_RELAXED); \\
         do { *(void **)(block) = seen_; } while (!__atomic_compare_exchange_n((head), &seen_, (block), 1, \\
@@ -84,6 +85,7 @@ cdef extern from *:
     #define kv_atomic_load(counter) __atomic_load_n((counter), __ATOMIC_RELAXED)
     """
     int kv_is_guest
+    size_t *kv_guest_remote
     void kv_remote_push(void **head, void *block) noexcept nogil
     void *kv_remote_take(void **head) noexcept nogil
     void kv_remote_count(uint32_t *counter, uint32_t n) noexcept nogil
@@ -117,8 +119,10 @@ cdef size_t touched_tails = 0       # ... that are resident, since the page had 
 cdef size_t purge_at = 0            # page that the purge looks at next
 cdef size_t purge_kept = 0          # empty pages that it left for reuse so far
 cdef size_t class_sizes[CLASSES]
-cdef size_t soft_limit = 0           # see memory_set_limit
-cdef size_t used_bytes = 0          # the owner's account
+cdef MemoryAccount process_account  # of whatever is taken before there is another one
+cdef MemoryAccount *account = &process_account  # whose blocks are taken and freed now
+cdef size_t account_offset = 0      # what it has used beyond used_bytes, modulo 2^64
+cdef size_t used_bytes = 0          # of all accounts, what other threads freed included
 cdef size_t remote_bytes = 0        # what other threads freed; atomic
 cdef size_t large_bytes = 0         # of used_bytes, what is glibc's
 cdef size_t remote_large_bytes = 0  # of remote_bytes, what was; atomic
@@ -435,15 +439,20 @@ cdef void memory_free(void *block) noexcept nogil:
         page_release(page)
 
 
+cdef inline void count_remote(size_t bytes) noexcept nogil:
+    kv_atomic_add(&remote_bytes, bytes)
+    kv_atomic_add(kv_guest_remote, bytes)
+
+
 cdef void free_from_guest(void *block) noexcept nogil:
     cdef Page *page
     if not in_region(block):
-        kv_atomic_add(&remote_bytes, malloc_usable_size(block) + MALLOC_HEADER)
+        count_remote(malloc_usable_size(block) + MALLOC_HEADER)
         kv_atomic_add(&remote_large_bytes, malloc_usable_size(block) + MALLOC_HEADER)
         free(block)
         return
     page = page_of(block)
-    kv_atomic_add(&remote_bytes, page.block_size)
+    count_remote(page.block_size)
     kv_remote_push(&page.remote, block)
     kv_remote_count(&page.remote_count, 1)
 
@@ -487,20 +496,19 @@ cdef void *memory_realloc(void *block, size_t size) noexcept nogil:
 
 
 cdef size_t memory_used() noexcept nogil:
-    """Bytes taken by live blocks."""
-    return used_bytes - kv_atomic_load(&remote_bytes)
+    """Bytes taken by live blocks of the account that is entered."""
+    return used_bytes + account_offset - kv_atomic_load(&account.remote)
 
 
 cdef void memory_set_limit(size_t limit) noexcept nogil:
     """Bytes beyond which what can wait should not be allocated; 0 for no limit. memory_alloc itself does not look
     at it."""
-    global soft_limit
-    soft_limit = limit
+    account.limit = limit
 
 
 cdef bint memory_would_exceed(size_t more) noexcept nogil:
     """Whether so many bytes more would pass the limit."""
-    return soft_limit != 0 and memory_used() + more > soft_limit
+    return account.limit != 0 and memory_used() + more > account.limit
 
 
 cdef size_t memory_slab_bytes() noexcept nogil:
@@ -528,7 +536,7 @@ cdef MemoryFigures memory_figures() noexcept nogil:
     cdef Heap heap = heap_figures()
     cdef size_t unused, touched
     current_pages(&unused, &touched)
-    figures.allocated = memory_used()
+    figures.allocated = used_bytes - kv_atomic_load(&remote_bytes)
     figures.active = ((live_pages << PAGE_SHIFT) - tails - holes_bytes() - unused
                       + large_bytes - kv_atomic_load(&remote_large_bytes) + heap.holes - heap.trimmed)
     figures.resident = figures.active + touched + touched_tails + touched_pool_bytes + heap.top
@@ -645,10 +653,31 @@ cdef const char *memory_check() noexcept nogil:
     return NULL
 
 
+cdef MemoryAccount *memory_account() noexcept nogil:
+    """The account that is entered."""
+    return account
+
+
+cdef void memory_enter_account(MemoryAccount *entered) noexcept nogil:
+    """What is taken and freed from here on is this account's. Blocks are freed in the account that they were taken in."""
+    global account, account_offset
+    account.used = used_bytes + account_offset
+    account_offset = entered.used - used_bytes
+    account = entered
+
+
+cdef void memory_free_for(MemoryAccount *owner) noexcept nogil:
+    """Whose blocks a thread that does not own the allocator frees from here on."""
+    global kv_guest_remote
+    kv_guest_remote = &owner.remote
+
+
 cdef void memory_enter_thread() noexcept nogil:
-    """Called first by a thread that does not own the allocator and will free."""
-    global kv_is_guest
+    """Called first by a thread that does not own the allocator and will free: blocks of the account that is entered now, until
+    memory_free_for says whose."""
+    global kv_is_guest, kv_guest_remote
     kv_is_guest = 1
+    kv_guest_remote = &account.remote
 
 
 fill_class_sizes()

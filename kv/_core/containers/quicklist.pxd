@@ -70,6 +70,7 @@ cdef Listpack *quicklist_take_pack(Quicklist *list) noexcept nogil
 # a pack of that size may be one node
 cdef bint quicklist_fits(int fill, size_t bytes, uint64_t count) noexcept nogil
 cdef bint quicklist_is_large(int fill, size_t length) noexcept nogil            # such an element gets a plain node
+cdef size_t quicklist_packed_threshold() noexcept nogil
 cdef void quicklist_set_packed_threshold(size_t bytes) noexcept nogil           # DEBUG's; 0 for the default
 cdef void quicklist_set_far(uint64_t nodes) noexcept nogil                      # for tests: a walk of more is far
 cdef size_t quicklist_memory(const Quicklist *list) noexcept nogil              # bytes of all; visits every node

@@ -71,6 +71,10 @@ cdef bint quicklist_is_large(int fill, size_t length) noexcept nogil:
     return length > (class_limit(fill) if fill < 0 else <size_t> COUNTED_LIMIT)
 
 
+cdef size_t quicklist_packed_threshold() noexcept nogil:
+    return packed_threshold
+
+
 cdef void quicklist_set_packed_threshold(size_t bytes) noexcept nogil:
     global packed_threshold
     packed_threshold = bytes

@@ -25,6 +25,7 @@ from kv._core.base.slice cimport Slice, slice_is
 from kv._core.keyspace.database cimport database_prefetch_entry
 from kv._core.engine.execute cimport execute_past, prefetch_key, refresh_clock
 from kv._core.engine.engine cimport Engine
+from kv._core.engine.isolation cimport Isolated, isolated_enter
 from kv._core.keyspace.keyspace cimport database_flush
 from kv._core.resp.parser cimport Arguments, arguments_add
 from kv._core.runtime.registry cimport command_find, command_find_child
@@ -73,13 +74,19 @@ cdef class AofReplay:
 
     def __cinit__(self, Engine engine not None):
         self.engine = engine
+        engine.enter()
         self.session = session_new(&engine.runtime, CALLER_FILE, EXEMPT_ALL, NULL, -1)
 
     def __dealloc__(self):
-        if self.session != NULL and self.engine is not None:
+        cdef Isolated *before
+        if self.engine is None:
+            return
+        before = self.engine.enter()
+        if self.session != NULL:
             session_free(self.session)
         memory_free(self.arguments.items)
         memory_free(self.requests)
+        isolated_enter(before)
 
     @property
     def in_transaction(self):
@@ -95,6 +102,7 @@ cdef class AofReplay:
         """Run the whole commands and transactions in data[at:], about `most` of them, for about so many microseconds (0: as
         long as it takes); the offset behind them. Where `paused` is set then, the same data must be fed again from there.
         Raises AofFault."""
+        self.engine.enter()
         cdef const char *bytes_ = <const char *> &data[0] if data.shape[0] else NULL
         cdef size_t length = data.shape[0]
         cdef uint64_t before = self.commands
@@ -293,5 +301,6 @@ cdef str shown(Slice word):
 def empty_dataset(Engine engine not None):
     """Delete every key, telling nobody: another dataset is about to be read."""
     cdef int i
+    engine.enter()
     for i in range(engine.runtime.keyspace.count):
         database_flush(&engine.runtime.keyspace, engine.runtime.keyspace.databases + i, NULL)

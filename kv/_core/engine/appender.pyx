@@ -1,4 +1,4 @@
-"""Appending the log of effects to the AOF's file: one writev at the end of a turn, straight from the log.
+"""Appending the log of effects to the AOF's file: one write at the end of a turn, straight from the log.
 
     appender = engine.appender()
     appender.begin(fd, size)        # the log is followed from here on
@@ -35,6 +35,7 @@ cdef extern from "<sys/uio.h>" nogil:
     ssize_t writev(int fd, const iovec *parts, int count)
 
 cdef extern from "<unistd.h>" nogil:
+    ssize_t c_write "write"(int fd, const void *data, size_t length)
     int ftruncate(int fd, long length)
     int usleep(unsigned int us)
 
@@ -53,6 +54,7 @@ cdef class Appender:
     def begin(self, int fd, uint64_t size):
         """Append to this file, which has so many bytes, what is propagated from here on; what waits for the one before must
         have been written to it. The file begins with the SELECT of its first effect's database."""
+        self.runtime.enter(self.runtime)
         if self.open and self.pending:
             raise ValueError("effects wait for the file before")
         if not self.open:
@@ -65,6 +67,7 @@ cdef class Appender:
 
     def end(self):
         """No file: nothing is kept for it any longer. What waited for it is dropped."""
+        self.runtime.enter(self.runtime)
         if self.open:
             reader_close(&self.runtime.propagation, &self.reader)
         self.open = False
@@ -99,6 +102,7 @@ cdef class Appender:
     def waiting(self):
         """A view of them, good until the engine runs again."""
         cdef Slice view
+        self.runtime.enter(self.runtime)
         if not self.open:
             return memoryview(b"")
         view = reader_view(&self.runtime.propagation, &self.reader)
@@ -108,6 +112,7 @@ cdef class Appender:
 
     def hold(self, uint64_t position):
         """Effects up to this position are safe: replies that depend on more are kept until the next call."""
+        self.runtime.enter(self.runtime)
         self.runtime.propagation.safe = position
         sessions_release(self.runtime)
 
@@ -124,6 +129,7 @@ cdef class Appender:
 
     def write(self):
         """Write what waits; the errno where that failed (see `error`), 0: it went well."""
+        self.runtime.enter(self.runtime)
         return self.write_log() if self.open else 0
 
     cdef void write_direct(self) noexcept:
@@ -164,7 +170,7 @@ cdef class Appender:
             parts[0].iov_base, parts[0].iov_len = self.stamp + self.stamp_sent, self.stamp_length - self.stamp_sent
             parts[1].iov_base, parts[1].iov_len = <void *> data, length
             if likely(parts[0].iov_len == 0):
-                got = writev(self.fd, parts + 1, 1)
+                got = c_write(self.fd, data, length)
             else:
                 got = writev(self.fd, parts, 2)
             if got < 0:

@@ -182,6 +182,7 @@ def client_lines(Engine engine not None, list ids not None, bint hide=False):
     *redacted* for names."""
     cdef Session *session
     cdef Buffer out
+    engine.enter()
     out.data = NULL
     out.length = out.capacity = 0
     try:
@@ -198,6 +199,7 @@ def client_lines(Engine engine not None, list ids not None, bint hide=False):
 def client_peaks(Engine engine not None):
     """Connections, and bytes of the largest input buffer and the largest output that one has, or had when the cron looked in
     the last RECENT_SECONDS."""
+    engine.enter()
     cdef Runtime *runtime = &engine.runtime
     cdef Session *session = runtime.sessions
     cdef size_t most_input = 0, most_output = 0, size

@@ -41,6 +41,7 @@ cdef enum:
 
 def engine_cron(Engine engine, int hz):
     """One slice of everything. The seconds after which engine_sweep is to be called, 0.0: not before the next engine_cron."""
+    engine.enter()
     cdef Runtime *runtime = &engine.runtime
     cdef double pause = 0
     refresh_clock(&engine.runtime)
@@ -63,6 +64,7 @@ def engine_cron(Engine engine, int hz):
 
 def engine_sweep(Engine engine, int hz):
     """Another part of the sweep, between two calls of engine_cron; returns as it does."""
+    engine.enter()
     refresh_clock(&engine.runtime)
     if engine.runtime.alerts & (ALERT_LOADING | ALERT_PAUSED_WRITES):
         return 0.0

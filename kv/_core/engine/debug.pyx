@@ -54,6 +54,7 @@ MOST_SHOWN = 40         # bytes of an element that DEBUG LISTPACK and QUICKLIST 
 def populate(Engine engine not None, int database, uint64_t count, bytes prefix not None, uint64_t size):
     """DEBUG POPULATE: keys "<prefix>:<n>" with values "value:<n>", cut or filled with zeros to `size` bytes where
     that is not 0. Keys that exist are left alone."""
+    engine.enter()
     cdef Keyspace *keyspace = &engine.runtime.keyspace
     cdef Database *db = keyspace.databases + database
     cdef uint64_t i
@@ -88,11 +89,13 @@ cdef list figures_of(const Hashtable *table):
 
 def table_figures(Engine engine not None, int database):
     """What DEBUG HTSTATS shows of a database's table."""
+    engine.enter()
     return figures_of(database_table(engine.runtime.keyspace.databases + database))
 
 
 def value_table_figures(Engine engine not None, int database, bytes name not None):
     """The same of the table that a value is; None: no such key; False: it is none."""
+    engine.enter()
     cdef Entry *entry = entry_of(engine, database, name)
     if entry == NULL:
         return None
@@ -140,6 +143,7 @@ cdef uint64_t saved_length(const Entry *entry, bint compress) noexcept nogil:
 
 def object_line(Engine engine not None, int database, bytes name not None, bint compress=True, bint fast=False):
     """The line of DEBUG OBJECT, None where there is no such key; `compress` is the option rdbcompression."""
+    engine.enter()
     cdef Keyspace *keyspace = &engine.runtime.keyspace
     cdef Entry *entry = entry_of(engine, database, name)
     if entry == NULL:
@@ -188,6 +192,7 @@ cdef str pack_text(const Listpack *pack):
 
 def listpack_text(Engine engine not None, int database, bytes name not None):
     """What DEBUG LISTPACK prints; None: no such key; False: no listpack."""
+    engine.enter()
     cdef Entry *entry = entry_of(engine, database, name)
     if entry == NULL:
         return None
@@ -216,6 +221,7 @@ cdef str node_text(const QuicklistNode *node, bint full):
 
 def quicklist_text(Engine engine not None, int database, bytes name not None, bint full=False):
     """What DEBUG QUICKLIST prints, all elements if `full`; None: no such key; False: no quicklist."""
+    engine.enter()
     cdef Entry *entry = entry_of(engine, database, name)
     cdef const Quicklist *list
     cdef const QuicklistNode *node
@@ -240,6 +246,7 @@ def set_packed_threshold(size_t size):
 def string_sizes(Engine engine not None, int database, bytes name not None):
     """(key bytes, value bytes, bytes of the entry, bytes of the value's own block); None: no such key; False: not a
     string that is kept as bytes."""
+    engine.enter()
     cdef Entry *entry = entry_of(engine, database, name)
     if entry == NULL:
         return None
@@ -330,6 +337,7 @@ cdef void collect_entry(list digests, Entry *entry) noexcept:
 
 def digest(Engine engine not None):
     """DEBUG DIGEST: 40 hexadecimal digits, all zeros for an empty dataset."""
+    engine.enter()
     cdef Keyspace *keyspace = &engine.runtime.keyspace
     cdef uint64_t cursor
     cdef int number
@@ -352,5 +360,6 @@ def digest(Engine engine not None):
 
 def digest_value(Engine engine not None, int database, bytes name not None):
     """DEBUG DIGEST-VALUE of a key: 40 digits, zeros where there is none."""
+    engine.enter()
     cdef Entry *entry = entry_of(engine, database, name)
     return bytes(DIGEST_BYTES).hex() if entry == NULL else value_digest(entry, bytes(DIGEST_BYTES)).hex()

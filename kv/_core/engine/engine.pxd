@@ -2,11 +2,13 @@
 from libc.stdint cimport uint64_t
 
 from kv._core.engine.appender cimport Appender
+from kv._core.engine.isolation cimport Isolated, isolated_enter
 from kv._core.engine.settings cimport CronSettings
 from kv._core.runtime.state cimport Runtime, Session
 
 cdef class Engine:
     cdef Runtime runtime
+    cdef Isolated isolated          # what it has for itself in places that all engines share
     cdef public object owner        # whoever embeds the engine; commands written in Python see it as call.server
     cdef Appender appender          # writes the log of effects to the AOF, None: there is none
     cdef object condition           # threads that wait in execute(), None: none ever did
@@ -20,6 +22,9 @@ cdef class Engine:
     cdef uint64_t cron_calls
     cdef bint purging               # memory is being given back
     cdef size_t spare_left          # bytes that the last purge could not give back
+
+    cdef inline Isolated *enter(self) noexcept nogil:
+        return isolated_enter(&self.isolated)
 
     cdef void write_log(self) noexcept
     cdef bint log_waits(self) noexcept

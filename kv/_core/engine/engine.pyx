@@ -17,10 +17,13 @@ from libc.string cimport memset
 
 from kv._core.base.buffer cimport buffer_free
 from kv._core.base.clock cimport clock_ticks_per_us
+from kv._core.base.hashing cimport HashKey, hash_enter_key
 from kv._core.base.memory cimport memory_free, memory_used
+from kv._core.base.random cimport Random, random_seed, random_u64
 from kv._core.base.slice cimport Slice
 from kv._core.engine.appender cimport Appender
 from kv._core.engine.execute cimport execute_nested, refresh_clock
+from kv._core.engine.isolation cimport Isolated, isolated_end, isolated_init
 from kv._core.engine.settings cimport alert_set, hiding_update, setting_put, settings_default
 from kv._core.engine.waiting cimport end_wait, serve_positions, serve_ready
 from kv._core.keyspace.database cimport database_avoid_resize
@@ -59,6 +62,15 @@ REDACTED = b"(redacted)"
 CLASSES = {"normal": CLASS_NORMAL, "replica": CLASS_REPLICA, "pubsub": CLASS_PUBSUB}
 
 
+cdef HashKey key_of_seed(uint64_t seed) noexcept nogil:
+    """The hash key of an engine: whoever does not know the seed can't choose keys that meet in one bucket."""
+    cdef Random random
+    cdef HashKey key
+    random_seed(&random, seed)
+    key.words[0], key.words[1] = random_u64(&random), random_u64(&random)
+    return key
+
+
 cdef class Engine:
     """The dataset and its sessions. `owner` is whoever embeds it: commands written in Python see it as call.server. `seed` makes
     what is random the same in each run."""
@@ -66,8 +78,10 @@ cdef class Engine:
     def __cinit__(self, owner=None, int databases=16, object seed=None):
         cdef Runtime *runtime = &self.runtime
         memset(runtime, 0, sizeof(Runtime))
+        isolated_init(&self.isolated)
         if seed is None:
             seed = int.from_bytes(os.urandom(8), "little")
+        hash_enter_key(key_of_seed(seed))
         keyspace_init(&runtime.keyspace, databases, seed)
         runtime.keyspace.owner = runtime
         runtime.keyspace.on_change = on_change
@@ -85,12 +99,14 @@ cdef class Engine:
         runtime.on_closing = on_closing
         runtime.on_spike = on_spike
         runtime.run_nested = execute_nested
+        runtime.enter = enter_again
         runtime.on_ready = serve_ready
         self.owner = owner
         settings_default(runtime, &self.cron)
         refresh_clock(&self.runtime)
 
     def __dealloc__(self):
+        cdef Isolated *before = self.enter()
         cdef int i
         while self.runtime.sessions != NULL:
             self.close_session(self.runtime.sessions)
@@ -104,17 +120,20 @@ cdef class Engine:
         buffer_free(&self.runtime.own_pushes)
         propagation_free(&self.runtime.propagation)
         memory_free(self.runtime.deadlines)
+        isolated_end(&self.isolated, before)
 
     # -- configuration ------------------------------------------------------------------------------------------------
 
     def configure(self, **settings):
         """Set what the core itself must know, by keyword: the names are in settings.SETTINGS, values are as the options have
         them. Raises KeyError for another name."""
+        self.enter()
         for name, value in settings.items():
             setting_put(&self.runtime, &self.cron, name, value)
 
     def set_output_limit(self, str client_class, uint64_t hard, uint64_t soft, int64_t soft_seconds):
         """client-output-buffer-limit of normal, replica or pubsub clients; 0 for no limit."""
+        self.enter()
         cdef int index = CLASSES[client_class]
         self.runtime.output_limits[index].hard = hard
         self.runtime.output_limits[index].soft = soft
@@ -134,6 +153,7 @@ cdef class Engine:
 
     def set_write_error(self, str reason):
         """Refuse writes with MISCONF and this reason, or accept them again (None)."""
+        self.enter()
         cdef bytes text = (reason or "").encode()[:127]
         memset(self.runtime.write_error, 0, sizeof(self.runtime.write_error))
         for i in range(len(text)):
@@ -143,6 +163,7 @@ cdef class Engine:
     def set_aof_synced(self, bint on, int64_t position):
         """Whether there is an AOF, and up to which position of the effects it is on disk (-1: nothing of it is). Who waits
         for that (WAITAOF) is tried again, unless a command runs: then by the next call."""
+        self.enter()
         self.runtime.aof_on, self.runtime.aof_synced = on, position
         if self.runtime.position_waits != NULL and self.runtime.running == NULL:
             serve_positions(&self.runtime)
@@ -151,6 +172,7 @@ cdef class Engine:
         """While a forked child lives: leave the access clock alone and do not resize tables, so that pages stay
         shared."""
         cdef int i
+        self.enter()
         self.runtime.keyspace.touch_paused = paused
         for i in range(self.runtime.keyspace.count):
             database_avoid_resize(self.runtime.keyspace.databases + i, paused)
@@ -172,6 +194,7 @@ cdef class Engine:
     @property
     def used_memory(self):
         """Bytes of live blocks."""
+        self.enter()
         return memory_used()
 
     @property
@@ -188,6 +211,7 @@ cdef class Engine:
     def pause(self, bint writes_only, int64_t until_ms):
         """CLIENT PAUSE: hold back all commands, or those that write, until a unix time in ms. While a pause is on
         nothing expires and nothing is evicted."""
+        self.enter()
         cdef Runtime *runtime = &self.runtime
         alert_set(&self.runtime, ALERT_PAUSED_WRITES, True)
         if not writes_only:
@@ -198,6 +222,7 @@ cdef class Engine:
 
     def unpause(self):
         """End the pause and run what was held back."""
+        self.enter()
         cdef Runtime *runtime = &self.runtime
         cdef Session *session
         cdef Session *left = runtime.postponed
@@ -217,6 +242,7 @@ cdef class Engine:
     def unblock(self, uint64_t id, bint with_error):
         """CLIENT UNBLOCK: end the wait of a session that is blocked in a command; whether there was one. A session that
         CLIENT PAUSE holds back is not blocked in a command."""
+        self.enter()
         cdef Session *session = session_of_id(&self.runtime, id)
         if session == NULL or session.waiting == NULL:
             return 0
@@ -285,6 +311,11 @@ cdef class Engine:
         session_free(session)
 
 
+cdef void enter_again(Runtime *runtime) noexcept:
+    """Python ran, and may have let another engine run."""
+    (<Engine> runtime.face).enter()
+
+
 # -- what the keyspace and the dispatcher call back ---------------------------------------------------------------
 
 cdef void on_change(Keyspace *keyspace, Database *database, Slice key, int event_class,
@@ -321,6 +352,7 @@ cdef void on_removal(Keyspace *keyspace, Database *database, Slice key, int caus
 cdef void on_protocol_error(Session *session, Slice input) noexcept nogil:
     with gil:
         tell_protocol_error(session, input)
+        (<Engine> session.runtime.face).enter()
 
 
 cdef void tell_protocol_error(Session *session, Slice input) noexcept:
@@ -351,6 +383,7 @@ cdef void on_commandlog(Context *c, int64_t duration_us, uint64_t reply_bytes) n
     if passed:
         with gil:
             tell_commandlog(c, passed, duration_us, request_bytes, reply_bytes)
+            (<Engine> runtime.face).enter()
 
 
 cdef void tell_commandlog(Context *c, int passed, int64_t duration_us, uint64_t request_bytes,
@@ -381,6 +414,7 @@ cdef list logged_words(Context *c):
 cdef void on_spike(Runtime *runtime, const char *event, int64_t us) noexcept nogil:
     with gil:
         tell_latency_monitor(<Engine> runtime.face, event, us)
+        (<Engine> runtime.face).enter()
 
 
 cdef void tell_latency_monitor(Engine engine, const char *event, int64_t us) noexcept:
@@ -391,6 +425,7 @@ cdef void tell_latency_monitor(Engine engine, const char *event, int64_t us) noe
 cdef void on_closing(Session *session, Closing why) noexcept nogil:
     with gil:
         tell_closing(session, why)
+        (<Engine> session.runtime.face).enter()
 
 
 cdef void tell_closing(Session *session, Closing why) noexcept:
@@ -405,6 +440,7 @@ CLOSINGS = {CLOSING_EVICTED: "evicted", CLOSING_INPUT: "input", CLOSING_OUTPUT: 
 cdef void on_monitor(Context *c) noexcept nogil:
     with gil:
         feed_monitors(c)
+        (<Engine> c.runtime.face).enter()
 
 
 cdef void feed_monitors(Context *c) noexcept:

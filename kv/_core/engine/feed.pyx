@@ -10,6 +10,7 @@ from libc.stdint cimport int64_t, uint64_t
 
 from kv._core.base.slice cimport Slice
 from kv._core.engine.engine cimport Engine
+from kv._core.engine.isolation cimport Isolated, isolated_enter
 from kv._core.resp.parser cimport (
     PARSE_DONE, Arguments, Parser, parse_request, parser_finish, parser_free, parser_init, parser_resolve)
 from kv._core.base.memory cimport memory_free
@@ -30,6 +31,7 @@ cdef class Feed:
 
     def __cinit__(self, Engine engine not None, uint64_t limit):
         self.engine = engine
+        engine.enter()
         reader_open(&engine.runtime.propagation, &self.reader, limit)
         self.open = True
 
@@ -45,9 +47,12 @@ cdef class Feed:
 
     def close(self):
         """The log is followed no longer."""
+        cdef Isolated *before
         if self.open:
+            before = self.engine.enter()    # a finalizer may run in the middle of anything
             reader_close(&self.engine.runtime.propagation, &self.reader)
             self.open = False
+            isolated_enter(before)
 
     @property
     def position(self):
@@ -66,6 +71,7 @@ cdef class Feed:
     def read(self):
         """What was not read yet: bytes of whole commands and transactions. Raises FeedLost."""
         cdef Slice view
+        self.engine.enter()
         if not self.open:
             return b""
         view = reader_view(&self.engine.runtime.propagation, &self.reader)

@@ -25,6 +25,7 @@ cdef extern from *:
 
 def statistics(Engine engine not None):
     """Counters of INFO's sections stats, persistence and clients, by the names they have in Statistics and Keyspace."""
+    engine.enter()
     cdef Runtime *runtime = &engine.runtime
     figures = dict(runtime.statistics)
     cdef Keyspace *keyspace = &runtime.keyspace
@@ -47,6 +48,7 @@ def statistics(Engine engine not None):
 
 def reset_statistics(Engine engine not None):
     """CONFIG RESETSTAT."""
+    engine.enter()
     cdef Runtime *runtime = &engine.runtime
     cdef Keyspace *keyspace = &runtime.keyspace
     cdef CommandStatistics *counted
@@ -69,6 +71,7 @@ def command_figures(Engine engine not None):
     """{full name: (calls, microseconds, rejected, failed)} of the commands that were called or refused."""
     cdef CommandStatistics *counted
     cdef int i
+    engine.enter()
     figures = {}
     for i in range(command_count()):
         counted = engine.runtime.command_statistics + i
@@ -82,6 +85,7 @@ def latency_figures(Engine engine not None):
     """{full name: its counters, copied} of the commands that have a histogram (see runtime/latencystats)."""
     cdef CommandStatistics *counted
     cdef int i
+    engine.enter()
     figures = {}
     for i in range(command_count()):
         counted = engine.runtime.command_statistics + i
@@ -93,6 +97,7 @@ def latency_figures(Engine engine not None):
 
 def commands_us(Engine engine not None):
     """Microseconds spent in commands since the statistics were reset."""
+    engine.enter()
     cdef uint64_t ticks = 0
     cdef int i
     for i in range(command_count()):
@@ -103,15 +108,18 @@ def commands_us(Engine engine not None):
 def error_figures(Engine engine not None):
     """{error code: replies}."""
     cdef int i
+    engine.enter()
     return {engine.runtime.error_kinds[i].code.decode("latin-1"): engine.runtime.error_kinds[i].count
             for i in range(engine.runtime.error_kind_count)}
 
 
 def note_rejected_connection(Engine engine not None):
+    engine.enter()
     engine.runtime.statistics.rejected_connections += 1
 
 
 def note_auth_failure(Engine engine not None):
+    engine.enter()
     engine.runtime.statistics.auth_failures += 1
 
 
@@ -119,6 +127,7 @@ def database_figures(Engine engine not None):
     """[(keys, keys with an expiry, average ttl in ms)], one a database."""
     cdef int i
     cdef Database *database
+    engine.enter()
     figures = []
     for i in range(engine.runtime.keyspace.count):
         database = engine.runtime.keyspace.databases + i
@@ -141,6 +150,7 @@ cdef void look_at_heap() noexcept nogil:
 def memory_figures(Engine engine not None):
     """Bytes: used, peak, resident (the process); allocated, active and allocator_resident of the allocator, which are no
     more than the process has; tables, clients, and the engine's own buffers. Beside them objects of lazy freeing."""
+    engine.enter()
     cdef Runtime *runtime = &engine.runtime
     cdef Session *session = runtime.sessions
     cdef MemoryFigures allocator
@@ -166,6 +176,7 @@ def memory_figures(Engine engine not None):
 
 def clock_name(Engine engine not None):
     """What durations are measured with: "X86 TSC @ 2100 ticks/us"."""
+    engine.enter()
     name = CLOCK_NAME.decode()
     return f"{name} @ {<long> engine.runtime.ticks_per_us} ticks/us" if CLOCK_HAS_TICKS else name
 
@@ -177,6 +188,7 @@ def compiler_version():
 
 def table_bytes(Engine engine not None, int database):
     """(bytes of a database's table without its entries, those of the array that is being given up while it rehashes)."""
+    engine.enter()
     cdef const Hashtable *table = database_table(engine.runtime.keyspace.databases + database)
     if table.main.buckets == 0:
         return 0, 0
@@ -186,11 +198,13 @@ def table_bytes(Engine engine not None, int database):
 
 def purge(Engine engine not None):
     """Give unused memory back to the system; the bytes of pages returned."""
+    engine.enter()
     return memory_purge()
 
 
 def check(Engine engine not None):
     """Walk the invariants of all databases. AssertionError names the first that does not hold."""
+    engine.enter()
     cdef const char *fault = keyspace_check(&engine.runtime.keyspace)
     if fault != NULL:
         raise AssertionError(fault.decode())

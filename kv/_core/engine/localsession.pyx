@@ -18,6 +18,7 @@ import time
 from kv._core.base.buffer cimport Buffer, buffer_free
 from kv._core.base.slice cimport Slice
 from kv._core.engine.engine cimport Engine
+from kv._core.engine.isolation cimport Isolated, isolated_enter
 from kv._core.engine.execute cimport begin_timing, execute, prepare, refresh_clock
 from kv._core.engine.waiting cimport end_overdue, end_wait
 from kv._core.base.memory cimport memory_alloc, memory_free
@@ -48,6 +49,7 @@ cdef class LocalSession:
     def __cinit__(self, Engine engine not None):
         self.engine = engine
         self.pushed = []
+        engine.enter()
         self.session = session_new(&engine.runtime, CALLER_PROGRAM, EXEMPT_ACCESS | EXEMPT_PAUSE | EXEMPT_WAITING, NULL, -1)
         self.session.flags |= SESSION_LOOPBACK
         self.session.resp = 3
@@ -64,9 +66,12 @@ cdef class LocalSession:
 
     def close(self):
         """Its transaction, watched keys and subscriptions end."""
+        cdef Isolated *before
         if self.session != NULL:
+            before = self.engine.enter()    # a finalizer may run in the middle of anything
             self.engine.close_session(self.session)
             self.session = NULL
+            isolated_enter(before)
 
     @property
     def id(self):
@@ -96,6 +101,7 @@ cdef class LocalSession:
                 return self.answer(out.data[:out.length])
             return self.answer(b"")
         finally:
+            self.engine.enter()
             session.exempt |= EXEMPT_WAITING
             buffer_free(&out)
             if session.flags & (SESSION_CLOSE_AFTER_REPLY | SESSION_DOOMED):
@@ -104,6 +110,7 @@ cdef class LocalSession:
     def pushes(self):
         """The messages that came since the last call, oldest first: of subscriptions, MONITOR, tracking. Raises SessionClosed."""
         self.alive()
+        self.engine.enter()
         self.take_pushed()
         found, self.pushed = self.pushed, []
         return found
@@ -121,6 +128,7 @@ cdef class LocalSession:
         cdef Request request
         cdef Py_ssize_t count = len(encoded)
         cdef Py_ssize_t i
+        self.engine.enter()
         if count > WORDS_KEPT:
             argv = <Slice *> memory_alloc(count * sizeof(Slice))
         for i in range(count):
@@ -133,6 +141,7 @@ cdef class LocalSession:
         prepare(self.session.database, &request)
         begin_timing(&self.engine.runtime)
         execute(self.session, &request, out)
+        self.engine.enter()
         self.engine.write_log()
         if argv != kept:
             memory_free(argv)
@@ -179,6 +188,7 @@ cdef class LocalSession:
         cdef double left
         condition = condition_of(self.engine)
         while True:
+            self.engine.enter()
             refresh_clock(runtime)
             end_overdue(runtime)
             if not self.session.flags & SESSION_BLOCKED:

@@ -20,6 +20,7 @@ from kv._core.base.platform cimport likely, unlikely
 from kv._core.engine.engine cimport Engine
 from kv._core.engine.eviction cimport evict_clients
 from kv._core.engine.execute cimport refresh_clock
+from kv._core.engine.isolation cimport Isolated, isolated_enter
 from kv._core.engine.poller cimport EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, Poller
 from kv._core.engine.serve cimport serve_free, serve_readable, serve_resumed
 from kv._core.engine.sockets cimport socket_transport
@@ -45,8 +46,10 @@ cdef class Loop:
     def __dealloc__(self):
         cdef Session *session
         cdef Session *following
+        cdef Isolated *before
         if self.engine is None:
             return
+        before = self.engine.enter()
         session = self.engine.runtime.sessions
         while session != NULL:
             following = session.next
@@ -54,6 +57,7 @@ cdef class Loop:
                 self.close_session(session)
             session = following
         serve_free(&self.engine.runtime)
+        isolated_enter(before)
 
     # -- turns --------------------------------------------------------------------------------------------------------
 
@@ -87,6 +91,7 @@ cdef class Loop:
         if runtime.doomed != NULL or runtime.ready != NULL or runtime.pending != NULL:
             timeout_ms = 0
         self.poller.wait(self.shortened(timeout_ms))
+        self.engine.enter()
         self.turn_ticks = clock_ticks()
         self.turn_commands = runtime.statistics.commands
         refresh_clock(runtime)
@@ -140,6 +145,7 @@ cdef class Loop:
     def send(self):
         """End the turn: write the log of effects where the core does that, send the replies that may leave, and close the sessions
         that are to be closed."""
+        self.engine.enter()
         cdef Runtime *runtime = &self.engine.runtime
         cdef Session *session
         cdef Session *following
@@ -197,6 +203,7 @@ cdef class Loop:
     def attach(self, int fd, str peer not None, str local not None, bint unix=False, bint loopback=False):
         """Take over a connected, non-blocking socket; the id of its session. Raises OSError where it can't be watched; it is
         closed then."""
+        self.engine.enter()
         cdef Session *session = session_new(&self.engine.runtime, CALLER_CLIENT, 0, socket_transport(unix), fd)
         session.flags |= (SESSION_UNIX if unix else 0) | (SESSION_LOOPBACK if loopback else 0)
         session.peer = text_blob(peer)

@@ -21,6 +21,7 @@ cdef class SessionInfo:
         cdef Session *found = session_of_id(&self.engine.runtime, self.id)
         if found == NULL:
             raise LookupError("the session has ended")
+        self.engine.enter()
         return found
 
     @property

@@ -6,6 +6,7 @@ import os
 from kv._core.base.clock cimport clock_us
 from kv._core.base.sink cimport sink_free
 from kv._core.engine.engine cimport Engine
+from kv._core.engine.isolation cimport Isolated, isolated_enter
 from kv._core.persist.filesink cimport FileSink, filesink_flush, filesink_init
 from kv._core.persist.save cimport Save, commands_encoder, save_free, save_init, save_step
 
@@ -21,12 +22,18 @@ cdef class Snapshot:
 
     def __cinit__(self, Engine engine not None, int fd, uint64_t sync_bytes=0):
         self.engine = engine
+        engine.enter()
         filesink_init(&self.file, fd, sync_bytes, False)
         save_init(&self.save, &engine.runtime.keyspace, commands_encoder(), &self.file.sink)
 
     def __dealloc__(self):
+        cdef Isolated *before
+        if self.engine is None:
+            return
+        before = self.engine.enter()
         save_free(&self.save)
         sink_free(&self.file.sink)
+        isolated_enter(before)
 
     @property
     def keys(self):
@@ -43,10 +50,10 @@ cdef class Snapshot:
         large value is not interrupted). Whether there may be more; False: all is written. OSError where the file took
         something not."""
         cdef bint more
-        with nogil:
-            more = save_step(&self.save, keys, clock_us() + 1000 * ms if ms else 0)
-            if not more:
-                filesink_flush(&self.file)
+        self.engine.enter()
+        more = save_step(&self.save, keys, clock_us() + 1000 * ms if ms else 0)
+        if not more:
+            filesink_flush(&self.file)
         if self.file.fault:
             raise OSError(self.file.fault, os.strerror(self.file.fault))
         return bool(more)

@@ -272,6 +272,7 @@ cdef void run_python(Context *c) noexcept nogil:
     """The body of every command that is written in Python."""
     with gil:
         run_handler(c)
+        c.runtime.enter(c.runtime)
 
 
 cdef void run_handler(Context *c) noexcept:

@@ -17,7 +17,8 @@ from libc.stdint cimport uint64_t
 
 import atexit
 
-from kv._core.base.memory cimport memory_alloc, memory_enter_thread, memory_free
+from kv._core.base.memory cimport (
+    MemoryAccount, memory_account, memory_alloc, memory_enter_thread, memory_free, memory_free_for)
 from kv._core.keyspace.database cimport Database, database_clear, database_count
 from kv._core.objects.entry cimport Entry, entry_free
 
@@ -75,6 +76,8 @@ cdef struct Job:
     Entry *entry            # what to free; NULL: the database
     Database database       # keys detached from one
     uint64_t objects        # keys in it
+    LazyfreeAccount *account    # who counts them
+    MemoryAccount *memory   # ... and the bytes
 
 cdef pthread_mutex_t lock       # guards the queue and the two flags
 cdef pthread_cond_t changed     # a job was queued or done, or the thread is to stop
@@ -86,8 +89,8 @@ cdef bint stopping = False      # the process is about to end
 cdef Job *first = NULL          # the queue, oldest first
 cdef Job *last = NULL
 cdef uint64_t unfinished = 0    # jobs queued or being done
-cdef uint64_t pending = 0       # keys queued or being freed; atomic
-cdef uint64_t freed = 0         # keys freed by the thread; atomic
+cdef LazyfreeAccount process_account    # of whoever has none of his own
+cdef LazyfreeAccount *account = &process_account    # of the engine that is entered
 
 
 # -- giving work --------------------------------------------------------------------------------------------
@@ -111,7 +114,8 @@ cdef Job *job_new(uint64_t objects) noexcept nogil:
     job.next = NULL
     job.entry = NULL
     job.objects = objects
-    kv_counter_add(&pending, objects)
+    job.account, job.memory = account, memory_account()
+    kv_counter_add(&account.pending, objects)
     return job
 
 
@@ -171,29 +175,37 @@ cdef void *work(void *argument) noexcept nogil:
 
 cdef void perform(Job *job) noexcept nogil:
     cdef uint64_t objects = job.objects
+    cdef LazyfreeAccount *owner = job.account
+    memory_free_for(job.memory)
     if job.entry != NULL:
         entry_free(job.entry)
     else:
         database_clear(&job.database)
     memory_free(job)
-    kv_counter_add(&freed, objects)
-    kv_counter_add(&pending, 0 - objects)
+    kv_counter_add(&owner.freed, objects)
+    kv_counter_add(&owner.pending, 0 - objects)
+
+
+cdef void lazyfree_enter_account(LazyfreeAccount *entered) noexcept nogil:
+    """What is queued from here on is counted there."""
+    global account
+    account = entered
 
 
 # -- figures, waiting, the end ------------------------------------------------------------------------------
 
 cdef uint64_t lazyfree_pending_objects() noexcept nogil:
     """Keys that wait to be freed or are being freed."""
-    return kv_counter_load(&pending)
+    return kv_counter_load(&account.pending)
 
 
 cdef uint64_t lazyfree_freed_objects() noexcept nogil:
     """Keys freed since the last reset."""
-    return kv_counter_load(&freed)
+    return kv_counter_load(&account.freed)
 
 
 cdef void lazyfree_reset_statistics() noexcept nogil:
-    kv_counter_set(&freed, 0)
+    kv_counter_set(&account.freed, 0)
 
 
 cdef void lazyfree_wait() noexcept nogil:
@@ -231,7 +243,7 @@ cdef void after_fork_in_child() noexcept nogil:
     running = False
     first = last = NULL
     unfinished = 0
-    kv_counter_set(&pending, 0)
+    kv_counter_set(&account.pending, 0)
 
 
 cdef void make_lock() noexcept nogil:

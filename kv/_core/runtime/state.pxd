@@ -416,6 +416,7 @@ cdef struct Runtime:
     Buffer own_pushes           # what the running command pushed to its own session: follows its reply
     bint python_ran             # a command written in Python ran: whoever turns the loop is to look what it did
     bint in_transaction         # EXEC runs its queue
+    void (*enter)(Runtime *runtime) noexcept    # called with the GIL, when Python has run
     void (*run_nested)(Context *outer, Command *command, Slice *argv, int argc) noexcept nogil
     bint evicting               # a command's eviction ran out of its time: cron goes on
     void (*on_protocol_error)(Session *session, Slice input) noexcept nogil     # the parser has the error's text

@@ -23,6 +23,7 @@ cdef class Walker:
     cdef Walk walk
 
     def __cinit__(self, Engine engine not None):
+        engine.enter()
         self.engine = engine
         walk_init(&self.walk, &engine.runtime.keyspace)
 
@@ -50,6 +51,7 @@ cdef class Walker:
 
 def commands(Engine engine not None, bytes name not None, size_t most):
     """(commands of a key of database 0 in the parts in which a sink gets them, the room that its buffer took)."""
+    engine.enter()
     cdef list parts = []
     cdef PartsSink sink
     cdef Entry *entry = keyspace_find(&engine.runtime.keyspace, engine.runtime.keyspace.databases,
@@ -97,6 +99,7 @@ VALUES.put_entry = put_entry
 
 def save_values(Engine engine not None, int fd, int version=11):
     """Write types, keys and values in RDB, behind the number of each database, to a file; its CRC-64. OSError."""
+    engine.enter()
     cdef FileSink file
     cdef RdbWriter writer
     cdef Save save

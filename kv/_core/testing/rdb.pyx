@@ -34,6 +34,7 @@ cdef bytes taken(RdbWriter *writer):
 
 def value(Engine engine not None, bytes name not None, int version=11, bint compress=True):
     """(type, bytes of the value) of a key of database 0; None where there is none."""
+    engine.enter()
     cdef Entry *entry = entry_of(engine, name)
     cdef RdbWriter writer
     cdef Sink sink
@@ -46,6 +47,7 @@ def value(Engine engine not None, bytes name not None, int version=11, bint comp
 
 def payload(Engine engine not None, bytes name not None, int version=11, bint compress=True):
     """What DUMP answers: type, value, version, CRC-64."""
+    engine.enter()
     found = value(engine, name, version, compress)
     if found is None:
         return None
@@ -55,6 +57,7 @@ def payload(Engine engine not None, bytes name not None, int version=11, bint co
 
 def drained(Engine engine not None, bytes name not None, size_t most, int version=11, bint compress=True):
     """(bytes of a value in the parts in which one who drains gets them, the room that the buffer took at the end)."""
+    engine.enter()
     cdef list parts = []
     cdef RdbWriter writer
     cdef PartsSink sink

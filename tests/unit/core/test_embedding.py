@@ -4,6 +4,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -181,3 +182,10 @@ def test_engines_die_with_what_they_have() -> None:
         engine.execute("SET", "k", "v")
         del engine, session, feed
         gc.collect()
+
+
+def test_the_example_of_the_readme_runs() -> None:
+    text = (Path(__file__).resolve().parents[3] / "README.md").read_text()
+    example = text.split("```python\n")[1].split("```")[0]
+    assert 10 <= len(example.splitlines()) <= 15
+    exec(compile(example, "README.md", "exec"), {})

@@ -1,0 +1,165 @@
+"""Two engines in one process, entered in turns, against engines that have a process of their own.
+
+KV_TWIN_COMMANDS says how many commands each gets (a million take a minute)."""
+from __future__ import annotations
+
+import gc
+import hashlib
+import json
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kv._core.engine.debug import digest
+from kv._core.engine.engine import Engine
+from kv._core.engine.inspect import check, database_figures, statistics
+from kv._core.runtime.call import ReplyError
+
+ROOT = Path(__file__).resolve().parents[3]
+COMMANDS = int(os.environ.get("KV_TWIN_COMMANDS", "30000"))
+EAGER: dict[str, Any] = {"lazyfree_lazy_eviction": False, "lazyfree_lazy_user_del": False, "lazyfree_lazy_server_del": False,
+                         "lazyfree_lazy_expire": False, "maxmemory_eviction_tenacity": 100}
+KINDS: list[dict[str, Any]] = [
+    {"seed": 11, "settings": {"hash_max_listpack_entries": 2, "set_max_intset_entries": 3, "list_max_listpack_size": 4,
+                              "zset_max_listpack_value": 5, "maxmemory": 600_000, "maxmemory_policy": "allkeys-random"}},
+    {"seed": 22, "settings": {"hash_max_listpack_entries": 64, "set_max_listpack_entries": 1, "zset_max_listpack_entries": 100,
+                              "stream_node_max_entries": 3, "hll_sparse_max_bytes": 0}},
+]
+
+
+class Twin:
+    """One engine, and the commands that it gets."""
+
+    def __init__(self, seed: int, settings: dict[str, Any]) -> None:
+        self.engine = Engine(seed=seed)
+        self.engine.configure(**EAGER, **settings)
+        self.draw = random.Random(seed)
+        self.replies = hashlib.sha256()
+
+    def words(self) -> list[Any]:
+        draw = self.draw
+        key = draw.choice("abcdef") + str(draw.randrange(400))
+        value = "v" * int(draw.paretovariate(0.7) % 3000) + str(draw.randrange(100))
+        field = f"f{draw.randrange(40)}"
+        return draw.choice([
+            ["SET", key, value], ["SETRANGE", key, draw.randrange(3000), value[:200]], ["GET", key],
+            ["INCRBY", "n" + key, draw.randrange(100)],
+            ["HSET", "h" + key, field, value], ["HDEL", "h" + key, field], ["HRANDFIELD", "h" + key, 3],
+            ["SADD", "s" + key, draw.randrange(50)], ["SADD", "s" + key, field], ["SPOP", "s" + key], ["SMEMBERS", "s" + key],
+            ["ZADD", "z" + key, draw.random(), field], ["ZRANGE", "z" + key, 0, 5, "WITHSCORES"], ["ZPOPMIN", "z" + key],
+            ["RPUSH", "l" + key, value, field], ["LPOP", "l" + key], ["LRANGE", "l" + key, 0, 3],
+            ["XADD", "x" + key, f"{draw.randrange(1 << 40)}-1", "a", field], ["XLEN", "x" + key],
+            ["PFADD", "p" + key, field, value], ["PFCOUNT", "p" + key], ["DEL", key, "h" + key], ["RANDOMKEY"],
+            ["SCAN", draw.randrange(1 << 30)], ["OBJECT", "ENCODING", draw.choice("hszlxp") + key], ["SINTER", "s" + key, "sa1"],
+            ["MGET", key, "a1", "b2"], ["SELECT", draw.randrange(3)]])
+
+    def run(self, count: int) -> None:
+        for _ in range(count):
+            try:
+                reply: Any = self.engine.execute(*self.words())
+            except ReplyError as error:
+                reply = str(error)
+            if isinstance(reply, set):
+                reply = sorted(reply)
+            self.replies.update(repr(reply).encode())
+
+    def outcome(self) -> dict[str, Any]:
+        check(self.engine)
+        figures = statistics(self.engine)
+        return {"replies": self.replies.hexdigest(), "digest": str(digest(self.engine)), "used": self.engine.used_memory,
+                "keys": [list(row[:2]) for row in database_figures(self.engine)], "evicted": figures["evicted"],
+                "commands": figures["commands"], "hits": figures["hits"]}
+
+
+def alone(number: int, count: int) -> dict[str, Any]:
+    """The outcome in a process of its own."""
+    script = ("import json, sys; from tests.unit.core.test_isolation import KINDS, Twin; "
+              "twin = Twin(**KINDS[int(sys.argv[1])]); twin.run(int(sys.argv[2])); print(json.dumps(twin.outcome()))")
+    done = subprocess.run([sys.executable, "-c", script, str(number), str(count)], cwd=ROOT, capture_output=True, text=True,
+                          env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_each_is_as_if_it_were_alone() -> None:
+    twins = [Twin(**kind) for kind in KINDS]
+    draw = random.Random(3)
+    left = [COMMANDS, COMMANDS]
+    while any(left):
+        number = draw.choice([0, 1])
+        count = min(left[number], int(draw.paretovariate(0.6)))
+        twins[number].run(count)
+        left[number] -= count
+    outcomes = [twin.outcome() for twin in twins]
+    assert outcomes[0]["evicted"] > 0 and outcomes[1]["evicted"] == 0
+    for number, outcome in enumerate(outcomes):
+        expected = alone(number, COMMANDS)
+        assert abs(outcome.pop("used") - expected.pop("used")) < 5000       # glibc's blocks have the size that was left there
+        assert outcome == expected
+
+
+@pytest.fixture
+def engines() -> Iterator[list[Engine]]:
+    yield [Engine(seed=1), Engine(seed=2)]
+
+
+def test_limits_are_each_ones_own(engines: list[Engine]) -> None:
+    one, other = engines
+    one.configure(hash_max_listpack_entries=1)
+    for engine in engines:
+        engine.execute("HSET", "h", "a", 1, "b", 2)
+    assert [engine.execute("OBJECT", "ENCODING", "h") for engine in engines] == [b"hashtable", b"listpack"]
+    third = Engine(seed=3)
+    third.execute("HSET", "h", "a", 1, "b", 2)
+    assert third.execute("OBJECT", "ENCODING", "h") == b"listpack"      # a new one begins with the defaults
+
+
+def test_memory_is_each_ones_own(engines: list[Engine]) -> None:
+    one, other = engines
+    before = other.used_memory
+    one.execute("SET", "k", "v" * 1_000_000)
+    assert one.used_memory > 1_000_000 and other.used_memory == before
+    other.configure(maxmemory=before + 100_000)
+    one.execute("SET", "l", "v" * 1_000_000)
+    assert other.execute("SET", "k", "v") == "OK"
+    with pytest.raises(ReplyError, match="^OOM"):
+        other.execute("SET", "k", "v" * 200_000)
+        other.execute("SET", "l", "v")
+    used = one.used_memory
+    one.execute("UNLINK", "k", "l")
+    del other
+    engines.pop()
+    gc.collect()
+    assert one.used_memory < used - 1_900_000 or one.execute("DBSIZE") == 0
+
+
+def test_statistics_are_each_ones_own(engines: list[Engine]) -> None:
+    from kv._core.engine.inspect import command_figures
+
+    one, other = engines
+    one.execute("SET", "k", 1)
+    assert "set" in command_figures(one) and "set" not in command_figures(other)
+
+
+def test_an_engine_that_goes_leaves_the_others_alone(engines: list[Engine]) -> None:
+    """A finalizer runs in the middle of anything."""
+    one = engines[0]
+    one.configure(set_max_intset_entries=1)
+    for number in range(50):
+        gone = Engine(seed=number)
+        gone.execute("SADD", "s", *range(1000))
+        gone.execute("SET", "k", "v" * 100_000)
+        session, feed = gone.session(), gone.feed()
+        session.execute("SUBSCRIBE", "c")
+        one.execute("SADD", f"s{number}", 1, 2)
+        del gone, session, feed
+        gc.collect()
+        assert one.execute("OBJECT", "ENCODING", f"s{number}") == b"listpack"
+    check(one)
+    assert one.execute("DBSIZE") == 50 and one.used_memory < 2_000_000
