@@ -13,7 +13,7 @@ The engine opens nothing, forks nothing, and reads no clock but to stamp a batch
 from cpython.buffer cimport PyBUF_READ
 from cpython.memoryview cimport PyMemoryView_FromMemory
 from libc.stdint cimport int64_t, uint32_t, uint64_t
-from libc.string cimport memset
+from libc.string cimport memset, strlen
 
 from kv._core.base.buffer cimport buffer_free
 from kv._core.base.clock cimport clock_ticks_per_us
@@ -58,7 +58,7 @@ cdef enum:
     LOGGED_WORDS = 32           # of a command that the command log shows
     LOGGED_BYTES = 128          # ... of a word
 
-REDACTED = b"(redacted)"
+cdef const char *REDACTED = b"(redacted)"
 CLASSES = {"normal": CLASS_NORMAL, "replica": CLASS_REPLICA, "pubsub": CLASS_PUBSUB}
 
 
@@ -471,9 +471,9 @@ cdef bytes shown_word(Context *c, int index, size_t most):
     return c.argv[index].data[:length if length < most else most]
 
 
-cdef size_t shown_length(const Context *c, int index):
+cdef size_t shown_length(const Context *c, int index) noexcept nogil:
     """Bytes that the whole word has as logs may show it."""
-    return len(REDACTED) if is_redacted(c, index) else c.argv[index].length
+    return strlen(REDACTED) if is_redacted(c, index) else c.argv[index].length
 
 
 cdef str quoted(bytes word):
