@@ -10,6 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Protocol, TypeAlias
 
+    from kv._core.engine.commandlog import CommandLog
     from kv._core.engine.engine import Engine
     from kv._core.engine.sessions import SessionInfo
     from kv._core.runtime import call as core
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from .acllog import AclLog
     from .aof import AppendOnly
     from .children import Children
-    from .commandlog import CommandLog
     from .config import Config
     from .figures import ServerFigures
     from .instance import Instance

@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 
+from kv._core.engine.commandlog import CommandLog
 from kv._core.engine.engine import Engine
 from kv._core.engine.inspect import memory_figures
 from kv._core.runtime.call import set_bug_log
@@ -24,7 +25,6 @@ from .acllog import AclLog
 from .aof import AppendOnly, LoadError, LoadStopped
 from .children import Children
 from .clientlog import ClientLog
-from .commandlog import CommandLog
 from .config import ConfigError
 from .config.directive import fatal
 from .figures import ServerFigures
@@ -68,7 +68,7 @@ class Server:
         self.watchdog = crash.Watchdog(config)
         self.engine = engine = Engine(self, databases=config.databases)
         self.loop = loop = Loop(engine, config)
-        self.commandlog = CommandLog(engine, config)
+        self.commandlog = CommandLog(config)
         self.acl_log = AclLog(config)
         self.latency = LatencyMonitor(config)
         self.client_log = ClientLog(engine, config)

@@ -2,17 +2,20 @@
 from libc.math cimport isfinite
 from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t
 
+from kv._core.base.blob cimport BLOB_HELD_LEAST, Blob
 from kv._core.base.numbers cimport (
     FORMAT_I64_SIZE, FORMAT_LONG_DOUBLE_SIZE, format_i64, format_long_double, parse_i64, parse_long_double)
+from kv._core.base.platform cimport unlikely
 from kv._core.base.slice cimport Slice, slice_of
 from kv._core.containers.listpack cimport LISTPACK_NUMBER_SIZE
 from kv._core.keyspace.keyspace cimport EVENT_HASH, keyspace_add
 from kv._core.objects.entry cimport TYPE_HASH, Entry, Item, item_visitor
-from kv._core.objects.hash cimport hash_delete, hash_expect, hash_get, hash_length, hash_new, hash_set, hash_walk
+from kv._core.objects.hash cimport (
+    hash_blob, hash_delete, hash_expect, hash_get, hash_length, hash_new, hash_set, hash_walk)
 from kv._core.resp.reply cimport (
     Reply, reply_array, reply_bulk, reply_i64, reply_map, reply_null, reply_ok)
 from kv._core.runtime.context cimport (
-    arg_i64_or_reply, changed, check_type, context_key, error, read_key, removed, write_key)
+    arg_i64_or_reply, changed, check_type, context_key, error, read_key, removed, reply_blob, write_key)
 from kv._core.runtime.propagation cimport effects_begin, effects_slice, effects_wanted, effects_word
 from kv._core.runtime.registry cimport native
 from kv._core.runtime.registry import declare
@@ -97,10 +100,15 @@ declare(native(cmd_hsetnx), "hsetnx", 4, "write denyoom fast", keys="1 RW insert
 cdef inline void reply_field(Context *c, const Entry *entry, Slice name) noexcept nogil:
     cdef char number[LISTPACK_NUMBER_SIZE]
     cdef Slice value
-    if entry != NULL and hash_get(entry, name, number, &value):
-        reply_bulk(&c.reply, value.data, value.length)
-    else:
+    cdef Blob *blob
+    if entry == NULL or not hash_get(entry, name, number, &value):
         reply_null(&c.reply)
+        return
+    blob = hash_blob(entry, value) if unlikely(value.length >= BLOB_HELD_LEAST) else NULL
+    if unlikely(blob != NULL):
+        reply_blob(c, blob, value)
+    else:
+        reply_bulk(&c.reply, value.data, value.length)
 
 
 cdef void cmd_hget(Context *c) noexcept nogil:

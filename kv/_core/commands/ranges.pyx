@@ -2,6 +2,7 @@
 from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
+from kv._core.base.blob cimport BLOB_HELD_LEAST
 from kv._core.base.buffer cimport buffer_reserve
 from kv._core.base.slice cimport Slice, slice_of
 from kv._core.keyspace.keyspace cimport EVENT_STRING, keyspace_add, keyspace_put
@@ -10,12 +11,12 @@ from kv._core.objects.lcs cimport (
     LCS_OK, LCS_TOO_LARGE, LCS_TOO_LONG, Lcs, LcsRange, LcsStatus, lcs_close, lcs_length, lcs_next_range,
     lcs_open, lcs_rewind, lcs_string)
 from kv._core.objects.string cimport (
-    NUMBER_TEXT, string_length, string_new, string_new_text, string_slice, string_writable)
+    NUMBER_TEXT, string_blob, string_length, string_new, string_new_text, string_slice, string_writable)
 from kv._core.resp.parser cimport BIG_BULK
 from kv._core.resp.reply cimport reply_array, reply_bulk, reply_header, reply_i64, reply_map
 from kv._core.runtime.context cimport (
     arg_i64_or_reply, arg_is, arg_range_or_reply, changed, check_type, context_key, error, must_obey,
-    read_key, syntax_error, take_blob, write_key)
+    read_key, reply_blob, syntax_error, take_blob, write_key)
 from kv._core.runtime.registry cimport native
 from kv._core.runtime.registry import declare
 from kv._core.runtime.state cimport Context
@@ -92,10 +93,11 @@ cdef void cmd_getrange(Context *c) noexcept nogil:
     end = from_end(end, length)
     if end >= length:
         end = length - 1
-    if start > end:
-        reply_bulk(&c.reply, b"", 0)
+    value = slice_of(value.data + start, end - start + 1) if start <= end else slice_of(b"", 0)
+    if value.length >= BLOB_HELD_LEAST:
+        reply_blob(c, string_blob(entry), value)
     else:
-        reply_bulk(&c.reply, value.data + start, end - start + 1)
+        reply_bulk(&c.reply, value.data, value.length)
 
 
 cdef inline int64_t from_end(int64_t index, int64_t length) noexcept nogil:

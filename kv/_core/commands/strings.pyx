@@ -7,7 +7,7 @@ an expiry becomes SET PXAT, GETSET becomes SET, GETDEL becomes DEL, GETEX what i
 """
 from libc.stdint cimport int64_t
 
-from kv._core.base.blob cimport Blob
+from kv._core.base.blob cimport BLOB_HELD_LEAST, Blob
 from kv._core.base.platform cimport likely, unlikely
 from kv._core.base.slice cimport Slice, slice_equal
 from kv._core.keyspace.keyspace cimport (
@@ -15,11 +15,11 @@ from kv._core.keyspace.keyspace cimport (
     keyspace_put, keyspace_remove, keyspace_set_expiry)
 from kv._core.objects.entry cimport ENTRY_EXPIRES, TYPE_STRING, Entry, entry_expiry, entry_type
 from kv._core.objects.string cimport (
-    NUMBER_TEXT, string_assign, string_length, string_new, string_slice)
+    NUMBER_TEXT, string_assign, string_blob, string_length, string_new, string_slice)
 from kv._core.resp.parser cimport BIG_BULK
 from kv._core.resp.reply cimport reply_array, reply_bulk, reply_i64, reply_null, reply_ok
 from kv._core.runtime.context cimport (
-    KEYS_AHEAD, arg_is, changed, check_type, context_key, error, keys_ahead, notify, read_key, syntax_error,
+    KEYS_AHEAD, arg_is, changed, check_type, context_key, error, keys_ahead, notify, read_key, reply_blob, syntax_error,
     take_blob, touch_flag, write_key)
 from kv._core.runtime.propagation cimport (
     effects_begin, effects_number, effects_slice, effects_wanted, effects_word)
@@ -51,7 +51,10 @@ cdef inline void reply_value(Context *c, const Entry *entry) noexcept nogil:
         reply_null(&c.reply)
         return
     value = string_slice(entry, text)
-    reply_bulk(&c.reply, value.data, value.length)
+    if unlikely(value.length >= BLOB_HELD_LEAST):
+        reply_blob(c, string_blob(entry), value)
+    else:
+        reply_bulk(&c.reply, value.data, value.length)
 
 
 cdef inline void store(Context *c, Key key, Entry *entry, Slice value, int64_t expiry,

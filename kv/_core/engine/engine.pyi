@@ -12,7 +12,7 @@ CLASSES: dict[str, int]
 class Engine:
     owner: Any
     on_protocol_error: Callable[[int, str, memoryview], object] | None
-    on_commandlog: Callable[[list[bytes], list[int], int, int, int, int, int], object] | None
+    on_commandlog: Callable[[int, list[bytes], str, bytes, int, int, int], object] | None
     on_closing: Callable[[int, str], object] | None
     on_latency: Callable[[str, int], object] | None
     loading: bool

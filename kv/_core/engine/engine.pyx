@@ -13,7 +13,7 @@ The engine opens nothing, forks nothing, and reads no clock but to stamp a batch
 from cpython.buffer cimport PyBUF_READ
 from cpython.memoryview cimport PyMemoryView_FromMemory
 from libc.stdint cimport int64_t, uint32_t, uint64_t
-from libc.string cimport memset
+from libc.string cimport memset, strlen
 
 from kv._core.base.buffer cimport buffer_free
 from kv._core.base.clock cimport clock_ticks_per_us
@@ -36,7 +36,7 @@ from kv._core.runtime.session cimport session_free, session_of_id, session_push,
 from kv._core.runtime.state cimport (
     ALERT_LOADING, ALERT_PAUSED_ALL, ALERT_PAUSED_WRITES, ALERT_WRITE_ERROR,
     ARENA_KEEP, COMMAND_MAX, COMMAND_SKIP_COMMANDLOG, CLASS_NORMAL, CLASS_PUBSUB, CLASS_REPLICA, CLOSING_BROWSER,
-    CLOSING_EVICTED, CLOSING_INPUT, CLOSING_OUTPUT, SESSION_BLOCKED,
+    CLOSING_EVICTED, CLOSING_INPUT, CLOSING_OUTPUT, LOG_LARGE_REPLY, LOG_LARGE_REQUEST, LOG_SLOW, SESSION_BLOCKED,
     SESSION_POSTPONED, SESSION_UNIX, Closing, Context, Runtime, Session)
 from kv._core.runtime.propagation cimport (
     effects_begin, effects_slice, effects_wanted, effects_word, propagation_free, propagation_init, propagation_position)
@@ -53,6 +53,12 @@ from kv._core.runtime.registry import declare_package
 declare_package(kv._core.commands)
 
 FEED_LIMIT = 64 << 20        # bytes
+
+cdef enum:
+    LOGGED_WORDS = 32           # of a command that the command log shows
+    LOGGED_BYTES = 128          # ... of a word
+
+cdef const char *REDACTED = b"(redacted)"
 CLASSES = {"normal": CLASS_NORMAL, "replica": CLASS_REPLICA, "pubsub": CLASS_PUBSUB}
 
 
@@ -357,9 +363,10 @@ cdef void tell_protocol_error(Session *session, Slice input) noexcept:
 
 
 cdef void on_commandlog(Context *c, int64_t duration_us, uint64_t reply_bytes) noexcept nogil:
-    """The command was slow, or its request or reply large: Python keeps the log."""
+    """The command may have been slow, or its request or reply large: Python keeps the log."""
     cdef Runtime *runtime = c.runtime
     cdef uint64_t request_bytes = c.raw_length
+    cdef int passed = 0
     cdef int i
     if c.command.flags & COMMAND_SKIP_COMMANDLOG:
         return
@@ -367,23 +374,41 @@ cdef void on_commandlog(Context *c, int64_t duration_us, uint64_t reply_bytes) n
         request_bytes = 0
         for i in range(c.argc):
             request_bytes += c.argv[i].length + 15
-        if (not (runtime.slow_ticks >= 0 and duration_us * runtime.ticks_per_us >= runtime.slow_ticks)
-                and not (runtime.large_reply >= 0 and <int64_t> reply_bytes > runtime.large_reply)
-                and <int64_t> request_bytes <= runtime.large_request):
-            return
-    with gil:
-        tell_commandlog(c, duration_us, request_bytes, reply_bytes)
-        (<Engine> runtime.face).enter()
+    if runtime.slow_ticks >= 0 and duration_us * runtime.ticks_per_us >= runtime.slow_ticks:
+        passed |= LOG_SLOW
+    if runtime.large_request >= 0 and <int64_t> request_bytes > runtime.large_request:
+        passed |= LOG_LARGE_REQUEST
+    if runtime.large_reply >= 0 and <int64_t> reply_bytes > runtime.large_reply:
+        passed |= LOG_LARGE_REPLY
+    if passed:
+        with gil:
+            tell_commandlog(c, passed, duration_us, request_bytes, reply_bytes)
+            (<Engine> runtime.face).enter()
 
 
-cdef void tell_commandlog(Context *c, int64_t duration_us, uint64_t request_bytes, uint64_t reply_bytes) noexcept:
-    cdef int i
+cdef void tell_commandlog(Context *c, int passed, int64_t duration_us, uint64_t request_bytes,
+                          uint64_t reply_bytes) noexcept:
+    cdef const Session *session = c.session
     engine = <Engine> c.runtime.face
     if engine.on_commandlog is None:
         return
-    words = [shown_word(c, i)[:256] for i in range(min(c.argc, 64))]
-    lengths = [len(shown_word(c, i)) for i in range(min(c.argc, 64))]
-    engine.on_commandlog(words, lengths, c.argc, c.session.id, duration_us, request_bytes, reply_bytes)
+    peer = "" if session.peer == NULL else session.peer.data[:session.peer.length].decode("utf-8", "surrogateescape")
+    name = b"" if session.name == NULL else session.name.data[:session.name.length]
+    engine.on_commandlog(passed, logged_words(c), peer, name, duration_us, request_bytes, reply_bytes)
+
+
+cdef list logged_words(Context *c):
+    """At most LOGGED_WORDS words of at most LOGGED_BYTES bytes each; what was left out is said."""
+    cdef list words = []
+    cdef size_t length
+    cdef int i
+    for i in range(c.argc if c.argc <= LOGGED_WORDS else LOGGED_WORDS - 1):
+        length = shown_length(c, i)
+        word = shown_word(c, i, LOGGED_BYTES)
+        words.append(word if length <= LOGGED_BYTES else b"%b... (%d more bytes)" % (word, length - LOGGED_BYTES))
+    if c.argc > LOGGED_WORDS:
+        words.append(b"... (%d more arguments)" % (c.argc - LOGGED_WORDS + 1))
+    return words
 
 
 cdef void on_spike(Runtime *runtime, const char *event, int64_t us) noexcept nogil:
@@ -423,7 +448,7 @@ cdef void feed_monitors(Context *c) noexcept:
     cdef Session *session = c.runtime.monitors
     cdef bytes line
     seconds, us = divmod(c.runtime.now_us, 1000000)
-    words = " ".join([quoted(shown_word(c, i)) for i in range(c.argc)])
+    words = " ".join([quoted(shown_word(c, i, shown_length(c, i))) for i in range(c.argc)])
     peer = "lua" if c.session.peer == NULL else c.session.peer.data[:c.session.peer.length].decode()
     if c.session.flags & SESSION_UNIX:
         peer = "unix:" + c.session.local.data[:c.session.local.length].decode().removesuffix(":0")
@@ -434,11 +459,21 @@ cdef void feed_monitors(Context *c) noexcept:
         session = session.next_monitor
 
 
-cdef bytes shown_word(Context *c, int index):
-    """A word of the running command as logs may show it."""
-    if index < 64 and c.runtime.redacted >> index & 1:
-        return b"(redacted)"
-    return c.argv[index].data[:c.argv[index].length]
+cdef inline bint is_redacted(const Context *c, int index) noexcept nogil:
+    return index < 64 and c.runtime.redacted >> index & 1
+
+
+cdef bytes shown_word(Context *c, int index, size_t most):
+    """A word of the running command as logs may show it, its first `most` bytes."""
+    cdef size_t length = c.argv[index].length
+    if is_redacted(c, index):
+        return REDACTED
+    return c.argv[index].data[:length if length < most else most]
+
+
+cdef size_t shown_length(const Context *c, int index) noexcept nogil:
+    """Bytes that the whole word has as logs may show it."""
+    return strlen(REDACTED) if is_redacted(c, index) else c.argv[index].length
 
 
 cdef str quoted(bytes word):

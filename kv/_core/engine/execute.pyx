@@ -77,6 +77,7 @@ cdef void execute_nested(Context *outer, Command *command, Slice *argv, int argc
     run_body(&c)
     c.runtime.running = outer
     account(&c, start, reply_start)
+    outer.elsewhere += c.elsewhere
     outer.runtime.redacted = 0
 
 
@@ -177,6 +178,7 @@ cdef inline void account(Context *c, uint64_t start, size_t reply_start) noexcep
     cdef CommandStatistics *counted = runtime.command_statistics + command.id
     cdef uint64_t now = clock_ticks()
     cdef uint64_t spent = now - start
+    cdef size_t replied = c.reply.out.length - reply_start + c.elsewhere
     runtime.last_ticks = now
     counted.calls += 1
     counted.ticks += spent
@@ -189,10 +191,10 @@ cdef inline void account(Context *c, uint64_t start, size_t reply_start) noexcep
         counted.failed += 1
         count_error(c, reply_start)
     if unlikely((runtime.slow_ticks >= 0 and <int64_t> spent >= runtime.slow_ticks)
-                or (runtime.large_reply >= 0 and <int64_t> (c.reply.out.length - reply_start) > runtime.large_reply)
+                or (runtime.large_reply >= 0 and <int64_t> replied > runtime.large_reply)
                 or (runtime.large_request >= 0
                     and (c.raw == NULL or <int64_t> c.raw_length > runtime.large_request))):
-        runtime.on_commandlog(c, <int64_t> (spent / runtime.ticks_per_us), c.reply.out.length - reply_start)
+        runtime.on_commandlog(c, <int64_t> (spent / runtime.ticks_per_us), replied)
     if unlikely(<int64_t> spent >= runtime.spike_ticks):
         runtime.on_spike(runtime, b"fast-command" if command.flags & COMMAND_FAST else b"command",
                          <int64_t> (spent / runtime.ticks_per_us))

@@ -13,7 +13,7 @@ A session that must not go on (it waits, it is closing, the server pauses it) ke
 serve_resumed() goes on with it. Before a session is authenticated one request is parsed at a time, since AUTH changes
 the limits for the next.
 """
-from libc.stdint cimport uint32_t
+from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memcpy, memmove, memset
 
 from kv._core.base.blob cimport Blob, blob_capacity
@@ -36,11 +36,12 @@ from kv._core.runtime.session cimport (
     session_arena_share, session_doom, session_mark_ready, session_note_replies, session_postpone, session_resume, session_spill)
 from kv._core.runtime.state cimport (
     ALERT_PAUSED_ALL, ALERT_PAUSED_WRITES, CLOSING_INPUT, COMMAND_MAY_REPLICATE, COMMAND_WRITE, SESSION_BLOCKED,
-    SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_HELD, WINDOW, Command, Request, Runtime, Session, Window)
+    SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_HELD, SESSION_SENDS_BIG, WINDOW, Command, Request, Runtime, Session, Window)
 from kv._core.runtime.transaction cimport Transaction
 
 cdef enum:
     CHUNK = 64 * 1024           # bytes read from a socket at once
+    BEFORE_BIG = 1024           # ... where a big argument is likely to follow: what comes with its header is copied
     KEEP_INPUT = 16 * 1024      # least room for a read into a session's own buffer
     KEEP_ARGUMENTS = 4 * 1024   # arguments of the shared array that are kept between windows
 
@@ -102,7 +103,6 @@ cdef bint fill_big(Session *session) noexcept nogil:
         if not within_limit(session, parser.filled):
             refuse_input(session)
             return False
-    session.transport.acknowledge(session)
     return True
 
 
@@ -118,13 +118,15 @@ cdef void serve_readable(Runtime *runtime, Session *session) noexcept nogil:
 
 
 cdef void read_and_serve(Runtime *runtime, Session *session) noexcept nogil:
-    cdef ssize_t got
+    cdef ssize_t got, room = CHUNK
     if session.parser.filling != NULL and not fill_big(session):
         return
     if session.input.length == 0 and not session.flags & SESSION_BLOCKED:
         if unlikely(runtime.window == NULL):
             make_window(runtime)
-        got = receive(session, runtime.window.chunk, CHUNK)
+        if unlikely(session.flags & <uint64_t> SESSION_SENDS_BIG):
+            room = BEFORE_BIG
+        got = receive(session, runtime.window.chunk, room)
         if likely(got > 0):
             if unlikely(session.input.capacity) and <size_t> got > session.input_peak:
                 session.input_peak = got
@@ -132,12 +134,23 @@ cdef void read_and_serve(Runtime *runtime, Session *session) noexcept nogil:
                 refuse_input(session)
                 return
             serve_bytes(runtime, session, runtime.window.chunk, got)
+            if unlikely(got == room):
+                read_on(runtime, session)
     else:
         got = receive_own(runtime, session)
         if got > 0:
             serve_pending(runtime, session)
+        elif got == 0:                  # of a big argument only the end of its line is missing
+            session.transport.acknowledge(session)
     if got < 0:
         session_doom(session)
+
+
+cdef void read_on(Runtime *runtime, Session *session) noexcept nogil:
+    """There was more than the chunk takes. The rest of a big argument is read at once; anything else waits for the next turn."""
+    session.flags &= ~<uint64_t> SESSION_SENDS_BIG      # finish_owned() sets it again
+    if session.parser.filling != NULL and not session.flags & (SESSION_BLOCKED | SESSION_DOOMED | SESSION_CLOSE_AFTER_REPLY):
+        read_and_serve(runtime, session)
 
 
 cdef void refuse_input(Session *session) noexcept nogil:
@@ -277,6 +290,7 @@ cdef void finish_owned(Session *session) noexcept nogil:
     cdef int i
     for i in range(session.parser.big_count):
         session.input_wanted += session.parser.bigs[i].length
+        session.flags |= SESSION_SENDS_BIG
     parser_finish(&session.parser)
     session.partial.count = 0
     if session.partial.items != NULL:

@@ -27,6 +27,11 @@ cdef inline Slice field_name(const Field *field) noexcept nogil:
     return slice_of(at + 4, (<const uint32_t *> at)[0])
 
 
+cdef inline bint is_long(size_t length) noexcept nogil:
+    """Whether a name or value of so many bytes is too long for its length byte."""
+    return length >= FIELD_ELSEWHERE
+
+
 cdef inline Slice field_value(const Field *field) noexcept nogil:
     cdef Slice name = field_name(field)
     cdef Blob *blob

@@ -23,10 +23,6 @@ from kv._core.base.slice cimport Slice
 assert sizeof(Field) == FIELD_HEADER, "the drawing says 2 bytes"
 
 
-cdef inline bint is_long(size_t length) noexcept nogil:
-    return length >= FIELD_ELSEWHERE
-
-
 cdef inline size_t size_for(size_t name_length, size_t value_length) noexcept nogil:
     return (FIELD_HEADER + (4 if is_long(name_length) else 0) + name_length
             + (sizeof(Blob *) if is_long(value_length) else value_length))

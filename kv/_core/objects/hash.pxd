@@ -1,6 +1,7 @@
 """Hashes: the value of an entry as fields with values."""
 from libc.stdint cimport uint64_t
 
+from kv._core.base.blob cimport Blob
 from kv._core.base.random cimport Random
 from kv._core.base.slice cimport Slice
 from kv._core.containers.hashtable cimport Hashtable
@@ -15,6 +16,7 @@ cdef HashLimits hash_limits
 cdef Entry *hash_new(Slice key) noexcept nogil
 cdef uint64_t hash_length(const Entry *entry) noexcept nogil
 cdef bint hash_get(const Entry *entry, Slice name, char *number, Slice *value) noexcept nogil
+cdef Blob *hash_blob(const Entry *entry, Slice value) noexcept nogil
 cdef void hash_expect(Entry *entry, const Slice *words, int count) noexcept nogil
 cdef bint hash_set(Entry *entry, Slice name, Slice value) noexcept nogil
 cdef bint hash_delete(Entry *entry, Slice name) noexcept nogil

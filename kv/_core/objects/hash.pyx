@@ -9,6 +9,7 @@ a listpack is written to the caller's `number` (LISTPACK_NUMBER_SIZE bytes) or, 
 """
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 
+from kv._core.base.blob cimport Blob, blob_around
 from kv._core.base.hashing cimport hash_bytes
 from kv._core.base.memory cimport memory_alloc, memory_free, memory_size
 from kv._core.base.platform cimport likely, unlikely
@@ -26,7 +27,7 @@ from kv._core.objects.entry cimport (
     ENCODING_HASHTABLE, ENCODING_LISTPACK, TYPE_HASH, Entry, Item, TypeOperations, entry_encoding, entry_new,
     entry_set_encoding, entry_word, item_visitor, type_register)
 from kv._core.objects.field cimport (
-    Field, field_assign, field_free, field_memory, field_name, field_name_of, field_new, field_value)
+    Field, field_assign, field_free, field_memory, field_name, field_name_of, field_new, field_value, is_long)
 
 cdef enum:
     LARGEST_PACK = 1 << 30      # bytes above which nothing is added to a listpack, whatever the limits
@@ -133,6 +134,13 @@ cdef bint hash_get(const Entry *entry, Slice name, char *number, Slice *value) n
         return False
     value[0] = field_value(<Field *> position_element(position))
     return True
+
+
+cdef Blob *hash_blob(const Entry *entry, Slice value) noexcept nogil:
+    """The blob that a value stands in which hash_get found; NULL where it is in a listpack or in its field."""
+    if is_packed(entry) or not is_long(value.length):
+        return NULL
+    return blob_around(value.data)
 
 
 cdef bint hash_set(Entry *entry, Slice name, Slice value) noexcept nogil:

@@ -15,6 +15,7 @@ cdef Entry *string_assign(Entry *entry, Slice value, int64_t expiry, Blob *taken
 cdef Entry *string_assign_number(Entry *entry, int64_t number) noexcept nogil
 cdef Entry *string_writable(Entry *entry, size_t length, bint greedy, char **data) noexcept nogil
 cdef Slice string_slice(const Entry *entry, char *number_text) noexcept nogil
+cdef Blob *string_blob(const Entry *entry) noexcept nogil
 cdef size_t string_length(const Entry *entry) noexcept nogil
 cdef bint string_number(const Entry *entry, int64_t *number) noexcept nogil
 cdef Entry *string_copy(const Entry *entry, Slice key) noexcept nogil

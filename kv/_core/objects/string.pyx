@@ -7,7 +7,8 @@ it is not the one they were given, that one is already freed, and the caller upd
 from libc.stdint cimport int64_t, uint16_t
 from libc.string cimport memcpy
 
-from kv._core.base.blob cimport Blob, blob_copy, blob_free, blob_new, blob_resize
+from kv._core.base.blob cimport (
+    Blob, blob_copy, blob_free, blob_is_held, blob_new, blob_resize, blob_writable)
 from kv._core.base.memory cimport memory_class_size, memory_size
 from kv._core.base.numbers cimport format_i64, parse_i64
 from kv._core.base.platform cimport likely
@@ -107,7 +108,8 @@ cdef bint fits_class(Entry *entry, size_t length) noexcept nogil:
 
 cdef void assign_blob(Entry *entry, Slice value, Blob *taken) noexcept nogil:
     cdef Blob *blob = <Blob *> entry_word(entry)[0]
-    if taken == NULL and memory_class_size(sizeof(size_t) + value.length) == memory_size(blob):
+    if (taken == NULL and memory_class_size(sizeof(size_t) + value.length) == memory_size(blob)
+            and not blob_is_held(blob)):
         blob.length = value.length
         memcpy(blob.data, value.data, value.length)
         return
@@ -136,7 +138,7 @@ cdef Entry *string_writable(Entry *entry, size_t length, bint greedy, char **dat
     cdef Blob *blob
     cdef size_t held = old.length
     if entry_encoding(entry) == ENCODING_RAW:
-        blob = blob_resize(<Blob *> entry_word(entry)[0], length, greedy)
+        blob = blob_resize(blob_writable(string_blob(entry)), length, greedy)
         entry_word(entry)[0] = blob
         made, data[0] = entry, blob.data
     elif entry_size_for(entry_key(entry).length, ENCODING_EMBEDDED, entry.flags & ENTRY_EXPIRES, length) <= LARGEST_ENTRY:
@@ -188,6 +190,11 @@ cdef Slice string_slice(const Entry *entry, char *number_text) noexcept nogil:
         return slice_of(number_text, format_i64(number_text, entry_number(<Entry *> entry)[0]))
     blob = <Blob *> entry_word(<Entry *> entry)[0]
     return slice_of(blob.data, blob.length)
+
+
+cdef Blob *string_blob(const Entry *entry) noexcept nogil:
+    """The blob of a string whose bytes stand in one: of every string of more than LARGEST_ENTRY bytes."""
+    return <Blob *> entry_word(<Entry *> entry)[0]
 
 
 cdef size_t string_length(const Entry *entry) noexcept nogil:

@@ -33,6 +33,7 @@ cdef void removed(Context *c, int index, uint64_t count, bint emptied, int event
                   const char *event) noexcept nogil
 cdef int keys_ahead(Context *c, int first, int step, Key *keys) noexcept nogil
 cdef Blob *take_blob(Context *c, int index) noexcept nogil
+cdef void reply_blob(Context *c, Blob *blob, Slice part) noexcept nogil
 
 
 cdef inline void context_init(Context *c, Session *session, Request *request, Buffer *out) noexcept nogil:
@@ -48,6 +49,7 @@ cdef inline void context_init(Context *c, Session *session, Request *request, Bu
     c.reply.out = out
     c.reply.version = session.resp
     c.reply.errors = 0
+    c.elsewhere = 0
     c.key_hash = request.key_hash
     c.hashed = 0
     if request.command != NULL and request.argc > request.command.first_key:

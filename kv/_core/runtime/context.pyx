@@ -19,8 +19,9 @@ from kv._core.keyspace.keyspace cimport (
     keyspace_remove)
 from kv._core.objects.entry cimport Entry, entry_type
 from kv._core.resp.parser cimport Big
-from kv._core.resp.reply cimport reply_error
-from kv._core.runtime.state cimport Command, Context
+from kv._core.resp.reply cimport reply_bulk, reply_error, reply_header, reply_raw
+from kv._core.runtime.session cimport session_splice
+from kv._core.runtime.state cimport SESSION_REPLY_OFF, SESSION_REPLY_SKIP, Command, Context, Session
 
 cdef extern from "<ctype.h>" nogil:
     int toupper(int letter)
@@ -77,6 +78,20 @@ cdef Blob *take_blob(Context *c, int index) noexcept nogil:
             big.blob = NULL
             return blob
     return NULL
+
+
+cdef void reply_blob(Context *c, Blob *blob, Slice part) noexcept nogil:
+    """A bulk string of bytes that stand in a blob, BLOB_HELD_LEAST of them or more. Who is connected is sent them from
+    there, so they are not copied; a reply that goes elsewhere, or that CLIENT REPLY takes back, has a copy."""
+    cdef Session *session = c.session
+    if (c.reply.out != &c.runtime.arena or c.runtime.arena_owner != session or session.transport == NULL
+            or session.flags & (SESSION_REPLY_OFF | SESSION_REPLY_SKIP)):
+        reply_bulk(&c.reply, part.data, part.length)
+        return
+    reply_header(&c.reply, c'$', part.length)
+    session_splice(session, blob, part)
+    c.elsewhere += part.length
+    reply_raw(&c.reply, b"\r\n", 2)
 
 
 cdef void error(Context *c, const char *text) noexcept nogil:

@@ -4,23 +4,25 @@ Two tables of the runtime: channels by kind and name, and subscriptions by sessi
 twice costs a look-up however many subscribers a channel has. A channel lists its subscribers in the order in which
 they came, patterns are listed in theirs; a channel without subscribers is not there.
 
-A message is built once a RESP version and pushed to each subscriber's output. What the running command publishes to
-its own client follows that command's reply (Runtime.own_pushes).
+A message is built once a RESP version and pushed to each subscriber's output; all of them share a large one. What the
+running command publishes to its own client follows that command's reply (Runtime.own_pushes).
 """
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memcpy, memset, strlen
 
+from kv._core.base.blob cimport BLOB_HELD_LEAST, Blob, blob_free
 from kv._core.base.buffer cimport Buffer, buffer_append, buffer_free
 from kv._core.base.glob cimport glob_match
 from kv._core.base.hashing cimport hash_bytes
 from kv._core.base.memory cimport memory_calloc, memory_free
 from kv._core.base.numbers cimport format_i64
+from kv._core.base.platform cimport unlikely
 from kv._core.base.slice cimport Slice, slice_of
 from kv._core.containers.hashtable cimport (
     HashtableType, Position, hashtable_find, hashtable_init, hashtable_insert, hashtable_remove, position_element)
 from kv._core.keyspace.keyspace cimport EVENT_KEYEVENT, EVENT_KEYSPACE, Database
 from kv._core.resp.reply cimport Reply, reply_bulk, reply_push
-from kv._core.runtime.session cimport session_push
+from kv._core.runtime.session cimport session_push, session_push_blob
 from kv._core.runtime.state cimport CLASS_NORMAL, CLASS_PUBSUB, SESSION_SUBSCRIBED, Runtime, Session
 
 cdef HashtableType CHANNEL_TABLE
@@ -235,10 +237,12 @@ cdef struct Message:            # one message in the form for each RESP version,
 
 
 cdef Buffer *message_form(Message *message, int version) noexcept nogil:
+    """The message in the form of a RESP version. It is laid out as a Blob, so that a large one can be sent from here."""
     cdef Buffer *form = &message.forms[version - 2]
     cdef Reply reply
     if form.length:
         return form
+    buffer_append(form, <const char *> &form.length, sizeof(size_t))
     reply.out, reply.version, reply.errors = form, version, 0
     reply_push(&reply, 4 if message.pattern.data != NULL else 3)
     reply_bulk(&reply, message.kind.data, message.kind.length)
@@ -246,22 +250,32 @@ cdef Buffer *message_form(Message *message, int version) noexcept nogil:
         reply_bulk(&reply, message.pattern.data, message.pattern.length)
     reply_bulk(&reply, message.channel.data, message.channel.length)
     reply_bulk(&reply, message.text.data, message.text.length)
+    (<Blob *> form.data).length = form.length - sizeof(size_t)
     return form
 
 
 cdef void deliver(Runtime *runtime, Channel *channel, Message *message) noexcept nogil:
     cdef Subscription *one = channel.first
     cdef Session *own = runtime.running.session if runtime.running != NULL else NULL
-    cdef Buffer *form
+    cdef Blob *form
     while one != NULL:
-        form = message_form(message, one.session.resp)
+        form = <Blob *> message_form(message, one.session.resp).data
         if one.session == own:
             buffer_append(&runtime.own_pushes, form.data, form.length)
+        elif unlikely(form.length >= BLOB_HELD_LEAST):
+            session_push_blob(one.session, form, slice_of(form.data, form.length))
         else:
             session_push(one.session, form.data, form.length)
         one = one.next
-    buffer_free(&message.forms[0])
-    buffer_free(&message.forms[1])
+    end_forms(message)
+
+
+cdef void end_forms(Message *message) noexcept nogil:
+    cdef int i
+    for i in range(2):
+        blob_free(<Blob *> message.forms[i].data)       # receivers may hold it still
+        message.forms[i].data = NULL
+        message.forms[i].length = message.forms[i].capacity = 0
 
 
 cdef uint64_t publish(Runtime *runtime, int kind, Slice channel, Slice message) noexcept nogil:

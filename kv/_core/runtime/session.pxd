@@ -1,6 +1,7 @@
 """Sessions: their life, and their output."""
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
+from kv._core.base.blob cimport Blob
 from kv._core.base.buffer cimport Buffer
 from kv._core.base.slice cimport Slice
 from kv._core.runtime.state cimport Caller, Runtime, Session, Transport
@@ -17,6 +18,8 @@ cdef void session_mark_ready(Session *session) noexcept nogil
 cdef void session_hold(Session *session) noexcept nogil
 cdef void sessions_release(Runtime *runtime) noexcept nogil
 cdef void session_push(Session *session, const char *data, size_t length) noexcept nogil
+cdef void session_push_blob(Session *session, Blob *blob, Slice part) noexcept nogil
+cdef void session_splice(Session *session, Blob *blob, Slice part) noexcept nogil
 cdef void session_keep_unsent(Session *session, const char *data, size_t length) noexcept nogil
 cdef int session_send(Session *session) noexcept nogil
 cdef void session_take(Session *session, Buffer *out) noexcept nogil

@@ -6,15 +6,20 @@ output buffer at all, and a busy one's replies are never copied unless its socke
 take moves to blocks of the session's own. Messages for another session (a push, a MONITOR line) go to its blocks
 too, after what stands in the arena for it.
 
+A large value is not copied at all. A block can hold it (base/blob), and the value is sent from where it stands,
+whatever happens to its key meanwhile; the replies before it move from the arena to the same block, those after it
+go on in the arena.
+
 Nobody frees a session while the turn runs: it is doomed, and closed when the turn ends.
 """
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
-from kv._core.base.blob cimport blob_free
+from kv._core.base.blob cimport Blob, blob_free, blob_hold
 from kv._core.base.buffer cimport Buffer, buffer_append, buffer_free
 from kv._core.base.memory cimport memory_alloc, memory_calloc, memory_free, memory_size
 from kv._core.base.platform cimport unlikely
+from kv._core.base.slice cimport Slice, slice_of
 from kv._core.containers.hashtable cimport (
     HashtableType, Position, hashtable_find, hashtable_init, hashtable_insert, hashtable_remove, position_element)
 from kv._core.base.hashing cimport hash_bytes
@@ -28,6 +33,10 @@ from kv._core.runtime.state cimport (
     SESSION_PENDING_INPUT, SESSION_POSTPONED, SESSION_READONLY, SESSION_READY, SESSION_REPLY_OFF, SESSION_REPLY_SKIP,
     SESSION_REPLY_SKIP_NEXT, UNAUTHENTICATED_OUTPUT, Caller, OutputBlock, OutputLimit, Runtime, Session, Transport)
 from kv._core.runtime.transaction cimport transaction_end, transaction_free
+
+cdef enum:
+    PARTS = 32                  # stretches that are sent at once at most
+    PARTS_BYTES = 4 << 20       # bytes of them, about: no socket takes more at once
 
 
 # -- life ---------------------------------------------------------------------------------------------------------
@@ -126,12 +135,17 @@ cdef void session_free(Session *session) noexcept nogil:
     memory_free(session)
 
 
+cdef void block_free(OutputBlock *block) noexcept nogil:
+    blob_free(block.held)
+    memory_free(block)
+
+
 cdef void free_blocks(Session *session) noexcept nogil:
     cdef OutputBlock *block
     while session.output != NULL:
         block = session.output
         session.output = block.next
-        memory_free(block)
+        block_free(block)
     session.output_last = NULL
     session.output_sent = session.output_bytes = session.output_blocks = 0
 
@@ -251,15 +265,14 @@ cdef void leave_held(Session *session) noexcept nogil:
 
 cdef void keep_output(Session *session, const char *data, size_t length) noexcept nogil:
     """Queue bytes behind what waits. What does not fit into one block wants larger ones."""
-    append_block(session, data, length)
-    session_note_replies(session, session.output_last.length if session.output == session.output_last else OUTPUT_BLOCK)
+    append_text(session, data, length)
+    session_note_replies(session, session.output_bytes - (session.output_last.capacity - session.output_last.length))
 
 
-cdef void append_block(Session *session, const char *data, size_t length) noexcept nogil:
+cdef void append_text(Session *session, const char *data, size_t length) noexcept nogil:
     cdef OutputBlock *last = session.output_last
-    cdef OutputBlock *block
     cdef size_t part, room
-    if last != NULL and last.capacity > last.length:
+    if last != NULL and last.held == NULL and last.capacity > last.length:
         part = last.capacity - last.length
         part = part if part < length else length
         memcpy(last.data + last.length, data, part)
@@ -268,19 +281,54 @@ cdef void append_block(Session *session, const char *data, size_t length) noexce
         length -= part
     if length == 0:
         return
-    room = length if length > session.reply_room else session.reply_room
-    block = <OutputBlock *> memory_alloc(sizeof(OutputBlock) + room)
+    room = room_of_next(session)
+    append_block(session, data, length, room if room > length else length)
+
+
+cdef size_t room_of_next(const Session *session) noexcept nogil:
+    """Bytes of text that the next block has room for: as much as waits already, so that who is sent a short message at
+    a time does not take and give back 16 KiB for each, up to reply_room."""
+    cdef size_t room = OUTPUT_BLOCK_LEAST + session.output_bytes
+    return room if room < session.reply_room else session.reply_room
+
+
+cdef OutputBlock *append_block(Session *session, const char *data, size_t length, size_t room) noexcept nogil:
+    cdef OutputBlock *block = <OutputBlock *> memory_alloc(sizeof(OutputBlock) + room)
     block.next = NULL
+    block.held = NULL
+    block.value = slice_of(NULL, 0)
     block.capacity = room
     block.length = length
-    memcpy(block.data, data, length)
-    if last == NULL:
+    if length:
+        memcpy(block.data, data, length)
+    if session.output_last == NULL:
         session.output = block
     else:
-        last.next = block
+        session.output_last.next = block
     session.output_last = block
     session.output_blocks += 1
     session.output_bytes += memory_size(block)
+    return block
+
+
+cdef void append_value(Session *session, const char *text, size_t length, Blob *blob, Slice part) noexcept nogil:
+    """Queue text, and behind it bytes of a blob that are sent from where they stand. They count as if they were in the
+    block: what a client may have waiting for it does not depend on how it is kept."""
+    cdef OutputBlock *block = append_block(session, text, length, length)
+    blob_hold(blob)
+    block.held, block.value = blob, part
+    session.output_bytes += part.length
+    session_note_replies(session, OUTPUT_BLOCK)
+
+
+cdef void session_splice(Session *session, Blob *blob, Slice part) noexcept nogil:
+    """Behind what the command that runs has in the arena for the session, bytes of a blob follow. The arena is not cut:
+    the reply goes on at its end, and where it began is still known."""
+    cdef Buffer *arena = &session.runtime.arena
+    if not session.flags & SESSION_DOOMED:      # else nothing is sent any more
+        append_value(session, arena.data + session.arena_start, arena.length - session.arena_start, blob, part)
+        session.arena_start = arena.length
+        check_hard_limit(session)
 
 
 cdef void session_note_replies(Session *session, size_t length) noexcept nogil:
@@ -315,12 +363,27 @@ cdef void session_spill(Session *session) noexcept nogil:
         check_hard_limit(session)
 
 
+cdef inline bint takes_pushes(const Session *session) noexcept nogil:
+    return not session.flags & (SESSION_DOOMED | SESSION_CLOSE_AFTER_REPLY)
+
+
 cdef void session_push(Session *session, const char *data, size_t length) noexcept nogil:
-    """Queue bytes for a session, whether or not it is the one whose command runs; none where its replies are turned off."""
-    if length == 0 or session.flags & (SESSION_DOOMED | SESSION_CLOSE_AFTER_REPLY):
-        return
-    session_spill(session)
-    keep_output(session, data, length)
+    """Queue bytes for a session, unless it is about to be closed."""
+    if length and takes_pushes(session):
+        session_spill(session)
+        keep_output(session, data, length)
+        note_push(session)
+
+
+cdef void session_push_blob(Session *session, Blob *blob, Slice part) noexcept nogil:
+    """The same for bytes of a blob, which are not copied."""
+    if takes_pushes(session):
+        session_spill(session)
+        append_value(session, NULL, 0, blob, part)
+        note_push(session)
+
+
+cdef void note_push(Session *session) noexcept nogil:
     session.reply_position = propagation_position(&session.runtime.propagation)
     if session.transport != NULL:       # else the program takes it when it likes
         session_mark_ready(session)
@@ -391,26 +454,72 @@ cdef ssize_t send_bytes(Session *session, const char *data, size_t length) noexc
     return sent
 
 
-cdef int send_blocks(Session *session) noexcept nogil:
-    """1: all sent, 0: the socket is full, -1: dead."""
-    cdef OutputBlock *block
-    cdef ssize_t sent
-    while session.output != NULL:
-        block = session.output
-        sent = send_bytes(session, block.data + session.output_sent, block.length - session.output_sent)
-        if sent < 0:
-            return -1
-        session.output_sent += sent
-        if session.output_sent < block.length:
-            return 0
+cdef ssize_t send_parts(Session *session, const Slice *parts, int count) noexcept nogil:
+    """The same of several stretches."""
+    cdef ssize_t sent = session.transport.send_parts(session, parts, count)
+    if sent > 0:
+        session.bytes_out += sent
+        session.runtime.statistics.bytes_out += sent
+    return sent
+
+
+cdef inline int put_part(Slice *parts, int count, const char *data, size_t length, size_t *sent) noexcept nogil:
+    """Add what is not sent of a stretch to the parts; how many there are then. `sent` becomes what of it belongs to the
+    next stretch."""
+    cdef size_t skipped = sent[0] if sent[0] < length else length
+    sent[0] -= skipped
+    if length == skipped:
+        return count
+    parts[count] = slice_of(data + skipped, length - skipped)
+    return count + 1
+
+
+cdef int gather_parts(const Session *session, Slice *parts, size_t *total) noexcept nogil:
+    """The oldest of what waits, in at most PARTS stretches and about PARTS_BYTES; how many, and their bytes."""
+    cdef const OutputBlock *block = session.output
+    cdef size_t sent = session.output_sent
+    cdef int count = 0
+    total[0] = 0
+    while block != NULL and count + 2 <= PARTS and total[0] < PARTS_BYTES:
+        total[0] += block.length + block.value.length - sent
+        count = put_part(parts, count, block.data, block.length, &sent)
+        count = put_part(parts, count, block.value.data, block.value.length, &sent)
+        block = block.next
+    return count
+
+
+cdef void drop_sent(Session *session, size_t sent) noexcept nogil:
+    """So many bytes of what waits were sent."""
+    cdef OutputBlock *block = session.output
+    sent += session.output_sent
+    while block != NULL and sent >= block.length + block.value.length:
+        sent -= block.length + block.value.length
         session.output = block.next
-        session.output_sent = 0
-        session.output_bytes -= memory_size(block)
+        session.output_bytes -= memory_size(block) + block.value.length
         session.output_blocks -= 1
-        memory_free(block)
+        block_free(block)
+        block = session.output
         if unlikely(session.soft_limit_since_ms != 0):
             note_drained(session)
-    session.output_last = NULL
+    session.output_sent = sent
+    if block == NULL:
+        session.output_last = NULL
+
+
+cdef int send_blocks(Session *session) noexcept nogil:
+    """1: all sent, 0: the socket is full, -1: dead."""
+    cdef Slice parts[PARTS]
+    cdef size_t total
+    cdef ssize_t sent
+    cdef int count
+    while session.output != NULL:
+        count = gather_parts(session, parts, &total)
+        sent = send_bytes(session, parts[0].data, parts[0].length) if count == 1 else send_parts(session, parts, count)
+        if sent < 0:
+            return -1
+        drop_sent(session, sent)
+        if <size_t> sent < total:
+            return 0
     return 1
 
 
@@ -439,6 +548,7 @@ cdef void session_take(Session *session, Buffer *out) noexcept nogil:
     cdef OutputBlock *block = session.output
     while block != NULL:
         buffer_append(out, block.data, block.length)
+        buffer_append(out, block.value.data, block.value.length)
         block = block.next
     free_blocks(session)
 

@@ -61,6 +61,7 @@ cdef enum SessionFlag:
     SESSION_IMPORT_SOURCE = 1 << 19     # CLIENT IMPORT-SOURCE: sees keys whose time has come
     SESSION_REDIRECT = 1 << 20          # CLIENT CAPA REDIRECT
     SESSION_HELD = 1 << 22              # its replies wait for the position that they depend on
+    SESSION_SENDS_BIG = 1 << 23         # its last request had an argument that was received into a block of its own
     SESSION_READONLY = 1 << 21          # READONLY: would read from a replica
     # what the dispatcher's short way does not know
     SESSION_SPECIAL = SESSION_IMPORT_SOURCE | SESSION_REPLY_OFF | SESSION_REPLY_SKIP | SESSION_REPLY_SKIP_NEXT \
@@ -101,6 +102,11 @@ cdef enum Alert:                # why the dispatcher must look closer at each co
     ALERT_CLIENT_LIMIT = 1 << 6  # maxmemory-clients is set
     ALERT_FEW_REPLICAS = 1 << 7  # less replicas keep up than min-replicas-to-write asks for
 
+cdef enum CommandLogKind:       # whose threshold a command passed
+    LOG_SLOW = 1 << 0
+    LOG_LARGE_REQUEST = 1 << 1
+    LOG_LARGE_REPLY = 1 << 2
+
 cdef enum ClientClass:          # of client-output-buffer-limit
     CLASS_NORMAL = 0
     CLASS_REPLICA = 1
@@ -113,23 +119,27 @@ cdef enum:
     ARENA_SHARE = 1 << 20       # bytes of replies that a session may have in the arena
     UNAUTHENTICATED_OUTPUT = 1024  # bytes that may wait for a session that is not authenticated
     OUTPUT_BLOCK = 16 * 1024    # a block of pending output has at least so many bytes at a session that is busy
-    OUTPUT_BLOCK_LEAST = 1024   # ... at one whose replies are small
+    OUTPUT_BLOCK_LEAST = 1024   # ... at one whose replies are small, or whose output only begins
     CLIENT_BUCKETS = 19         # sessions by the memory they take, see runtime/footprint
     LATENCY_BUCKETS = 27 * 32   # see runtime/latency
     ERROR_KINDS = 128           # error codes that INFO errorstats counts apart
     COMMAND_MAX = 512           # commands that can be declared
 
-cdef struct OutputBlock:        # pending output of a session that can't be sent now
+cdef struct OutputBlock:        # pending output of a session: text, and behind it may be bytes of a large value
     OutputBlock *next
-    size_t length               # bytes filled
-    size_t capacity             # bytes that fit
-    char data[1]                # the block goes on
+    size_t length               # bytes of text filled
+    size_t capacity             # bytes of text that fit
+    Blob *held                  # whose bytes are sent from where they stand, NULL: there is only text
+    Slice value                 # the bytes of it that follow the text
+    char data[1]                # the text; the block goes on
 
 cdef struct Transport:          # how a session's bytes come and go: a socket, later TLS over one
     # into a buffer: bytes received, 0 for nothing there now, -1 for a connection that is gone
     ssize_t (*receive)(Session *session, char *into, size_t room) noexcept nogil
     # bytes taken, fewer than all where it can't take more now, -1 for a connection that is gone
     ssize_t (*send)(Session *session, const char *data, size_t length) noexcept nogil
+    # the same of several stretches, sent one after the other
+    ssize_t (*send_parts)(Session *session, const Slice *parts, int count) noexcept nogil
     # bytes that came and that the poller does not tell of any more; NULL: there never are any
     size_t (*pending)(const Session *session) noexcept nogil
     # part of a large argument came: have the peer send on at once
@@ -156,8 +166,8 @@ cdef struct Session:
     size_t arena_length
     OutputBlock *output         # what could not be sent, oldest first
     OutputBlock *output_last
-    size_t output_sent          # bytes of the first block that are sent
-    size_t output_bytes         # bytes pending in blocks, with their headers
+    size_t output_sent          # bytes of the first block that are sent, of its text and then of its value
+    size_t output_bytes         # bytes pending in blocks, with their headers and the values that are held
     uint32_t output_blocks      # how many
     uint32_t reply_room         # least bytes of its next block: follows the replies of late (rbs of CLIENT LIST)
     uint32_t reply_peak         # most bytes of replies that it had at once lately, at most OUTPUT_BLOCK
@@ -253,6 +263,7 @@ cdef struct Context:            # what a body works with
     Slice *argv                 # the command's words, its name first
     int argc
     Reply reply
+    size_t elsewhere            # bytes of the reply that are sent from where they stand, and are not in reply.out
     uint64_t key_hash           # hash of argv[hashed]
     int hashed                  # index of the argument whose hash is known, 0: none
     const char *raw             # the request's bytes, for propagation as it came; NULL: rewritten or inline

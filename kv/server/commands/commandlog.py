@@ -1,10 +1,10 @@
 """COMMANDLOG and SLOWLOG: what was slow or large."""
 from __future__ import annotations
 
+from kv._core.engine.commandlog import KINDS
 from kv._core.runtime.call import OK, ReplyError
 from kv._core.runtime.registry import command, container
 
-from ..commandlog import KINDS
 from .help import declare_help, subcommand_error
 
 TYPE_CHECKING = False
