@@ -148,8 +148,8 @@ cdef void look_at_heap() noexcept nogil:
 
 
 def memory_figures(Engine engine not None):
-    """Bytes: used and peak of the engine; resident of the process; allocated, active and allocator_resident of the allocator, which are no
-    more than the process has; tables, clients, and the engine's own buffers. Beside them objects of lazy freeing."""
+    """Bytes: used and peak of the engine; resident of the process; allocated, active and allocator_resident of the allocator,
+    which are no more than the process has; tables, clients, and the engine's own buffers. Beside them objects of lazy freeing."""
     engine.enter()
     cdef Runtime *runtime = &engine.runtime
     cdef Session *session = runtime.sessions
