@@ -132,6 +132,7 @@ FAIL(int, setsockopt, "setsockopt", (int fd, int level, int name, const void *va
      (fd, level, name, value, size))
 FAIL(int, getsockname, "getsockname", (int fd, struct sockaddr *address, socklen_t *size), NULL, -1, (fd, address, size))
 FAIL(ssize_t, recv, "recv", (int fd, void *data, size_t size, int flags), NULL, -1, (fd, data, size, flags))
+FAIL(ssize_t, sendmsg, "send", (int fd, const struct msghdr *message, int flags), NULL, -1, (fd, message, flags))
 FAIL(ssize_t, send, "send", (int fd, const void *data, size_t size, int flags), NULL, -1, (fd, data, size, flags))
 FAIL(int, epoll_create1, "epoll_create1", (int flags), NULL, -1, (flags))
 FAIL(int, chdir, "chdir", (const char *path), path, -1, (path))

@@ -6,6 +6,7 @@ below shrinks with everything that comes: the test fails where an option has got
 one has lost its reader.
 """
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,9 @@ LISTED = {name for names in WAITING.values() for name in names.split()}
 def readers() -> dict[str, set[str]]:
     """Attribute -> the files that read it, of anything that is called config; absent.py, which only warns, is none."""
     found: dict[str, set[str]] = {}
+    for path in ROOT.rglob("*.pyx"):
+        for name in re.findall(r"\bconfig\.(\w+)", path.read_text()):
+            found.setdefault(name, set()).add(path.name)
     for path in ROOT.rglob("*.py"):
         if path.name == "absent.py":
             continue
