@@ -192,7 +192,7 @@ cdef void cmd_geohash(Context *c) noexcept nogil:
             reply_null(&c.reply)
 
 
-declare(native(cmd_geohash), "geohash", -2, "readonly", keys="1 RO access", group="geo", since="3.2.0",
+declare(native(cmd_geohash), "geohash", -2, "readonly", keys="1 RO access", member=2, group="geo", since="3.2.0",
         complexity="O(1)", summary="Returns places as geohash text.", args="key [member...]")
 
 
@@ -210,7 +210,7 @@ cdef void cmd_geopos(Context *c) noexcept nogil:
             reply_null_array(&c.reply)
 
 
-declare(native(cmd_geopos), "geopos", -2, "readonly", keys="1 RO access", group="geo", since="3.2.0",
+declare(native(cmd_geopos), "geopos", -2, "readonly", keys="1 RO access", member=2, group="geo", since="3.2.0",
         complexity="O(1)", summary="Returns the longitude and latitude of places.", args="key [member...]")
 
 

@@ -57,7 +57,7 @@ cdef void cmd_hset(Context *c) noexcept nogil:
         reply_i64(&c.reply, set_fields(c, entry))
 
 
-declare(native(cmd_hset), "hset", -4, "write denyoom fast", keys="1 RW update", group="hash", since="2.0.0",
+declare(native(cmd_hset), "hset", -4, "write denyoom fast", keys="1 RW update", member=2, group="hash", since="2.0.0",
         complexity="O(1)", summary="Sets fields of a hash; counts those that are new.",
         history=["4.0.0 Takes several fields."], args="key (data: field value)...")
 
@@ -73,7 +73,7 @@ cdef void cmd_hmset(Context *c) noexcept nogil:
         reply_ok(&c.reply)
 
 
-declare(native(cmd_hmset), "hmset", -4, "write denyoom fast", keys="1 RW update", group="hash", since="2.0.0",
+declare(native(cmd_hmset), "hmset", -4, "write denyoom fast", keys="1 RW update", member=2, group="hash", since="2.0.0",
         complexity="O(N)", summary="Sets fields of a hash.",
         deprecated="4.0.0 `HSET` with multiple field-value pairs", args="key (data: field value)...")
 
@@ -90,7 +90,7 @@ cdef void cmd_hsetnx(Context *c) noexcept nogil:
         reply_i64(&c.reply, set_fields(c, entry))
 
 
-declare(native(cmd_hsetnx), "hsetnx", 4, "write denyoom fast", keys="1 RW insert", group="hash",
+declare(native(cmd_hsetnx), "hsetnx", 4, "write denyoom fast", keys="1 RW insert", member=2, group="hash",
         since="2.0.0", complexity="O(1)", summary="Sets a field of a hash that does not have it.",
         args="key field value")
 
@@ -117,7 +117,7 @@ cdef void cmd_hget(Context *c) noexcept nogil:
         reply_field(c, entry, c.argv[2])
 
 
-declare(native(cmd_hget), "hget", 3, "readonly fast", keys="1 RO access", group="hash", since="2.0.0",
+declare(native(cmd_hget), "hget", 3, "readonly fast", keys="1 RO access", member=2, group="hash", since="2.0.0",
         complexity="O(1)", summary="Returns the value of a field of a hash.", args="key field")
 
 
@@ -131,7 +131,7 @@ cdef void cmd_hmget(Context *c) noexcept nogil:
         reply_field(c, entry, c.argv[i])
 
 
-declare(native(cmd_hmget), "hmget", -3, "readonly fast", keys="1 RO access", group="hash", since="2.0.0",
+declare(native(cmd_hmget), "hmget", -3, "readonly fast", keys="1 RO access", member=2, group="hash", since="2.0.0",
         complexity="O(N)", summary="Returns the values of fields of a hash.", args="key field...")
 
 
@@ -209,7 +209,7 @@ cdef void cmd_hstrlen(Context *c) noexcept nogil:
         reply_i64(&c.reply, 0)
 
 
-declare(native(cmd_hstrlen), "hstrlen", 3, "readonly fast", keys="1 RO", group="hash", since="3.2.0",
+declare(native(cmd_hstrlen), "hstrlen", 3, "readonly fast", keys="1 RO", member=2, group="hash", since="3.2.0",
         complexity="O(1)", summary="Returns the length of the value of a field of a hash.", args="key field")
 
 
@@ -221,7 +221,7 @@ cdef void cmd_hexists(Context *c) noexcept nogil:
         reply_i64(&c.reply, entry != NULL and hash_get(entry, c.argv[2], number, &value))
 
 
-declare(native(cmd_hexists), "hexists", 3, "readonly fast", keys="1 RO", group="hash", since="2.0.0",
+declare(native(cmd_hexists), "hexists", 3, "readonly fast", keys="1 RO", member=2, group="hash", since="2.0.0",
         complexity="O(1)", summary="Tells whether a hash has a field.", args="key field")
 
 
@@ -243,7 +243,7 @@ cdef void cmd_hdel(Context *c) noexcept nogil:
     reply_i64(&c.reply, deleted)
 
 
-declare(native(cmd_hdel), "hdel", -3, "write fast", keys="1 RW delete", group="hash", since="2.0.0",
+declare(native(cmd_hdel), "hdel", -3, "write fast", keys="1 RW delete", member=2, group="hash", since="2.0.0",
         complexity="O(N)", summary="Deletes fields of a hash.", history=["2.4.0 Takes several fields."],
         args="key field...")
 
@@ -277,7 +277,7 @@ cdef void cmd_hincrby(Context *c) noexcept nogil:
     reply_i64(&c.reply, value)
 
 
-declare(native(cmd_hincrby), "hincrby", 4, "write denyoom fast", keys="1 RW access update", group="hash",
+declare(native(cmd_hincrby), "hincrby", 4, "write denyoom fast", keys="1 RW access update", member=2, group="hash",
         since="2.0.0", complexity="O(1)", summary="Adds an integer to the number in a field of a hash.",
         args="key field increment:integer")
 
@@ -331,7 +331,7 @@ cdef void cmd_hincrbyfloat(Context *c) noexcept nogil:
     reply_bulk(&c.reply, sum.data, sum.length)
 
 
-declare(native(cmd_hincrbyfloat), "hincrbyfloat", 4, "write denyoom fast", keys="1 RW access update",
+declare(native(cmd_hincrbyfloat), "hincrbyfloat", 4, "write denyoom fast", keys="1 RW access update", member=2,
         group="hash", since="2.6.0", complexity="O(1)",
         summary="Adds a floating point number to the number in a field of a hash.",
         args="key field increment:double")

@@ -31,7 +31,7 @@ cdef void cmd_sadd(Context *c) noexcept nogil:
     reply_i64(&c.reply, added)
 
 
-declare(native(cmd_sadd), "sadd", -3, "write denyoom fast", keys="1 RW insert", group="set", since="1.0.0",
+declare(native(cmd_sadd), "sadd", -3, "write denyoom fast", keys="1 RW insert", member=2, group="set", since="1.0.0",
         complexity="O(1)", summary="Adds members to a set.", history=["2.4.0 Takes several members."],
         args="key member...")
 
@@ -52,7 +52,7 @@ cdef void cmd_srem(Context *c) noexcept nogil:
     reply_i64(&c.reply, count)
 
 
-declare(native(cmd_srem), "srem", -3, "write fast", keys="1 RW delete", group="set", since="1.0.0",
+declare(native(cmd_srem), "srem", -3, "write fast", keys="1 RW delete", member=2, group="set", since="1.0.0",
         complexity="O(N)", summary="Removes members from a set.", history=["2.4.0 Takes several members."],
         args="key member...")
 
@@ -63,7 +63,7 @@ cdef void cmd_sismember(Context *c) noexcept nogil:
         reply_i64(&c.reply, entry != NULL and set_has(entry, c.argv[2]))
 
 
-declare(native(cmd_sismember), "sismember", 3, "readonly fast", keys="1 RO", group="set", since="1.0.0",
+declare(native(cmd_sismember), "sismember", 3, "readonly fast", keys="1 RO", member=2, group="set", since="1.0.0",
         complexity="O(1)", summary="Tells whether a set has a member.", args="key member")
 
 
@@ -77,7 +77,7 @@ cdef void cmd_smismember(Context *c) noexcept nogil:
         reply_i64(&c.reply, entry != NULL and set_has(entry, c.argv[i]))
 
 
-declare(native(cmd_smismember), "smismember", -3, "readonly fast", keys="1 RO access", group="set",
+declare(native(cmd_smismember), "smismember", -3, "readonly fast", keys="1 RO access", member=2, group="set",
         since="6.2.0", complexity="O(N)", summary="Tells which of the given members a set has.",
         args="key member...")
 

@@ -140,7 +140,7 @@ cdef void cmd_mget(Context *c) noexcept nogil:
         first += count
 
 
-declare(native(cmd_mget), "mget", -2, "readonly fast", keys="1..-1 RO access", group="string", since="1.0.0",
+declare(native(cmd_mget), "mget", -2, "readonly fast prefetching", keys="1..-1 RO access", group="string", since="1.0.0",
         complexity="O(N)", tips="request_policy:multi_shard", summary="Returns the string values of keys.",
         args="key...")
 
@@ -453,7 +453,7 @@ cdef void cmd_mset(Context *c) noexcept nogil:
         reply_ok(&c.reply)
 
 
-declare(native(cmd_mset), "mset", -3, "write denyoom", keys="1..-1/2 OW update", group="string",
+declare(native(cmd_mset), "mset", -3, "write denyoom prefetching", keys="1..-1/2 OW update", group="string",
         since="1.0.1", complexity="O(N)", tips="request_policy:multi_shard response_policy:all_succeeded",
         summary="Sets the string values of keys.", args="(data: key value)...")
 
@@ -470,6 +470,6 @@ cdef void cmd_msetnx(Context *c) noexcept nogil:
     reply_i64(&c.reply, 1)
 
 
-declare(native(cmd_msetnx), "msetnx", -3, "write denyoom", keys="1..-1/2 OW insert", group="string",
+declare(native(cmd_msetnx), "msetnx", -3, "write denyoom prefetching", keys="1..-1/2 OW insert", group="string",
         since="1.0.1", complexity="O(N)", summary="Sets the string values of keys if none of them exists.",
         args="(data: key value)...")

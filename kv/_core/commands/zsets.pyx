@@ -222,7 +222,7 @@ cdef void cmd_zadd(Context *c) noexcept nogil:
     add_with(c, 0)
 
 
-declare(native(cmd_zadd), "zadd", -4, "write denyoom fast", keys="1 RW update", group="sorted-set",
+declare(native(cmd_zadd), "zadd", -4, "write denyoom fast", keys="1 RW update", member=3, group="sorted-set",
         since="1.2.0", complexity="O(log(N))",
         summary="Adds members to a sorted set, or changes their scores.",
         history=["2.4.0 Takes several members.", "3.0.2 Takes XX, NX, CH and INCR.",
@@ -235,7 +235,7 @@ cdef void cmd_zincrby(Context *c) noexcept nogil:
     add_with(c, ZSET_INCR)
 
 
-declare(native(cmd_zincrby), "zincrby", 4, "write denyoom fast", keys="1 RW access update",
+declare(native(cmd_zincrby), "zincrby", 4, "write denyoom fast", keys="1 RW access update", member=3,
         group="sorted-set", since="1.2.0", complexity="O(log(N))",
         summary="Adds to the score of a member of a sorted set.", args="key increment:integer member")
 
@@ -258,7 +258,7 @@ cdef void cmd_zrem(Context *c) noexcept nogil:
     reply_i64(&c.reply, count)
 
 
-declare(native(cmd_zrem), "zrem", -3, "write fast", keys="1 RW delete", group="sorted-set", since="1.2.0",
+declare(native(cmd_zrem), "zrem", -3, "write fast", keys="1 RW delete", member=2, group="sorted-set", since="1.2.0",
         complexity="O(M*log(N))", summary="Removes members from a sorted set.",
         history=["2.4.0 Takes several members."], args="key member...")
 
@@ -289,7 +289,7 @@ cdef void cmd_zscore(Context *c) noexcept nogil:
         reply_score_of(c, entry, c.argv[2])
 
 
-declare(native(cmd_zscore), "zscore", 3, "readonly fast", keys="1 RO access", group="sorted-set",
+declare(native(cmd_zscore), "zscore", 3, "readonly fast", keys="1 RO access", member=2, group="sorted-set",
         since="1.2.0", complexity="O(1)", summary="Returns the score of a member of a sorted set.",
         args="key member")
 
@@ -304,7 +304,7 @@ cdef void cmd_zmscore(Context *c) noexcept nogil:
         reply_score_of(c, entry, c.argv[i])
 
 
-declare(native(cmd_zmscore), "zmscore", -3, "readonly fast", keys="1 RO access", group="sorted-set",
+declare(native(cmd_zmscore), "zmscore", -3, "readonly fast", keys="1 RO access", member=2, group="sorted-set",
         since="6.2.0", complexity="O(N)", summary="Returns the scores of members of a sorted set.",
         args="key member...")
 
@@ -345,7 +345,7 @@ cdef void cmd_zrank(Context *c) noexcept nogil:
     rank(c, False)
 
 
-declare(native(cmd_zrank), "zrank", -3, "readonly fast", keys="1 RO access", group="sorted-set",
+declare(native(cmd_zrank), "zrank", -3, "readonly fast", keys="1 RO access", member=2, group="sorted-set",
         since="2.0.0", complexity="O(log(N))",
         summary="Returns the rank of a member of a sorted set, lowest score first.",
         history=["7.2.0 Takes WITHSCORE."], args="key member [WITHSCORE]")
@@ -355,7 +355,7 @@ cdef void cmd_zrevrank(Context *c) noexcept nogil:
     rank(c, True)
 
 
-declare(native(cmd_zrevrank), "zrevrank", -3, "readonly fast", keys="1 RO access", group="sorted-set",
+declare(native(cmd_zrevrank), "zrevrank", -3, "readonly fast", keys="1 RO access", member=2, group="sorted-set",
         since="2.0.0", complexity="O(log(N))",
         summary="Returns the rank of a member of a sorted set, highest score first.",
         history=["7.2.0 Takes WITHSCORE."], args="key member [WITHSCORE]")

@@ -21,15 +21,14 @@ from kv._core.base.buffer cimport buffer_append, buffer_free, buffer_reserve
 from kv._core.base.memory cimport memory_alloc, memory_calloc, memory_free, memory_realloc
 from kv._core.base.platform cimport likely, unlikely
 from kv._core.base.slice cimport Slice, slice_of
-from kv._core.keyspace.database cimport database_prefetch_entry
-from kv._core.engine.execute cimport begin_timing, execute, prepare
+from kv._core.engine.execute cimport begin_timing, execute
 from kv._core.engine.gates cimport danger
+from kv._core.engine.prefetch cimport prefetch_requests
 from kv._core.resp.parser cimport (
     PARSE_DONE, PARSE_ERROR, PARSE_MORE, Arguments, ParseResult, Parser, parse_request, parser_finish,
     parser_free, parser_resolve)
 from kv._core.resp.reply cimport Reply, reply_error
 from kv._core.runtime.footprint cimport footprint_note
-from kv._core.runtime.keys cimport keys_prefetch
 from kv._core.runtime.propagation cimport propagation_position
 from kv._core.runtime.registry cimport command_find, command_find_child
 from kv._core.runtime.session cimport (
@@ -298,23 +297,6 @@ cdef void finish_owned(Session *session) noexcept nogil:
         memset(&session.partial, 0, sizeof(Arguments))
 
 
-cdef inline void prefetch_window(Session *session, Window *window, int count) noexcept nogil:
-    cdef Request *request
-    cdef int i
-    for i in range(count):
-        request = window.requests + i
-        if request.argv == NULL:
-            request.argv = window.arguments.items + request.first
-        prepare(session.database, request)
-        if unlikely(request.command != NULL and request.command.last_key != request.command.first_key):
-            keys_prefetch(request.command.keys, request.argv, request.argc, session.database)
-    if count > 1:
-        for i in range(count):
-            request = window.requests + i
-            if request.command != NULL and request.command.first_key:
-                database_prefetch_entry(session.database, request.key_hash)
-
-
 # -- running ------------------------------------------------------------------------------------------------------
 
 cdef bint serve_bytes(Runtime *runtime, Session *session, const char *data, size_t length) noexcept nogil:
@@ -441,7 +423,10 @@ cdef bint run_window(Runtime *runtime, Session *session, size_t *at, int count, 
     cdef uint32_t alerts = runtime.alerts
     cdef size_t share = session_arena_share(session)
     cdef Request *requests = runtime.window.requests
-    prefetch_window(session, runtime.window, count)
+    for i in range(count):
+        if requests[i].argv == NULL:
+            requests[i].argv = runtime.window.arguments.items + requests[i].first
+    prefetch_requests(session, requests, count)
     begin_timing(runtime)
     for i in range(count):
         going[0] = execute(session, requests + i, &runtime.arena)

@@ -182,6 +182,44 @@ cdef ParseResult read_bulk(Parser *parser, const char *start, size_t available, 
     return PARSE_DONE
 
 
+cdef inline size_t parse_plain(const char *start, size_t available, Arguments *into) noexcept nogil:
+    """What nearly every request is: an array of one to nine words of up to 99 bytes, all of it there. Its length, and its
+    arguments in `into`; 0 for any other, of which nothing is kept."""
+    cdef Slice *argument
+    cdef size_t at = 4, count, length
+    if available < 10 or start[2] != c'\r':
+        return 0
+    count = <size_t> (start[1] - c'0')
+    if count - 1 > 8 or into.count + count > into.capacity:
+        return 0
+    argument = into.items + into.count
+    into.count += count
+    while count:
+        if at + 6 > available or start[at] != c'$':
+            break
+        length = <size_t> (start[at + 1] - c'0')
+        if length > 9:
+            break
+        if start[at + 2] == c'\r':
+            at += 4
+        else:
+            if length == 0 or start[at + 3] != c'\r' or <size_t> (start[at + 2] - c'0') > 9:
+                break
+            length = length * 10 + <size_t> (start[at + 2] - c'0')
+            at += 5
+        if at + length + 2 > available:
+            break
+        argument.data = <const char *> at
+        argument.length = length
+        argument += 1
+        at += length + 2
+        count -= 1
+    if unlikely(count):
+        into.count = argument - into.items
+        return 0
+    return at
+
+
 cdef ParseResult parse_request(Parser *parser, const char *start, size_t available, Arguments *into) noexcept nogil:
     """Go on with the request whose first byte is at `start`; its arguments are added to `into`.
 
@@ -191,6 +229,11 @@ cdef ParseResult parse_request(Parser *parser, const char *start, size_t availab
         if available == 0:
             return PARSE_MORE
         parser.first = into.count
+        if likely(parser.position == 0 and start[0] == c'*'):
+            parser.position = parse_plain(start, available, into)
+            if likely(parser.position):
+                return PARSE_DONE
+            into.count = parser.first
         if unlikely(start[0] != c'*'):
             return parse_inline(parser, start, available, into)
         result = start_multibulk(parser, start, available)

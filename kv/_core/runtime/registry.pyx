@@ -13,9 +13,10 @@ and a command written in Python with a decorator that takes the same words:
 From this line come the arity check, the gates (flags), COMMAND INFO, DOCS and GETKEYS, the ACL categories and
 kv-cli's hints. A subcommand is "container|name". The forms of `keys` and `args` are described in
 kv/_core/runtime/syntax.py; `acl` adds categories that group and flags do not imply ("-x" takes one away),
-`tips` are words, `history` is a list of "7.0.0 what changed", `deprecated` is "6.2.0 what to use instead". A
-declaration that does not make sense raises ValueError, which stops the start-up; arguments are only looked at
-closely when somebody asks for them, or a test does.
+`tips` are words, `history` is a list of "7.0.0 what changed", `deprecated` is "6.2.0 what to use instead", `member`
+is the index of the word that is looked up in the first key's hash, set or sorted set, which pipelines fetch ahead
+(engine/prefetch). A declaration that does not make sense raises ValueError, which stops the start-up; arguments are
+only looked at closely when somebody asks for them, or a test does.
 
 The registry is the process's: declarations are facts about the program, counters are reset by CONFIG RESETSTAT.
 """
@@ -29,8 +30,8 @@ from kv._core.runtime.keys cimport keys_compile, keys_listed
 from kv._core.runtime.state cimport (
     COMMAND_ADMIN, COMMAND_ALLOW_BUSY, COMMAND_ASKING, COMMAND_BLOCKING, COMMAND_DENYOOM, COMMAND_FAST,
     COMMAND_LOADING, COMMAND_MAX, COMMAND_MAY_REPLICATE, COMMAND_MOVABLEKEYS, COMMAND_NO_ASYNC_LOADING, COMMAND_NO_AUTH,
-    COMMAND_NO_MANDATORY_KEYS, COMMAND_NO_MULTI, COMMAND_NOSCRIPT, COMMAND_PROTECTED, COMMAND_PUBSUB,
-    COMMAND_READONLY, COMMAND_SKIP_COMMANDLOG, COMMAND_SKIP_MONITOR, COMMAND_STALE, COMMAND_SUBSCRIBED,
+    COMMAND_NO_MANDATORY_KEYS, COMMAND_NO_MULTI, COMMAND_NOSCRIPT, COMMAND_PREFETCHING, COMMAND_PROTECTED,
+    COMMAND_PUBSUB, COMMAND_READONLY, COMMAND_SKIP_COMMANDLOG, COMMAND_SKIP_MONITOR, COMMAND_STALE, COMMAND_SUBSCRIBED,
     COMMAND_UNQUEUED, COMMAND_WRITE, Command, command_body)
 
 import importlib
@@ -48,10 +49,11 @@ FLAGS = {                       # in the order of COMMAND INFO
     "no_async_loading": COMMAND_NO_ASYNC_LOADING, "no_multi": COMMAND_NO_MULTI,
     "movablekeys": COMMAND_MOVABLEKEYS, "allow_busy": COMMAND_ALLOW_BUSY,
     "may_replicate": COMMAND_MAY_REPLICATE, "protected": COMMAND_PROTECTED,
-    "subscribed": COMMAND_SUBSCRIBED, "unqueued": COMMAND_UNQUEUED, "syscmd": 0,
+    "subscribed": COMMAND_SUBSCRIBED, "unqueued": COMMAND_UNQUEUED,
+    "prefetching": COMMAND_PREFETCHING, "syscmd": 0,
 }
 # Not COMMAND INFO's: ours, and the one that only COMMAND DOCS shows.
-HIDDEN_FLAGS = {"may_replicate", "protected", "subscribed", "unqueued", "syscmd"}
+HIDDEN_FLAGS = {"may_replicate", "protected", "subscribed", "unqueued", "prefetching", "syscmd"}
 CATEGORIES = ["keyspace", "read", "write", "set", "sortedset", "list", "hash", "string", "bitmap", "hyperloglog", "geo",
               "stream", "pubsub", "admin", "fast", "slow", "blocking", "dangerous", "connection", "transaction",
               "scripting"]
@@ -171,7 +173,7 @@ cdef Command *new_command(object declaration, size_t body, object handler) excep
 
 
 def declare(size_t body, str name not None, int arity, str flags="", *, handler=None, keys="", group="", since="",
-            complexity="", summary="", args="", acl="", tips="", history=(), deprecated=""):
+            complexity="", summary="", args="", acl="", tips="", history=(), deprecated="", int member=0):
     """Add a command to the registry (see the module's essay). Raises ValueError for a bad declaration."""
     cdef Command *command
     cdef Command *parent = NULL
@@ -187,6 +189,7 @@ def declare(size_t body, str name not None, int arity, str flags="", *, handler=
     declaration.is_container = body == 0
     command = new_command(declaration, body, handler)
     declaration.id = command.id
+    command.member = member
     declarations[name] = declaration
     by_id.append(declaration)
     if parent != NULL:

@@ -37,6 +37,7 @@ cdef enum CommandFlag:          # as COMMAND INFO names them, in lower case
     COMMAND_PROTECTED = 1 << 20     # refused unless enable-...-command allows it
     COMMAND_SUBSCRIBED = 1 << 21    # allowed to a RESP2 client that is subscribed
     COMMAND_UNQUEUED = 1 << 22      # runs at once inside MULTI
+    COMMAND_PREFETCHING = 1 << 23   # its body fetches its keys ahead
 
 cdef enum SessionFlag:
     SESSION_CLOSE_AFTER_REPLY = 1 << 0  # closed once its output is sent
@@ -222,6 +223,7 @@ cdef struct Command:
     int last_key                # of the last, negative: from the end
     int key_step
     KeySpecs *keys              # where its keys are
+    int member                  # index of the word that is looked up in the first key's collection, 0: none
     uint64_t categories         # ACL categories, a bit each
     uint32_t id                 # index in the registry
     Command *parent             # of a subcommand
