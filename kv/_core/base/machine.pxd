@@ -45,6 +45,12 @@ cdef extern from *:
         memcpy(&bits, &value, 8);
         return bits;
     }
+
+    static inline double bits_to_double(uint64_t bits) {
+        double value;
+        memcpy(&value, &bits, 8);
+        return value;
+    }
     """
     uint64_t multiply_u64(uint64_t a, uint64_t b, uint64_t *low) noexcept nogil  # the upper half
     int leading_zeros_u64(uint64_t value) noexcept nogil                         # value is not zero
@@ -52,3 +58,4 @@ cdef extern from *:
     uint64_t load_u64_be(const void *source) noexcept nogil
     uint32_t load_u32_le(const void *source) noexcept nogil
     uint64_t double_to_bits(double value) noexcept nogil
+    double bits_to_double(uint64_t bits) noexcept nogil

@@ -1,0 +1,33 @@
+"""What every value in RDB is made of, read from a source.
+
+Each function returns false where the bytes end or are wrong, and has then set `complaint`; nothing is read after that.
+"""
+from libc.stdint cimport int64_t, uint64_t
+
+from kv._core.base.blob cimport Blob
+from kv._core.base.buffer cimport Buffer
+from kv._core.base.slice cimport Slice
+from kv._core.rdb.source cimport Source
+
+cdef struct RdbReader:
+    Source *source              # not the reader's
+    int version                 # of the file or payload; types are read as this version has them
+    bint deep                   # sanitize-dump-payload: look for what the format can't rule out, as duplicates in a listpack
+    Buffer text                 # the last string, where it does not stand in the source as it is
+    const char *complaint       # what is wrong with the bytes; NULL: nothing is
+    bint empty                  # the value that was read last has no elements: there is no such key
+
+cdef void rdb_reader_init(RdbReader *reader, Source *source, int version, bint deep) noexcept nogil
+cdef void rdb_reader_free(RdbReader *reader) noexcept nogil
+cdef bint rdb_complain(RdbReader *reader, const char *complaint) noexcept nogil             # sets it; false
+
+cdef bint rdb_get_byte(RdbReader *reader, int *byte) noexcept nogil
+cdef bint rdb_get_bytes(RdbReader *reader, void *into, size_t length) noexcept nogil        # as they are
+cdef bint rdb_get_length(RdbReader *reader, uint64_t *length) noexcept nogil
+cdef bint rdb_get_milliseconds(RdbReader *reader, int64_t *ms) noexcept nogil               # 8 bytes, the lowest first
+cdef bint rdb_get_double(RdbReader *reader, double *value) noexcept nogil                   # 8 bytes, the lowest first
+cdef bint rdb_get_string(RdbReader *reader, Slice *text) noexcept nogil                     # good until the next read
+# a string in a block that is the caller's then, NULL for false: a Blob, or the bytes alone, which memory_free frees
+cdef Blob *rdb_get_blob(RdbReader *reader) noexcept nogil
+cdef void *rdb_get_block(RdbReader *reader, size_t *length) noexcept nogil
+cdef bint rdb_skip_string(RdbReader *reader) noexcept nogil

@@ -1,0 +1,302 @@
+"""What every value in RDB is made of, read from a source: the mirror of rdb/writer.
+
+A length is believed only as far as its bytes are there. A payload of twenty bytes may say that it holds a string of 2**60, or a
+thousand million members: memory is taken for a string as it arrives, in pieces of PIECE, and decoders take it for elements as they
+come, so what a hostile sender can make the server allocate is in proportion to what it sends (LZF: 1 to 264 at most, which its
+format allows).
+"""
+from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memset
+
+from kv._core.base.blob cimport Blob
+from kv._core.base.buffer cimport Buffer, buffer_free, buffer_reserve
+from kv._core.base.lzf cimport lzf_decompress
+from kv._core.base.machine cimport bits_to_double, load_u64_le
+from kv._core.base.memory cimport memory_alloc, memory_free
+from kv._core.base.numbers cimport FORMAT_I64_SIZE, format_i64
+from kv._core.base.platform cimport likely
+from kv._core.base.slice cimport Slice, slice_of
+from kv._core.rdb.format cimport (
+    RDB_INT_8, RDB_INT_16, RDB_LENGTH_32, RDB_LENGTH_64, RDB_LZF)
+from kv._core.rdb.source cimport Source, source_has, source_read, source_skip
+
+cdef enum:
+    PIECE = 1 << 20             # bytes of a string that memory is taken for before they are there
+    LARGEST_STRING = 1 << 62    # no string is longer
+    LZF_EXPANDS = 264           # bytes that a byte of LZF can become, at most
+
+cdef const char *CUT_OFF = b"the data end in the middle of a value"
+
+
+cdef void rdb_reader_init(RdbReader *reader, Source *source, int version, bint deep) noexcept nogil:
+    """A reader from a source, which stays its owner's."""
+    memset(reader, 0, sizeof(RdbReader))
+    reader.source, reader.version, reader.deep = source, version, deep
+
+
+cdef void rdb_reader_free(RdbReader *reader) noexcept nogil:
+    buffer_free(&reader.text)
+
+
+cdef bint rdb_complain(RdbReader *reader, const char *complaint) noexcept nogil:
+    """Say what is wrong, unless something was before; false."""
+    if reader.complaint == NULL:
+        reader.complaint = complaint
+    return False
+
+
+# -- bytes and numbers ------------------------------------------------------------------------------------------------
+
+cdef inline bint there(RdbReader *reader, size_t length) noexcept nogil:
+    """Whether the source has so many bytes."""
+    return likely(source_has(reader.source, length)) or rdb_complain(reader, CUT_OFF)
+
+
+cdef bint rdb_get_byte(RdbReader *reader, int *byte) noexcept nogil:
+    if not there(reader, 1):
+        return False
+    byte[0] = <uint8_t> reader.source.at[0]
+    reader.source.at += 1
+    return True
+
+
+cdef bint rdb_get_bytes(RdbReader *reader, void *into, size_t length) noexcept nogil:
+    return source_read(reader.source, into, length) or rdb_complain(reader, CUT_OFF)
+
+
+cdef bint rdb_get_milliseconds(RdbReader *reader, int64_t *ms) noexcept nogil:
+    if not there(reader, 8):
+        return False
+    ms[0] = <int64_t> load_u64_le(reader.source.at)
+    reader.source.at += 8
+    return True
+
+
+cdef bint rdb_get_double(RdbReader *reader, double *value) noexcept nogil:
+    if not there(reader, 8):
+        return False
+    value[0] = bits_to_double(load_u64_le(reader.source.at))
+    reader.source.at += 8
+    return True
+
+
+cdef inline uint64_t highest_first(const uint8_t *at, int bytes) noexcept nogil:
+    cdef uint64_t number = 0
+    cdef int i
+    for i in range(bytes):
+        number = number << 8 | at[i]
+    return number
+
+
+cdef bint get_head(RdbReader *reader, uint64_t *length, int *form) noexcept nogil:
+    """What a length or a string begins with: a length (form 0), or the byte that names another form of a string."""
+    cdef const uint8_t *at
+    cdef int first, size
+    if not there(reader, 1):
+        return False
+    at = <const uint8_t *> reader.source.at
+    first = at[0]
+    form[0] = 0
+    if first >> 6 == 0:
+        length[0] = first & 63
+        reader.source.at += 1
+        return True
+    if first >> 6 == 3:
+        form[0] = first
+        reader.source.at += 1
+        return first <= RDB_LZF or rdb_complain(reader, b"a string in a form that does not exist")
+    if first >> 6 == 1:
+        size = 1
+    elif first == RDB_LENGTH_32:
+        size = 4
+    elif first == RDB_LENGTH_64:
+        size = 8
+    else:
+        return rdb_complain(reader, b"a length in a form that does not exist")
+    if not there(reader, 1 + size):
+        return False
+    at = <const uint8_t *> reader.source.at     # it may have moved
+    length[0] = highest_first(at + 1, size)
+    if size == 1:
+        length[0] |= <uint64_t> (first & 63) << 8
+    reader.source.at += 1 + size
+    return True
+
+
+cdef bint rdb_get_length(RdbReader *reader, uint64_t *length) noexcept nogil:
+    cdef int form = 0
+    return get_head(reader, length, &form) and (form == 0 or rdb_complain(reader, b"a string where a length is expected"))
+
+
+# -- strings ----------------------------------------------------------------------------------------------------------
+
+cdef inline int number_size(int form) noexcept nogil:
+    """Bytes of a number in a form."""
+    return 1 if form == RDB_INT_8 else 2 if form == RDB_INT_16 else 4
+
+
+cdef bint get_number(RdbReader *reader, int form, int64_t *number) noexcept nogil:
+    cdef const uint8_t *at
+    if not there(reader, number_size(form)):
+        return False
+    at = <const uint8_t *> reader.source.at
+    if form == RDB_INT_8:
+        number[0] = <int8_t> at[0]
+    elif form == RDB_INT_16:
+        number[0] = <int16_t> (at[0] | at[1] << 8)
+    else:
+        number[0] = <int32_t> (<uint32_t> at[0] | <uint32_t> at[1] << 8 | <uint32_t> at[2] << 16 | <uint32_t> at[3] << 24)
+    reader.source.at += number_size(form)
+    return True
+
+
+cdef bint gather(RdbReader *reader, Buffer *into, uint64_t length) noexcept nogil:
+    """Append so many bytes to a buffer, whose room grows with what is there."""
+    cdef size_t part
+    while length:
+        part = PIECE if length > PIECE else <size_t> length
+        if reader.source.refill == NULL and not there(reader, part):
+            return False
+        if not rdb_get_bytes(reader, buffer_reserve(into, part), part):
+            return False
+        into.length += part
+        length -= part
+    return True
+
+
+cdef bint get_lzf_head(RdbReader *reader, uint64_t *packed, uint64_t *length) noexcept nogil:
+    """The lengths of LZF and of its text, which is no longer than LZF can make it."""
+    if not (rdb_get_length(reader, packed) and rdb_get_length(reader, length)):
+        return False
+    if packed[0] > LARGEST_STRING or length[0] == 0 or length[0] // LZF_EXPANDS > packed[0]:
+        return rdb_complain(reader, b"a compressed string whose length can't be right")
+    return True
+
+
+cdef bint expand(RdbReader *reader, uint64_t packed, void *into, uint64_t length) noexcept nogil:
+    """Decompress so many bytes of LZF, which come next, into a text of a known length."""
+    cdef Buffer lzf
+    cdef const char *data
+    cdef bint good
+    memset(&lzf, 0, sizeof(Buffer))
+    if packed <= PIECE and source_has(reader.source, <size_t> packed):
+        data = reader.source.at
+        reader.source.at += packed
+    elif gather(reader, &lzf, packed):
+        data = lzf.data
+    else:
+        buffer_free(&lzf)
+        return False
+    good = lzf_decompress(data, <size_t> packed, into, <size_t> length) == length
+    buffer_free(&lzf)
+    return good or rdb_complain(reader, b"a compressed string that can't be decompressed")
+
+
+cdef bint get_compressed(RdbReader *reader) noexcept nogil:
+    """The text of a compressed string into reader.text."""
+    cdef uint64_t packed = 0, length = 0
+    if not get_lzf_head(reader, &packed, &length) or (reader.source.refill == NULL and not there(reader, <size_t> packed)):
+        return False
+    buffer_reserve(&reader.text, <size_t> length)
+    if not expand(reader, packed, reader.text.data, length):
+        return False
+    reader.text.length = <size_t> length
+    return True
+
+
+cdef bint rdb_get_string(RdbReader *reader, Slice *text) noexcept nogil:
+    cdef uint64_t length = 0
+    cdef int64_t number = 0
+    cdef int form = 0
+    if not get_head(reader, &length, &form):
+        return False
+    if likely(form == 0 and length <= PIECE):
+        if not there(reader, <size_t> length):
+            return False
+        text[0] = slice_of(reader.source.at, <size_t> length)
+        reader.source.at += length
+        return True
+    reader.text.length = 0
+    if form == RDB_LZF:
+        if not get_compressed(reader):
+            return False
+    elif form:
+        if not get_number(reader, form, &number):
+            return False
+        reader.text.length = format_i64(buffer_reserve(&reader.text, FORMAT_I64_SIZE), number)
+    elif not gather(reader, &reader.text, length):
+        return False
+    text[0] = slice_of(reader.text.data, reader.text.length)
+    return True
+
+
+cdef void *take(RdbReader *reader, size_t head, size_t *length) noexcept nogil:
+    """A string in a block of its own, behind `head` bytes of the caller's; NULL: there is none."""
+    cdef uint64_t size = 0, packed = 0
+    cdef Buffer block
+    cdef int form = 0
+    memset(&block, 0, sizeof(Buffer))
+    if not get_head(reader, &size, &form):
+        return NULL
+    if form == RDB_LZF:
+        if not get_lzf_head(reader, &packed, &size) or (reader.source.refill == NULL and not there(reader, <size_t> packed)):
+            return NULL
+        block.data = <char *> memory_alloc(head + <size_t> size)
+        if not expand(reader, packed, block.data + head, size):
+            memory_free(block.data)
+            return NULL
+        length[0] = <size_t> size
+        return block.data
+    if form:
+        return take_number(reader, form, head, length)
+    if size > LARGEST_STRING:
+        rdb_complain(reader, CUT_OFF)
+        return NULL
+    if size <= PIECE and not there(reader, <size_t> size):
+        return NULL
+    block.capacity = head + (PIECE if size > PIECE else <size_t> size)
+    block.data = <char *> memory_alloc(block.capacity)
+    block.length = head
+    if not gather(reader, &block, size):
+        memory_free(block.data)
+        return NULL
+    length[0] = <size_t> size
+    return block.data
+
+
+cdef void *take_number(RdbReader *reader, int form, size_t head, size_t *length) noexcept nogil:
+    cdef char digits[FORMAT_I64_SIZE]
+    cdef int64_t number = 0
+    cdef char *block
+    if not get_number(reader, form, &number):
+        return NULL
+    length[0] = format_i64(digits, number)
+    block = <char *> memory_alloc(head + length[0])
+    memcpy(block + head, digits, length[0])
+    return block
+
+
+cdef Blob *rdb_get_blob(RdbReader *reader) noexcept nogil:
+    cdef size_t length = 0
+    cdef Blob *blob = <Blob *> take(reader, sizeof(size_t), &length)
+    if blob != NULL:
+        blob.length = length
+    return blob
+
+
+cdef void *rdb_get_block(RdbReader *reader, size_t *length) noexcept nogil:
+    return take(reader, 0, length)
+
+
+cdef bint rdb_skip_string(RdbReader *reader) noexcept nogil:
+    cdef uint64_t length = 0, packed = 0
+    cdef int form = 0
+    if not get_head(reader, &length, &form):
+        return False
+    if form == RDB_LZF:
+        if not get_lzf_head(reader, &packed, &length):
+            return False
+        length = packed
+    elif form:
+        length = number_size(form)
+    return source_skip(reader.source, length) or rdb_complain(reader, CUT_OFF)
