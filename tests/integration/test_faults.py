@@ -120,14 +120,14 @@ CASES = [
     case("open", errno.EROFS, Scene.rewrite, "Can't open the AOF manifest file", MANIFEST),
     case("open", errno.ENOSPC, Scene.rewrite, "Write error writing append only file on disk", TEMPORARY),
     case("open", errno.EMFILE, Scene.rewrite, "Fail to fsync AOF directory", "appendonlydir$"),
-    case("rename", errno.EROFS, Scene.rewrite, "Error trying to rename the temporary AOF base file", "base.aof"),
+    case("rename", errno.EROFS, Scene.rewrite, "Error trying to rename the temporary AOF base file", "base.rdb"),
     case("rename", errno.EIO, Scene.rewrite, "Error trying to rename the temporary AOF manifest file", MANIFEST),
     case("unlink", errno.EROFS, Scene.rewrite, "Removing the file appendonlydir/appendonly.aof.1.incr.aof", INCREMENT),
-    case("unlink", errno.EIO, Scene.rewrite, "Removing the file appendonlydir/appendonly.aof.1.base.aof", "base.aof"),
+    case("unlink", errno.EIO, Scene.rewrite, "Removing the file appendonlydir/appendonly.aof.1.base.rdb", "base.rdb"),
     case("stat", errno.EIO, Scene.rewrite, "Can't open the append-only file", INCREMENT),
-    case("stat", errno.EIO, Scene.rewrite, "Looking for a name for the AOF base file", "base.aof"),
-    case("stat", errno.ENOMEM, Scene.rewrite, "Unable to obtain the AOF file appendonly.aof.2.base.aof length",
-         "2.base.aof", skip=1),
+    case("stat", errno.EIO, Scene.rewrite, "Looking for a name for the AOF base file", "base.rdb"),
+    case("stat", errno.ENOMEM, Scene.rewrite, "Unable to obtain the AOF file appendonly.aof.2.base.rdb length",
+         "2.base.rdb", skip=1),
     case("close", errno.EIO, Scene.rewrite, "Closing the AOF file", INCREMENT),
     case("close", errno.EIO, Scene.rewrite, "Closing the pipe of a child", "pipe:", most=2),
     case("posix_fadvise", errno.EIO, Scene.rewrite, "Advising the system about the AOF base file"),
@@ -201,6 +201,25 @@ def test_a_short_write_that_cant_be_taken_back(scene: Scene) -> None:
     scene.server.until(lambda: scene.server("SET", "again", "1") == "OK")
     scene.crash_and_compare()
     assert "Truncating" not in scene.server.text()
+
+
+def test_no_time_is_noted_in_the_middle_of_a_command(scene: Scene) -> None:
+    """A part of a command stayed in the file: its rest follows, and only then the annotation of the next second."""
+    scene.server("CONFIG", "SET", "aof-timestamp-enabled", "yes")
+    scene.server.until(lambda: time.time() % 1 < 0.2)
+    scene.write()
+    scene.fail("write", 0, path=INCREMENT, most=1)
+    scene.faults.fail("write", errno.ENOSPC, path=INCREMENT, rule=1)
+    scene.faults.fail("ftruncate", errno.EIO, path=INCREMENT, rule=2)
+    scene.write(0.1)
+    assert "Could not remove short write from the append-only file" in scene.news()
+    time.sleep(1.1)
+    scene.faults.lift()
+    scene.server.until(lambda: scene.server("SET", "again", "1") == "OK")
+    scene.crash_and_compare()
+    assert "Truncating" not in scene.server.text()
+    increment = next((scene.folder / "appendonlydir").glob("*.incr.aof")).read_bytes()
+    assert increment.count(b"#TS:") == increment.count(b"\r\n#TS:") + increment.startswith(b"#TS:") >= 2
 
 
 @pytest.mark.parametrize("call, error", [("write", errno.ENOSPC), ("write", errno.EROFS)])

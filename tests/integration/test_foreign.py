@@ -70,7 +70,7 @@ def test_leftovers_beside_a_manifest_stay(tmp_path: Path) -> None:
     """What a crash left under the names that come next: the numbers behind them are taken."""
     inside = make_files(tmp_path, "appendonly.aof", None, commands("SET a 1"))
     left = {name: commands(f"SET {name} stale") for name in
-            ("appendonly.aof.2.incr.aof", "appendonly.aof.1.base.aof", "appendonly.aof.3.incr.aof")}
+            ("appendonly.aof.2.incr.aof", "appendonly.aof.1.base.rdb", "appendonly.aof.3.incr.aof")}
     for name, data in left.items():
         (inside / name).write_bytes(data)
     with Server(tmp_path) as server:
@@ -80,7 +80,7 @@ def test_leftovers_beside_a_manifest_stay(tmp_path: Path) -> None:
         server.kill()
     for name, data in left.items():
         assert (inside / name).read_bytes() == data
-    assert (inside / "appendonly.aof.manifest").read_text() == ("file appendonly.aof.2.base.aof seq 2 type b\n"
+    assert (inside / "appendonly.aof.manifest").read_text() == ("file appendonly.aof.2.base.rdb seq 2 type b\n"
                                                                 "file appendonly.aof.4.incr.aof seq 4 type i\n")
     with Server(tmp_path) as server:
         assert server("GET", "a") == b"2"

@@ -22,7 +22,7 @@ from ..trouble import reason, troubles
 from . import foreign
 from .loader import Loader, LoadError, LoadStopped
 from .manifest import BASE, File, Folder, Manifest, ManifestError
-from .rewrite import Rewrite, write_dataset
+from .rewrite import Rewrite, base_form, write_dataset
 from .steps import Steps
 from .writer import ALWAYS, EVERYSEC, Worker, Writer, close_file, unlink_in_background
 
@@ -107,7 +107,8 @@ class AppendOnly:
         names = [] if self.manifest.render() else foreign.strays(folder)
         if names and config.appendonly:
             raise LoadError(foreign.refuse_strays(folder, names))
-        held = foreign.live_bytes(folder, self.manifest) or names or (os.path.isfile(single) and os.path.getsize(single))
+        held = (foreign.live_bytes(folder, self.manifest) or foreign.was_rewritten(self.manifest) or names
+                or (os.path.isfile(single) and os.path.getsize(single)))
         snapshot = foreign.unread_snapshot(config)
         if snapshot and not (config.appendonly and held):
             raise LoadError(foreign.refuse_snapshot(config, snapshot))
@@ -190,34 +191,65 @@ class AppendOnly:
         LoadError."""
         self.make_folder()
         before, manifest = self.manifest, self.manifest.copy()
-        known = bool(manifest.increments)
-        step = f"Can't use the append-only dir {self.folder.name}"
+        base = ""
+        step = "Can't use the append-only dir"
         try:
             if not manifest.live():
-                self.write_first_base(manifest)
-            file = manifest.increments[-1] if known else manifest.new_increment(self.folder.taken)
-            step = f"Can't open the append-only file {file.name}"
-            fd = open_to_append(self.folder.path(file.name))
+                base = self.write_first_base(manifest)
+            step = "Can't open the append-only file"
+            fd = self.open_increment(manifest)
             size = os.fstat(fd).st_size
         except OSError as error:
-            raise LoadError(f"{step}: {reason(error)}") from None
-        if manifest != before and not self.folder.write(manifest):
+            name = manifest.increments[-1].name if manifest.increments else self.folder.name
+            raise LoadError(f"{step} {name}: {reason(error)}") from None
+        if manifest != before and not self.enter_manifest(manifest, base):
             raise LoadError("The AOF manifest file can't be written")
+        opened = manifest.increments == before.increments
         self.manifest, self.known = manifest, True
         self.writer.append_to(fd, size)
         self.other_size = max(0, self.other_size - size)
-        log("notice", f"{'Opening' if known else 'Creating'} AOF incr file {file.name} on server start")
+        log("notice", f"{'Opening' if opened else 'Creating'} AOF incr file {manifest.increments[-1].name} on server start")
         self.state = ON
         self.tell_synced()
 
-    def write_first_base(self, manifest: Manifest) -> None:
-        """A folder without files: the dataset as it is at the start. Raises LoadError, OSError."""
-        base = manifest.new_base(self.folder.taken)
+    def open_increment(self, manifest: Manifest) -> int:
+        """Open the last increment. Where there is none, or where it is another user's and can only be read, a new one follows: a
+        volume that another image wrote may be its group's alone. Raises OSError."""
+        if manifest.increments:
+            path = self.folder.path(manifest.increments[-1].name)
+            try:
+                return open_to_append(path)
+            except PermissionError:
+                log("notice", f"The file {path} can only be read: it stays as it is, and a new one is begun")
+        return open_to_append(self.folder.path(manifest.new_increment(self.folder.taken).name))
+
+    def write_first_base(self, manifest: Manifest) -> str:
+        """A folder without files: write the dataset as it is at the start. The path, which is another than the manifest's: a start
+        that is killed meanwhile leaves nothing that the next one would take for data. Raises LoadError, OSError."""
+        form, path = base_form(self.engine, self.config), f"{LEFTOVER}{os.getpid()}.aof"
+        base = manifest.new_base(form, self.folder.taken)
         log("notice", f"Creating AOF base file {base.name} on server start")
         try:
-            write_dataset(self.engine, self.folder.path(base.name), self.config)
+            write_dataset(self.engine, path, form, self.config)
         except OSError as error:
             raise LoadError(f"Can't write the AOF base file {base.name}: {reason(error)}") from None
+        return path
+
+    def enter_manifest(self, manifest: Manifest, base: str) -> bool:
+        """At the start: have a manifest count, and before that give its base, where it was written to another path, its name.
+        Raises LoadError."""
+        if not self.folder.prepare(manifest):
+            return False
+        if base and manifest.base is not None:
+            try:
+                os.rename(base, self.folder.path(manifest.base.name))
+            except OSError as error:
+                raise LoadError(f"Error trying to rename the temporary AOF base file {base} into {manifest.base.name}: "
+                                f"{reason(error)}") from None
+            self.base_size = self.other_size = self.measure(manifest.base.name)
+        installed = self.folder.install()
+        self.folder.settle()
+        return installed
 
     # -- on and off ------------------------------------------------------------------------------------------
 
@@ -569,7 +601,7 @@ class AppendOnly:
         OSError."""
         self.refuse_while_loading()
         name = f"temp-reload-{os.getpid()}.aof"
-        write_dataset(self.engine, name, self.config)
+        write_dataset(self.engine, name, base_form(self.engine, self.config), self.config)
         try:
             if empty:
                 empty_dataset(self.engine)

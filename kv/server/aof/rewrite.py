@@ -25,7 +25,7 @@ from ..children import Child
 from ..log import log
 from ..progress import Progress, private_bytes
 from ..trouble import troubles
-from .manifest import write_all
+from .manifest import COMMANDS, RDB, write_all
 from .writer import unlink_in_background
 
 TYPE_CHECKING = False
@@ -59,13 +59,25 @@ class RewriteError(Exception):
 
 # -- writing the dataset -------------------------------------------------------------------------------------
 
-def write_dataset(engine: Engine, path: str, config: Config, progress: Progress | None = None) -> None:
-    """Write the dataset as commands to a new file and sync it. Raises OSError, and leaves no file then."""
+def base_form(engine: Engine, config: Config) -> str:
+    """How a base is written that is begun now: aof-use-rdb-preamble. Function libraries, which are kept as RDB had them, stand in
+    RDB only."""
+    return RDB if config.aof_use_rdb_preamble or engine.libraries else COMMANDS
+
+
+def write_dataset(engine: Engine, path: str, form: str, config: Config, progress: Progress | None = None) -> None:
+    """Write the dataset, in RDB or as COMMANDS, to a new file and sync it. Raises OSError, and leaves no file then."""
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+    sync_bytes = SYNC_BYTES if config.aof_rewrite_incremental_fsync else 0
     try:
-        if config.aof_timestamp_enabled:
-            write_all(fd, f"#TS:{int(time.time())}\r\n".encode())
-        save(Snapshot(engine, fd, SYNC_BYTES if config.aof_rewrite_incremental_fsync else 0), config, progress)
+        if form == RDB:
+            snapshot = Snapshot(engine, fd, sync_bytes, rdb_version=config.rdb_write_version, compress=config.rdbcompression,
+                                checksum=config.rdbchecksum, aof_base=True)
+        else:
+            if config.aof_timestamp_enabled:
+                write_all(fd, f"#TS:{int(time.time())}\r\n".encode())
+            snapshot = Snapshot(engine, fd, sync_bytes)
+        save(snapshot, config, progress)
         os.fsync(fd)
         forget_pages(fd)
     except OSError:
@@ -151,6 +163,7 @@ class Rewrite:
         self.latency = latency
         self.limit = RetryLimit()
         self.scheduled = False
+        self.form = RDB             # of the base that is being written, whatever the option says meanwhile
         self.started = -1.0         # unix time, -1: none is under way
         self.last_seconds = -1
         self.status = "ok"
@@ -209,6 +222,7 @@ class Rewrite:
     def fork(self) -> bool:
         """False, and logged, where there can be no child."""
         progress = self.new_progress()
+        self.form = base_form(self.engine, self.config)
         child = Child(KIND, title="kv-aof-rewrite", cpulist=("aof-rewrite-cpulist", self.config.aof_rewrite_cpulist),
                       work=lambda pipe: self.work(pipe, progress), ended=self.done, progress=progress)
         try:
@@ -227,7 +241,7 @@ class Rewrite:
         """The child's; its exit status."""
         path = temporary_name(os.getpid())
         try:
-            write_dataset(self.engine, path, self.config, progress)
+            write_dataset(self.engine, path, self.form, self.config, progress)
         except OSError as error:
             log("warning", f"Write error writing append only file on disk: {error.strerror}")
             return 1
@@ -274,7 +288,7 @@ class Rewrite:
         aof.steps.finish()
         manifest = aof.manifest.copy()
         try:
-            manifest.new_base(aof.folder.taken)
+            manifest.new_base(self.form, aof.folder.taken)
         except OSError as error:
             troubles.report("Looking for a name for the AOF base file", error)
             self.adopted(path, False)
