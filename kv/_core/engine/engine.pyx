@@ -101,7 +101,7 @@ cdef class Engine:
         runtime.run_nested = execute_nested
         runtime.enter = enter_again
         runtime.on_ready = serve_ready
-        self.owner = owner
+        self.owner, self.libraries = owner, []
         settings_default(runtime, &self.cron)
         refresh_clock(&self.runtime)
 

@@ -37,6 +37,17 @@ cdef enum RdbType:              # the byte before a key: how its value is writte
     RDB_STREAM_3 = 21           # ... with the time that consumers were last given something
     RDB_HASH_2 = 22             # names, values and expiries: Valkey 9.0 (version 80) and up; other things in Redis
 
+cdef enum RdbOpcode:            # the byte before what is no key; the highest type is far below
+    RDB_OPCODE_FUNCTION = 245   # string: the code of a function library; from version 10 on
+    RDB_OPCODE_IDLE = 248       # length: seconds since the next key was last read or written
+    RDB_OPCODE_FREQ = 249       # byte: LFU counter of the next key
+    RDB_OPCODE_AUX = 250        # string, string: what the file says of itself
+    RDB_OPCODE_RESIZEDB = 251   # length, length: keys of the database, and keys with an expiry
+    RDB_OPCODE_EXPIRY_MS = 252  # 8 bytes: unix time in ms at which the next key expires
+    RDB_OPCODE_EXPIRY_S = 253   # 4 bytes: ... in s; not written since Redis 2.6
+    RDB_OPCODE_SELECTDB = 254   # length: number of the database of the keys from here on
+    RDB_OPCODE_EOF = 255        # behind it stand the 8 bytes of the CRC-64 of everything before, 0: none was kept
+
 cdef enum RdbLength:            # the first byte of a length, and of a string in another form
     RDB_LENGTH_6 = 0            # 00llllll
     RDB_LENGTH_14 = 0x40        # 01llllll llllllll, the highest bits first

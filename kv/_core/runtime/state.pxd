@@ -102,6 +102,7 @@ cdef enum Alert:                # why the dispatcher must look closer at each co
     ALERT_MONITORS = 1 << 5     # somebody runs MONITOR
     ALERT_CLIENT_LIMIT = 1 << 6  # maxmemory-clients is set
     ALERT_FEW_REPLICAS = 1 << 7  # less replicas keep up than min-replicas-to-write asks for
+    ALERT_SAVE_ERROR = 1 << 8   # the last snapshot failed (stop-writes-on-bgsave-error)
 
 cdef enum CommandLogKind:       # whose threshold a command passed
     LOG_SLOW = 1 << 0
@@ -377,6 +378,7 @@ cdef struct Runtime:
     double ticks_per_us
     double ns_per_tick
     char write_error[128]       # why the AOF can't be written, terminated
+    int rdb_version             # rdb-write-version: of what DUMP answers
     bint enforce_blocks         # DEBUG CLIENT-ENFORCE-REPLY-LIST: replies go to blocks at once
     uint8_t debug_allowed       # enable-debug-command: 0 no, 1 yes, 2 local connections
     uint8_t module_allowed      # enable-module-command
