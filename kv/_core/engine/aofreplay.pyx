@@ -179,6 +179,8 @@ cdef class AofReplay:
             if <size_t> size + 2 > length - position:
                 self.wanted = position + <size_t> size + 2
                 return CUT_OFF
+            if unlikely(data[position + size] != c'\r' or data[position + size + 1] != c'\n'):
+                return MALFORMED        # the length is wrong
             argument = arguments_add(&self.arguments)
             argument.data = data + position
             argument.length = <size_t> size

@@ -157,6 +157,7 @@ cdef class AofScan:
         self.arguments = self.number
         self.names, self.alone = True, self.number == 1
         self.expect_number(c'$')
+        self.began = self.offset + 1        # behind the line's end, whose last byte is not counted yet
 
     cdef void begin_value(self) noexcept:
         if self.digits == 0:
@@ -197,7 +198,8 @@ cdef class AofScan:
         self.names = False
         self.arguments -= 1
         if self.arguments:
-            self.place, self.mark, self.number, self.digits = IN_NUMBER, c'$', 0, -1
+            self.expect_number(c'$')
+            self.began = self.offset + 1
             return
         self.commands += 1
         self.end_unit()

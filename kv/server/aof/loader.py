@@ -16,8 +16,9 @@ import os
 import time
 
 from kv._core.engine.aofreplay import AofFault, AofReplay
-from kv._core.engine.rdbload import RdbFault, RdbLoad
+from kv._core.engine.rdbload import RdbFault
 
+from ..loading import LoadError, Loading
 from ..log import log
 from ..trouble import reason, troubles
 from .foreign import RDB_SIGNATURES
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from kv._core.engine.engine import Engine
 
     from ..config import Config
+    from ..rdb import RdbLoader
     from .manifest import Manifest
 
 BLOCK_LEAST, BLOCK_MOST = 1 << 20, 16 << 20     # bytes read at once
@@ -44,35 +46,14 @@ def is_snapshot(beginning: bytes) -> bool:
     return any(beginning.startswith(signature) or (beginning and signature.startswith(beginning)) for signature in RDB_SIGNATURES)
 
 
-class LoadError(Exception):
-    """The files can't be loaded; str() is the line to log before the server exits."""
-
-
-class LoadStopped(Exception):
-    """The server was told to stop while it loaded."""
-
-
-class Loading:
-    """How far loading is, as INFO shows it."""
-
-    def __init__(self, total: int) -> None:
-        self.loading_start_time = int(time.time())
-        self.loading_total_bytes = total
-        self.loading_rdb_used_mem = 0
-        self.loading_loaded_bytes = 0
-
-    @property
-    def elapsed_seconds(self) -> int:
-        return int(time.time()) - self.loading_start_time
-
-
 class Loader:
     """One reading of all files. `serve` is called between blocks; it may raise LoadStopped."""
 
-    def __init__(self, engine: Engine, config: Config, folder: Folder, serve: Callable[[], object]) -> None:
+    def __init__(self, engine: Engine, config: Config, folder: Folder, rdb: RdbLoader, serve: Callable[[], object]) -> None:
         self.engine = engine
         self.config = config
         self.folder = folder
+        self.rdb = rdb      # reads the snapshot that a file begins with
         self.serve = serve
         self.progress: Loading | None = None
         self.commands = 0
@@ -148,29 +129,16 @@ class FileReplay:
         """Load the RDB that the file begins with. Keys whose time has come are kept, since the commands behind it were run while
         they were there. Raises LoadError, LoadStopped, OSError."""
         loader, single = self.loader, self.name == self.loader.folder.stem
-        config = loader.config
         log("notice", "Reading RDB preamble from AOF file..." if single else "Reading RDB base file on AOF loading...")
-        rdb = RdbLoad(loader.engine, self.file.fileno(), serve=loader.serve, keep_expired=True,
-                      relaxed=config.rdb_version_check == "relaxed", checksum=config.rdbchecksum,
-                      deep=config.sanitize_dump_payload == "yes")
+        assert loader.progress is not None
         try:
-            while rdb.step(SLICE_US // 1000):
-                self.note_memory(rdb.aux)
-                self.show_progress(rdb.offset)
+            self.offset = self.shown = loader.rdb.read(self.file.fileno(), loader.progress, loader.serve, keep_expired=True)
         except RdbFault as fault:
             raise LoadError(f"Error reading the {'RDB preamble of the AOF file' if single else 'RDB base file'} {self.name}, AOF "
-                            f"loading aborted: {fault}. Nothing was changed.") from None
-        log("notice", f"Done loading RDB, keys loaded: {rdb.keys}, keys expired: {rdb.expired}.")
-        self.show_progress(rdb.offset)
-        self.offset = self.file.seek(rdb.offset)
+                            f"loading aborted {loader.rdb.complaint(fault)}. The file was not changed.") from None
+        self.file.seek(self.offset)
         if single:
             log("notice", "Reading the remaining AOF tail...")
-
-    def note_memory(self, aux: dict[bytes, bytes]) -> None:
-        """INFO shows what the server that wrote the snapshot took."""
-        used = aux.get(b"used-mem", b"")
-        if self.loader.progress is not None and used.isdigit():
-            self.loader.progress.loading_rdb_used_mem = int(used)
 
     def fill_block(self) -> int:
         """Read until the block is full or the file ends; the bytes read."""

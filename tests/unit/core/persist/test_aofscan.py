@@ -33,7 +33,7 @@ def test_every_truncation_is_found(stretch: int) -> None:
         assert one.offset == length and not one.unmarked
         if length in ends:
             assert one.fault == "" and not one.in_transaction
-    assert scan(WHOLE, stretch).commands == 10
+    assert scan(WHOLE, stretch).commands == 11
 
 
 def test_an_offset_to_begin_at() -> None:
@@ -59,9 +59,9 @@ SET_A = commands("SET a 1")
     (SET_A + b"*1\r\n$3", "Expected \\r\\n, got: 0000", 4, 9),
     (SET_A + b"*1\r\n$3\r", "Expected \\r\\n, got: 0d00", 4, 9),
     (SET_A + b"#TS:1", "Reached EOF before the end of an annotation", 0, 8),
-    (SET_A + b"*1\r\n", "", 0, 9),
-    (SET_A + commands("MULTI", "SET a 1", "MULTI"), "Unexpected MULTI", None, 20),
-    (SET_A + commands("EXEC"), "Unexpected EXEC", 8, 10),
+    (SET_A + b"*1\r\n", "", 4, 9),
+    (SET_A + commands("MULTI", "SET a 1", "MULTI"), "Unexpected MULTI", None, 21),
+    (SET_A + commands("EXEC"), "Unexpected EXEC", 8, 11),
     (SET_A + commands("MULTI", "SET a 1"), "Reached EOF before reading EXEC for MULTI", None, 18),
 ])
 def test_what_is_wrong(data: bytes, fault: str, began: int | None, lines: int) -> None:
