@@ -7,20 +7,20 @@
 
 Words, output and exit statuses are valkey-check-aof's: 0 for files that are valid (or cut now), 1 for all else. Files are read in
 stretches, and no more than a value of a preamble is kept, so their size does not matter. What valkey-check-aof has not: a file that
-is not to be cut is opened for reading only; a preamble is read as the server reads it, value for value, and may be of a newer
-version; a file that a process has open for writing is not cut, since it would write on behind a gap; a cut never leaves the
-beginning of a transaction behind, also where an annotation stands inside one; and a file counts as the last one where those behind
-it are empty, as it does for the server.
+is not to be cut is opened for reading only; a preamble may be of a newer version; a file that a process has open for writing is not
+cut, since it would write on behind a gap; a cut never leaves the beginning of a transaction behind, also where an annotation stands
+inside one; and a file counts as the last one where those behind it are empty, as it does for the server.
 """
 from __future__ import annotations
 
 import os
 import sys
+import time
 
-from kv._core.engine.engine import Engine
-from kv._core.engine.rdbload import RdbFault, RdbLoad
 from kv._core.persist.aofscan import AofScan
+from kv._core.persist.rdbscan import RdbScan, ScanFault
 from kv.about import version_line
+from kv.cli import check_rdb
 from kv.server.aof.foreign import RDB_SIGNATURES
 from kv.server.aof.manifest import ManifestError, parse
 
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 READ_BYTES = 1 << 20
 SIGNATURE_BYTES = 8         # a shorter file is no RDB
 PATH_MOST = 4096
-DATABASES = 1 << 14         # a file may be of a server that has so many
 VALID, EMPTY, CUT, CUT_AT_TIME = "valid", "empty", "cut", "cut at a time"
 CUT_BY_HAND = ("If you insist, please delete all files after this file according to the manifest file and delete the corresponding "
                "records in manifest file manually. Then re-run kv-check-aof.")
@@ -164,20 +163,18 @@ class FileCheck:
         """Where the commands begin."""
         if not is_rdb(self.path):
             return 0
-        print(f"[offset 0] Checking RDB file {self.path}")
-        snapshot = RdbLoad(Engine(None, databases=DATABASES), self.file.fileno(), relaxed=True, deep=True, discard=True)
+        check = check_rdb.Check(self.path, check_rdb.parser("kv-check-aof").parse_args(["--", self.path]), sys.stdout)
+        check.note(f"Checking RDB file {self.path}", 0)
+        scan = RdbScan(self.file.fileno(), now_ms=int(time.time() * 1000), size=self.size)
         try:
-            snapshot.step()
-        except RdbFault as fault:
-            print(f"--- RDB ERROR DETECTED ---\n[offset {fault.offset}] {fault}")
-            if fault.key:
-                print(f"[additional info] Reading key '{fault.key.decode('utf-8', 'backslashreplace')}'")
-            tell_counts(snapshot)
+            check.read(scan)
+        except (ScanFault, OSError) as error:
+            check.tell_fault(scan, error)
             raise Stop("RDB preamble of AOF file is not sane, aborting.") from None
-        print(f"[offset {snapshot.offset}] \\o/ RDB looks OK! \\o/")
-        tell_counts(snapshot)
+        check.note("\\o/ RDB looks OK! \\o/", scan.offset)
+        check.say_totals(scan)
         print("RDB preamble is OK, proceeding with AOF tail...")
-        return snapshot.offset
+        return scan.offset
 
     def read_over(self, start: int) -> AofScan:
         scan = AofScan(start, self.check.until)
@@ -218,10 +215,6 @@ class FileCheck:
             os.fsync(self.file.fileno())
         except OSError as error:
             raise Stop(f"{failure}: {error.strerror}") from None
-
-
-def tell_counts(snapshot: RdbLoad) -> None:
-    print(f"[info] {snapshot.keys} keys read\n[info] {snapshot.expiring} expires\n[info] {snapshot.expired} already expired")
 
 
 # -- what a file is ---------------------------------------------------------------------------------------------------

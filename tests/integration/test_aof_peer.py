@@ -1,5 +1,5 @@
-"""Append-only files that move between servers: each type in each encoding, with expiry, with an RDB preamble and without, written by
-one and read by the other. The peer is Debian's redis-server (which reads RDB up to version 10), or what KV_TEST_PEER names."""
+"""Append-only files that move between servers: each type in each encoding, with expiry, with an RDB preamble and without, written
+by one and read by the other. The peer is Debian's redis-server (which reads RDB up to version 10), or what KV_TEST_PEER names."""
 from __future__ import annotations
 
 import os

@@ -15,8 +15,7 @@ class RdbLoad:
     """Reads RDB from a file descriptor into the databases of an engine, from the descriptor's position on."""
 
     keys: int               # loaded so far
-    expiring: int           # with `discard`: of these, with an expiry
-    expired: int            # left out, or with `discard` found: their time had come
+    expired: int            # left out: their time had come
     empty: int              # left out: they had no elements
     offset: int             # bytes read so far; at the end: where the RDB ends (an AOF goes on there)
     version: int            # of the file
@@ -24,8 +23,7 @@ class RdbLoad:
     libraries: list[bytes]  # code of function libraries, in the file's order
 
     def __init__(self, engine: Engine, fd: int, *, serve: Callable[[], object] | None = None, merge: bool = False,
-                 keep_expired: bool = False, relaxed: bool = False, checksum: bool = True, deep: bool = False,
-                 discard: bool = False) -> None: ...
+                 keep_expired: bool = False, relaxed: bool = False, checksum: bool = True, deep: bool = False) -> None: ...
     def step(self, ms: int = 0) -> bool:
         """Load for about so many milliseconds (0: all). Whether there is more. Inside a value that is long in coming `serve` is called
         several times a second; what it raises ends the load. RdbFault, OSError."""

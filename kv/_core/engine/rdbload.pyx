@@ -33,8 +33,8 @@ cdef class RdbLoad:
 
     `checksum`: the CRC-64 at the end must be right, unless it is 0. `relaxed`: a file of a newer version is read as long as it holds
     only what exists here. `deep`: listpacks are searched for elements that come twice. `merge`: a key that is there already is
-    replaced, else it is a fault. `keep_expired`: keys whose time has come are loaded. `discard`: values are checked and thrown away,
-    one after the other. After a fault the engine has what was read before."""
+    replaced, else it is a fault. `keep_expired`: keys whose time has come are loaded. After a fault the engine has what was read
+    before."""
     cdef Engine engine
     cdef Load load
     cdef FileSource file
@@ -45,7 +45,7 @@ cdef class RdbLoad:
     cdef readonly list libraries
 
     def __cinit__(self, Engine engine not None, int fd, *, serve=None, bint merge=False, bint keep_expired=False,
-                  bint relaxed=False, bint checksum=True, bint deep=False, bint discard=False):
+                  bint relaxed=False, bint checksum=True, bint deep=False):
         engine.enter()
         self.engine, self.serve, self.aux, self.libraries = engine, serve, {}, []
         filesource_init(&self.file, fd, checksum)
@@ -56,7 +56,6 @@ cdef class RdbLoad:
         self.load.owner = <void *> self
         self.load.on_aux, self.load.on_library = note_aux, note_library
         self.load.merge, self.load.keep_expired, self.load.relaxed = merge, keep_expired, relaxed
-        self.load.discard = discard
         self.load.reader.deep = deep
         status = os.fstat(fd)
         if stat.S_ISREG(status.st_mode):
@@ -74,10 +73,6 @@ cdef class RdbLoad:
     @property
     def keys(self):
         return self.load.keys
-
-    @property
-    def expiring(self):
-        return self.load.expiring
 
     @property
     def expired(self):
@@ -108,7 +103,7 @@ cdef class RdbLoad:
         more = load_step(&self.load, clock_us() + 1000 * ms if ms else 0)
         if not more and not self.load.ended:
             self.fail()
-        if not more and not self.load.discard:
+        if not more:
             self.engine.libraries = self.engine.libraries + self.libraries if self.load.merge else self.libraries
         return bool(more)
 

@@ -21,11 +21,9 @@ cdef struct Load:
     int database                # that is being filled
     bint merge                  # a key that is there already is replaced; else it is a fault
     bint keep_expired           # keys whose time has come are kept: whoever sent them deletes them
-    bint discard                # keys and values are checked and thrown away: for tools
     bint relaxed                # rdb-version-check: a newer version is read as long as it holds only what exists here
     bint ended                  # the EOF opcode was read, and its CRC was right
     uint64_t keys               # loaded
-    uint64_t expiring           # ... with an expiry, of those that are thrown away
     uint64_t expired            # left out: their time had come
     uint64_t empty              # left out: they had no elements
     void *owner                 # of the callbacks

@@ -126,8 +126,6 @@ cdef bint take_sizes(Load *load) noexcept nogil:
     if source.size:
         most = (source.size - source_offset(source)) // LEAST_KEY if source.size > source_offset(source) else 0
     insert_window(load)
-    if load.discard:
-        return True
     database_expect(load.keyspace.databases + load.database, keys if keys < most else most)
     return load.reader.complaint == NULL
 
@@ -257,7 +255,6 @@ cdef bint take_value(Load *load, int type) noexcept nogil:
     """The value of the key that was just read."""
     cdef Slice key = slice_of(load.key.data, load.key.length)
     cdef uint64_t hash = hash_bytes(key.data, key.length)
-    cdef bint expired = load.expiry != -1 and load.expiry < load.keyspace.now_ms
     cdef Entry *entry
     database_prefetch_bucket(load.keyspace.databases + load.database, hash)
     load.reader.expiry = load.expiry
@@ -265,13 +262,7 @@ cdef bint take_value(Load *load, int type) noexcept nogil:
     if unlikely(entry == NULL):
         load.empty += load.reader.complaint == NULL and load.reader.empty
         return load.reader.complaint == NULL and load.reader.empty
-    if unlikely(load.discard):
-        load.keys += 1
-        load.expiring += load.expiry != -1
-        load.expired += expired
-        entry_free(entry)
-        return True
-    if unlikely(expired) and not load.keep_expired:
+    if unlikely(load.expiry != -1 and load.expiry < load.keyspace.now_ms) and not load.keep_expired:
         load.expired += 1
         entry_free(entry)
         return True

@@ -66,7 +66,8 @@ class RdbLoader:
     def read(self, fd: int, progress: Loading, serve: Callable[[], object], merge: bool = False, keep_expired: bool = False) -> int:
         """Read from a descriptor's position on; the bytes of the RDB. `keep_expired`: keys whose time has come are loaded, too.
         Raises RdbFault, OSError, and what `serve` raises."""
-        config, known = self.config, set()
+        config = self.config
+        known: set[bytes] = set()
 
         def look() -> None:
             note(load, progress, known)

@@ -228,9 +228,9 @@ def test_a_torn_transaction_is_refused_where_nothing_may_be_cut(setting: Setting
 def test_what_was_written_behind_a_torn_transaction(setting: Setting, inside: bool) -> None:
     """By a server that did not cut it: what belongs to it can't be told, so nothing is run, and what to do is said."""
     good = commands("SET a 1")
-    bad = commands("MULTI", "SET b torn", "SELECT 0", "SET c 1", "MULTI", "SET d 1", "EXEC") if inside else commands("EXEC", "SET b 1")
-    setting.file(good + bad)
-    at = len(good) + (len(commands("MULTI", "SET b torn", "SELECT 0", "SET c 1")) if inside else 0)
+    torn = commands("MULTI", "SET b torn", "SELECT 0", "SET c 1") if inside else b""
+    setting.file(good + torn + (commands("MULTI", "SET d 1", "EXEC") if inside else commands("EXEC", "SET b 1")))
+    at = len(good + torn)
     with pytest.raises(LoadError) as caught:
         setting.load()
     assert f"Bad file format reading the append only file 1.incr at offset {at}: nothing was changed" in str(caught.value)
@@ -277,8 +277,8 @@ def test_a_torn_tail_is_cut_and_a_torn_snapshot_refused(setting: Setting) -> Non
         setting.begin_anew()
         setting.file((base + tail)[:length], STEM, BASE)
         if length < len(base):
-            with pytest.raises(LoadError, match=f"Error reading the RDB preamble of the AOF file {STEM}, AOF loading aborted at offset "
-                                                "[0-9]+.*: .*. The file was not changed"):
+            line = f"Error reading the RDB preamble of the AOF file {STEM}, AOF loading aborted at offset [0-9]+.*: .*. The file"
+            with pytest.raises(LoadError, match=line):
                 setting.load()
             assert (setting.folder / STEM).read_bytes() == base[:length]
         else:
