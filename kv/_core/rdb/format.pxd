@@ -38,6 +38,9 @@ cdef enum RdbType:              # the byte before a key: how its value is writte
     RDB_HASH_2 = 22             # names, values and expiries: Valkey 9.0 (version 80) and up; other things in Redis
 
 cdef enum RdbOpcode:            # the byte before what is no key; the highest type is far below
+    RDB_OPCODE_SLOT_INFO = 244  # three lengths: Redis 7.4 and up
+    RDB_OPCODE_FUNCTION_PRE = 246   # ... of a function library, in a form that never was released
+    RDB_OPCODE_MODULE_AUX = 247     # what a module keeps beside keys
     RDB_OPCODE_FUNCTION = 245   # string: the code of a function library; from version 10 on
     RDB_OPCODE_IDLE = 248       # length: seconds since the next key was last read or written
     RDB_OPCODE_FREQ = 249       # byte: LFU counter of the next key

@@ -22,9 +22,9 @@ from kv._core.rdb.source cimport Source, source_has, source_offset, source_read,
 
 cdef enum:
     PIECE = 1 << 20             # bytes of a string that memory is taken for before they are there
-    LARGEST_STRING = 1 << 62    # no string is longer
     LZF_EXPANDS = 264           # bytes that a byte of LZF can become, at most
 
+cdef uint64_t LARGEST_STRING = <uint64_t> 1 << 48   # bytes; nobody has sent a longer one
 cdef const char *CUT_OFF = b"Unexpected EOF reading RDB file"
 cdef const char *TOO_LONG = b"An element is longer than 4 GiB"
 
