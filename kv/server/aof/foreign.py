@@ -64,8 +64,8 @@ def refuse_snapshot(config: Config, name: str) -> str:
     return (f"The folder {os.getcwd()} holds the snapshot {name} and no append-only file with its data, and appendonly is yes: the "
             "start would be an empty one. Nothing was touched. To have the data, start with appendonly no, which loads the "
             "snapshot, and run CONFIG SET appendonly yes, which writes an append-only file in "
-            f"{config.appenddirname} for the starts from then on. To start without the data, move the file away or set dbfilename to "
-            "another name.")
+            f"{config.appenddirname} for the starts from then on. To start without the data, move the file away or set dbfilename "
+            "to another name.")
 
 
 def refuse_strays(folder: Folder, names: list[str]) -> str:

