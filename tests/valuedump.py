@@ -33,7 +33,7 @@ def stream(client: Client, key: bytes) -> Any:
     groups = []
     for group in map(pairs, full[b"groups"]):
         consumers = {one[b"name"]: one[b"pending"] for one in map(pairs, group[b"consumers"])}
-        groups.append([group[name] for name in (b"name", b"last-delivered-id", b"entries-read", b"pel")] + [consumers])
+        groups.append([group[name] for name in (b"name", b"last-delivered-id", b"entries-read", b"pending")] + [consumers])
     return head, client("XRANGE", key, "-", "+"), groups
 
 
@@ -41,7 +41,7 @@ READERS = {
     "string": lambda client, key: client("GET", key),
     "list": lambda client, key: client("LRANGE", key, 0, -1),
     "set": lambda client, key: sorted(client("SMEMBERS", key)),
-    "zset": lambda client, key: client("ZRANGE", key, 0, -1, "WITHSCORES"),
+    "zset": lambda client, key: [(member, float(score)) for member, score in pairs(client("ZRANGE", key, 0, -1, "WITHSCORES")).items()],
     "hash": lambda client, key: pairs(client("HGETALL", key)),
     "stream": stream,
 }

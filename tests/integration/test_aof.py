@@ -132,9 +132,10 @@ def test_a_corrupt_file_is_refused(tmp_path: Path) -> None:
     good = commands("SET a 1")
     make_files(tmp_path, "appendonly.aof", None, good + b"!!!" + good)
     refused(tmp_path, "Bad file format reading the append only file appendonly.aof.1.incr.aof at offset "
-                      f"{len(good)}: nothing was changed. Everything before that offset is whole, the "
+                      f"{len(good)}: nothing was changed. Everything before offset {len(good)} is whole, the "
                       f"{3 + len(good)} bytes behind it can't be read. Make a backup of your AOF files, then cut the file there "
-                      f"(truncate -s {len(good)} '{tmp_path}/appendonlydir/appendonly.aof.1.incr.aof') and start again")
+                      f"(kv-check-aof --fix '{tmp_path}/appendonlydir/appendonly.aof.manifest', or "
+                      f"truncate -s {len(good)} '{tmp_path}/appendonlydir/appendonly.aof.1.incr.aof') and start again")
 
 
 def test_an_unknown_command_is_refused(tmp_path: Path) -> None:
