@@ -19,6 +19,7 @@ import pytest
 SOURCE = Path(__file__).with_name("faults.c")
 RULE = struct.Struct("32s92siiii")      # call, path, error, skip, most, hits: struct rule of faults.c
 RULES = 4
+COUNTED_MOST = 1 << 30
 
 
 def compiled(folder: Path) -> Path:
@@ -47,6 +48,16 @@ class Faults:
         RULE.pack_into(self.memory, rule * RULE.size, b"", path.encode(), error, skip, most, 0)
         name = call.encode()
         self.memory[rule * RULE.size:rule * RULE.size + len(name)] = name
+
+    def count(self, call: str, path: str = "") -> None:
+        """Count a call, which works, until counted()."""
+        self.fail(call, 0, path, skip=COUNTED_MOST)
+
+    def counted(self) -> int:
+        """How many calls there were since count()."""
+        calls = COUNTED_MOST - RULE.unpack_from(self.memory, 0)[3]
+        self.lift()
+        return calls
 
     def hold(self, call: str, path: str = "") -> None:
         """Have a call wait until lift()."""

@@ -2,12 +2,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from tests.commands.client import Client, request
-from tests.program import START_SECONDS, Program
+from tests.program import KV_SERVER, START_SECONDS, Program
 
 
 class Server(Program):
@@ -15,10 +15,10 @@ class Server(Program):
 
     def __init__(self, folder: Path, file_size_limit: int | None = None, wait: bool = True,
                  environment: dict[str, str] | None = None, prepare: Callable[[], object] | None = None,
-                 **options: Any) -> None:
+                 command: Sequence[str] = KV_SERVER, **options: Any) -> None:
         options = {"enable_debug_command": "yes", "appendonly": "yes", **options}
         words = [word for name, value in options.items() for word in ("--" + name.replace("_", "-"), str(value))]
-        super().__init__(folder, *words, wait=False, file_size_limit=file_size_limit,
+        super().__init__(folder, *words, command=command, wait=False, file_size_limit=file_size_limit,
                          environment=environment, prepare=prepare)
         self.connection: Client | None = None
         if wait:

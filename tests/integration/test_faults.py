@@ -61,6 +61,11 @@ class Scene:
         if str(reply).endswith("started"):
             self.server.rewritten(count + 1)
 
+    def save(self) -> None:
+        """A snapshot, however it ends."""
+        if self.server("BGSAVE") == "Background saving started":
+            self.server.until(lambda: self.server.info()["rdb_bgsave_in_progress"] == "0")
+
     def connect(self) -> None:
         """Strangers come by; none of them matters."""
         for _ in range(3):
@@ -120,15 +125,15 @@ CASES = [
     case("open", errno.EROFS, Scene.rewrite, "Can't open the AOF manifest file", MANIFEST),
     case("open", errno.ENOSPC, Scene.rewrite, "Write error writing append only file on disk", TEMPORARY),
     case("open", errno.EMFILE, Scene.rewrite, "Fail to fsync AOF directory", "appendonlydir$"),
-    case("rename", errno.EROFS, Scene.rewrite, "Error trying to rename the temporary AOF base file", "base.aof"),
+    case("rename", errno.EROFS, Scene.rewrite, "Error trying to rename the temporary AOF base file", "base.rdb"),
     case("rename", errno.EIO, Scene.rewrite, "Error trying to rename the temporary AOF manifest file", MANIFEST),
     case("unlink", errno.EROFS, Scene.rewrite, "Removing the file appendonlydir/appendonly.aof.1.incr.aof", INCREMENT),
-    case("unlink", errno.EIO, Scene.rewrite, "Removing the file appendonlydir/appendonly.aof.1.base.aof", "base.aof"),
+    case("unlink", errno.EIO, Scene.rewrite, "Removing the file appendonlydir/appendonly.aof.1.base.rdb", "base.rdb"),
     case("stat", errno.EIO, Scene.rewrite, "Can't open the append-only file", INCREMENT),
-    case("stat", errno.EIO, Scene.rewrite, "Looking for a name for the AOF base file", "base.aof"),
-    case("stat", errno.ENOMEM, Scene.rewrite, "Unable to obtain the AOF file appendonly.aof.2.base.aof length",
-         "2.base.aof", skip=1),
-    case("close", errno.EIO, Scene.rewrite, "Closing the AOF file", INCREMENT),
+    case("stat", errno.EIO, Scene.rewrite, "Looking for a name for the AOF base file", "base.rdb"),
+    case("stat", errno.ENOMEM, Scene.rewrite, "Unable to obtain the AOF file appendonly.aof.2.base.rdb length",
+         "2.base.rdb", skip=1),
+    case("close", errno.EIO, Scene.rewrite, "Closing a file", INCREMENT),
     case("close", errno.EIO, Scene.rewrite, "Closing the pipe of a child", "pipe:", most=2),
     case("posix_fadvise", errno.EIO, Scene.rewrite, "Advising the system about the AOF base file"),
     case("read", errno.EIO, Scene.rewrite, "Reading what the child", "pipe:"),
@@ -136,6 +141,17 @@ CASES = [
     case("fork", errno.EAGAIN, Scene.rewrite, "Can't rewrite append only file in background: fork"),
     case("pipe2", errno.EMFILE, Scene.rewrite, "Can't rewrite append only file in background: fork"),
     case("waitpid", errno.ECHILD, Scene.rewrite, "Waiting for the child"),
+    case("open", errno.EROFS, Scene.save, "Failed opening the temp RDB file temp-", ".rdb"),
+    case("write", errno.ENOSPC, Scene.save, "Write error while saving DB to the disk(rdbSaveRio)", ".rdb"),
+    case("write", errno.EIO, Scene.save, "Write error while saving DB to the disk(rdbSaveRio)", ".rdb"),
+    case("write", errno.EIO, Scene.save, "Background child failed", "pipe:"),
+    case("fsync", errno.EIO, Scene.save, "Write error while saving DB to the disk(fsync)", ".rdb"),
+    case("close", errno.EIO, Scene.save, "Write error while saving DB to the disk(fclose)", ".rdb"),
+    case("rename", errno.EROFS, Scene.save, "Error moving temp DB file temp-", ".rdb"),
+    case("posix_fadvise", errno.EIO, Scene.save, "Advising the system about the RDB file"),
+    case("fork", errno.ENOMEM, Scene.save, "Can't save in background: fork"),
+    case("pipe2", errno.EMFILE, Scene.save, "Can't save in background: fork"),
+    case("waitpid", errno.ECHILD, Scene.save, "Waiting for the child"),
     case("accept4", errno.EMFILE, Scene.connect, "Accepting client connection: accept"),
     case("accept4", errno.ENFILE, Scene.connect, "Accepting client connection: accept"),
     case("accept4", errno.ENOMEM, Scene.connect, "Accepting client connection: accept"),
@@ -150,7 +166,7 @@ CASES = [
     case("listen", errno.EACCES, Scene.change_port, "Could not create server TCP listening socket"),
     case("pthread_create", errno.EAGAIN, Scene.rewrite, "Starting a thread, whose work is done in the loop meanwhile"),
     case("fdatasync", errno.EIO, Scene.switch, "Fail to fsync the AOF file", INCREMENT),
-    case("close", errno.EIO, Scene.switch, "Closing the AOF file", INCREMENT),
+    case("close", errno.EIO, Scene.switch, "Closing a file", INCREMENT),
     case("open", errno.EROFS, Scene.switch, "Can't open the append-only file temp-appendonly.aof.incr", "temp-appendonly"),
 ]
 # threads and files have words of their own for it
@@ -201,6 +217,25 @@ def test_a_short_write_that_cant_be_taken_back(scene: Scene) -> None:
     scene.server.until(lambda: scene.server("SET", "again", "1") == "OK")
     scene.crash_and_compare()
     assert "Truncating" not in scene.server.text()
+
+
+def test_no_time_is_noted_in_the_middle_of_a_command(scene: Scene) -> None:
+    """A part of a command stayed in the file: its rest follows, and only then the annotation of the next second."""
+    scene.server("CONFIG", "SET", "aof-timestamp-enabled", "yes")
+    scene.server.until(lambda: time.time() % 1 < 0.2)
+    scene.write()
+    scene.fail("write", 0, path=INCREMENT, most=1)
+    scene.faults.fail("write", errno.ENOSPC, path=INCREMENT, rule=1)
+    scene.faults.fail("ftruncate", errno.EIO, path=INCREMENT, rule=2)
+    scene.write(0.1)
+    assert "Could not remove short write from the append-only file" in scene.news()
+    time.sleep(1.1)
+    scene.faults.lift()
+    scene.server.until(lambda: scene.server("SET", "again", "1") == "OK")
+    scene.crash_and_compare()
+    assert "Truncating" not in scene.server.text()
+    increment = next((scene.folder / "appendonlydir").glob("*.incr.aof")).read_bytes()
+    assert increment.count(b"#TS:") == increment.count(b"\r\n#TS:") + increment.startswith(b"#TS:") >= 2
 
 
 @pytest.mark.parametrize("call, error", [("write", errno.ENOSPC), ("write", errno.EROFS)])

@@ -3,8 +3,9 @@ from kv._core.engine.engine import Engine
 
 class AofFault(ValueError):
     offset: int
+    whole: int
     refusal: str
-    def __init__(self, offset: int, refusal: str = ...) -> None: ...
+    def __init__(self, offset: int, whole: int, refusal: str = ...) -> None: ...
 
 class AofReplay:
     commands: int

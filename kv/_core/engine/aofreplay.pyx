@@ -5,7 +5,8 @@ begins with neither `*` nor `#` (an annotation) is a fault, and so is a command 
 the end is no fault here: the reader is told how far whole commands go, and decides.
 
 A transaction counts as a whole: its commands run when its EXEC is there. MULTI and EXEC themselves do not run, since
-nothing comes in between. Nothing is accounted to commands, logged or propagated: this is the past, and was accounted
+nothing comes in between. A MULTI inside a transaction is a fault, and so is an EXEC outside: there a transaction was torn and
+somebody wrote on behind it, so nobody can tell any longer what belongs to it. Nothing is accounted to commands, logged or propagated: this is the past, and was accounted
 for then.
 
 As with sockets, a window of commands is parsed before the first one runs, and their buckets and entries are fetched
@@ -45,11 +46,13 @@ cdef enum Outcome:
 
 
 class AofFault(ValueError):
-    """The bytes at `offset` can't be run. `refusal` says why a command is refused, empty for what is no command."""
+    """The bytes at `offset` can't be run; everything before `whole` is whole units. `refusal` says why a command is refused, empty
+    for what is no command."""
 
-    def __init__(self, offset, refusal=""):
+    def __init__(self, offset, whole, refusal=""):
         super().__init__(refusal or "bad format")
         self.offset = offset
+        self.whole = whole
         self.refusal = refusal
 
 
@@ -117,11 +120,11 @@ cdef class AofReplay:
             if self.next == self.count:
                 outcome = self.parse_window(bytes_, length, &at, &fault, most)
                 if outcome == REFUSED:
-                    raise AofFault(fault, self.refusal())
+                    raise AofFault(fault, at, self.refusal())
             self.run_window()
             self.paused = self.paused or (outcome == PARSED and self.commands - before >= most)
         if outcome == MALFORMED and not self.paused:
-            raise AofFault(fault)
+            raise AofFault(fault, at)
         return at
 
     # -- parsing -------------------------------------------------------------------------------------------------------
@@ -176,6 +179,8 @@ cdef class AofReplay:
             if <size_t> size + 2 > length - position:
                 self.wanted = position + <size_t> size + 2
                 return CUT_OFF
+            if unlikely(data[position + size] != c'\r' or data[position + size + 1] != c'\n'):
+                return MALFORMED        # the length is wrong
             argument = arguments_add(&self.arguments)
             argument.data = data + position
             argument.length = <size_t> size
@@ -203,8 +208,10 @@ cdef class AofReplay:
         cdef Slice *argv = self.arguments.items + request.first
         cdef Command *command
         if unlikely(slice_is(argv[0], b"multi", 5) or slice_is(argv[0], b"exec", 4)) and request.argc == 1:
-            self.open_transaction = argv[0].length == 5
             self.count -= 1
+            if unlikely(self.open_transaction == (argv[0].length == 5)):
+                return MALFORMED
+            self.open_transaction = not self.open_transaction
             return PARSED
         command = command_find(argv[0])
         if command != NULL and command.child_count and request.argc > 1:

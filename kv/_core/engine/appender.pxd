@@ -21,6 +21,7 @@ cdef class Appender:
     cdef readonly uint64_t failed_at    # bytes of that write that went well, and of all that it was to write
     cdef readonly uint64_t failed_of
     cdef readonly int cut_error     # errno of taking back the part that went well, 0: it is taken back
+    cdef bint torn                  # the file ends in the middle of a command, whose rest waits
     cdef public bint stamped        # aof-timestamp-enabled
     cdef char stamp[STAMP_SIZE]     # the annotation that is being written
     cdef int stamp_length

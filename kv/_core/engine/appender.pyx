@@ -61,7 +61,7 @@ cdef class Appender:
             reader_open(&self.runtime.propagation, &self.reader, 0)
             self.open = True
         propagation_reselect(&self.runtime.propagation)
-        self.fd, self.size = fd, size
+        self.fd, self.size, self.torn = fd, size, False
         self.stamp_length = self.stamp_sent = 0
         self.stamp_second = 0
 
@@ -189,13 +189,14 @@ cdef class Appender:
             self.stamp_sent = self.stamp_length
             data += got
             length -= got
+        self.torn = False
         reader_advance(&self.runtime.propagation, &self.reader, propagation_position(&self.runtime.propagation))
         return 0
 
     cdef void begin_stamp(self) noexcept nogil:
-        """Annotate the time of the commands that follow, once a second."""
+        """Annotate the time of the commands that follow, once a second; not where the file ends in the middle of one."""
         cdef int64_t second = self.runtime.keyspace.now_ms // 1000
-        if likely(not self.stamped) or self.stamp_sent < self.stamp_length or second == self.stamp_second:
+        if likely(not self.stamped) or self.torn or self.stamp_sent < self.stamp_length or second == self.stamp_second:
             return
         self.stamp_second = second
         self.stamp_length = snprintf(self.stamp, STAMP_SIZE, b"#TS:%lld\r\n", <long long> second)
@@ -214,6 +215,7 @@ cdef class Appender:
             self.stamp_second = 0
             return
         self.cut_error = errno
+        self.torn = effects > 0 or self.torn
         reader_advance(&self.runtime.propagation, &self.reader, self.reader.position + effects)
 
     cdef void note_time(self, int64_t us) noexcept nogil:

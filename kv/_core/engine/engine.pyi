@@ -14,6 +14,8 @@ class Engine:
     on_protocol_error: Callable[[int, str, memoryview], object] | None
     on_commandlog: Callable[[int, list[bytes], str, bytes, int, int, int], object] | None
     on_closing: Callable[[int, str], object] | None
+    libraries: list[bytes]
+    on_flush: Callable[[], object] | None
     on_latency: Callable[[str, int], object] | None
     loading: bool
     dirty: int

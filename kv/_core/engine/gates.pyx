@@ -16,14 +16,20 @@ from kv._core.runtime.registry cimport command_find_child
 from kv._core.runtime.session cimport session_doom, session_postpone
 from kv._core.runtime.state cimport (
     ALERT_CLIENT_LIMIT, ALERT_FEW_REPLICAS, ALERT_LOADING, ALERT_MAXMEMORY, ALERT_PAUSED_ALL, ALERT_PAUSED_WRITES,
-    ALERT_WRITE_ERROR, CALLER_CLIENT, CLOSING_BROWSER, COMMAND_DENYOOM, COMMAND_LOADING, COMMAND_MAY_REPLICATE, COMMAND_NO_AUTH,
-    COMMAND_NO_MULTI, COMMAND_PROTECTED, COMMAND_SUBSCRIBED, COMMAND_UNQUEUED, COMMAND_WRITE, EXEMPT_ACCESS, EXEMPT_MEMORY,
-    EXEMPT_PAUSE, EXEMPT_STATE, SESSION_DOOMED, SESSION_LOOPBACK, SESSION_MULTI, SESSION_SUBSCRIBED, SESSION_UNIX, Command,
-    Context, Runtime, Session)
+    ALERT_SAVE_ERROR, ALERT_WRITE_ERROR, CALLER_CLIENT, CLOSING_BROWSER, COMMAND_DENYOOM, COMMAND_LOADING,
+    COMMAND_MAY_REPLICATE, COMMAND_NO_AUTH, COMMAND_NO_MULTI, COMMAND_PROTECTED, COMMAND_SUBSCRIBED, COMMAND_UNQUEUED,
+    COMMAND_WRITE, EXEMPT_ACCESS, EXEMPT_MEMORY, EXEMPT_PAUSE, EXEMPT_STATE, SESSION_DOOMED, SESSION_LOOPBACK,
+    SESSION_MULTI, SESSION_SUBSCRIBED, SESSION_UNIX, Command, Context, Runtime, Session)
 from kv._core.runtime.transaction cimport transaction_end, transaction_fail, transaction_queue
 
 cdef extern from "<stdio.h>" nogil:
     int snprintf(char *out, size_t size, const char *form, ...)
+
+
+cdef const char *SAVE_FAILED = (
+    b"MISCONF Valkey is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may modify "
+    b"the data set are disabled, because this instance is configured to report errors during writes if RDB snapshotting fails "
+    b"(stop-writes-on-bgsave-error option). Please check the Valkey logs for details about the RDB error.")
 
 
 cdef bint pass_gates(Context *c) noexcept nogil:
@@ -67,8 +73,8 @@ cdef bint pass_alerts(Context *c) noexcept nogil:
         if not evict_until_fits(runtime) and flags & COMMAND_DENYOOM:
             return reject(c, b"OOM command not allowed when used memory > 'maxmemory'.")
     if not exempt & EXEMPT_STATE:
-        if runtime.alerts & ALERT_WRITE_ERROR and (flags & COMMAND_WRITE or is_ping(c.command)):
-            return reject_write_error(c)
+        if runtime.alerts & (ALERT_WRITE_ERROR | ALERT_SAVE_ERROR) and (flags & COMMAND_WRITE or is_ping(c.command)):
+            return reject_unsaved(c)
         if runtime.alerts & ALERT_FEW_REPLICAS and flags & COMMAND_WRITE:
             return reject(c, b"NOREPLICAS Not enough good replicas to write.")
         if runtime.alerts & ALERT_LOADING and not flags & COMMAND_LOADING:
@@ -80,8 +86,11 @@ cdef bint pass_alerts(Context *c) noexcept nogil:
     return True
 
 
-cdef bint reject_write_error(Context *c) noexcept nogil:
+cdef bint reject_unsaved(Context *c) noexcept nogil:
+    """What is written would be on no disk. Where both the snapshot and the AOF failed the snapshot is named."""
     cdef char text[200]
+    if c.runtime.alerts & ALERT_SAVE_ERROR:
+        return reject(c, SAVE_FAILED)
     snprintf(text, sizeof(text), "MISCONF Errors writing to the AOF file: %s", c.runtime.write_error)
     return reject(c, text)
 

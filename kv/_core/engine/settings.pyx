@@ -23,10 +23,11 @@ from kv._core.objects.hyperloglog cimport hll_limits
 from kv._core.objects.list cimport list_limits
 from kv._core.objects.set cimport set_limits
 from kv._core.objects.zset cimport zset_limits
+from kv._core.rdb.format cimport RDB_VERSION
 from kv._core.runtime.footprint cimport footprint_count_all
 from kv._core.runtime.observed cimport observing_update
 from kv._core.runtime.state cimport (
-    ALERT_CLIENT_LIMIT, ALERT_FEW_REPLICAS, ALERT_MAXMEMORY, ALERT_PAUSED_WRITES, Runtime)
+    ALERT_CLIENT_LIMIT, ALERT_FEW_REPLICAS, ALERT_MAXMEMORY, ALERT_PAUSED_WRITES, ALERT_SAVE_ERROR, Runtime)
 
 cdef extern from *:
     """
@@ -66,6 +67,8 @@ EVENTS = {
     "d": EVENT_MODULE, "n": EVENT_NEW,
 }
 EVENTS["A"] = sum([EVENTS[letter] for letter in "g$lshzxetd"])
+SANITIZING = {"no": 0, "yes": 1, "clients": 2}
+VERSION_CHECKS = {"strict": 0, "relaxed": 1}
 ALLOWED = {"no": 0, "yes": 1, "local": 2}
 
 cdef enum:
@@ -166,11 +169,18 @@ put("maxmemory_clients", kv_place(one.client_limit), None, after_client_limit)  
 put("timeout", kv_place(cron.idle_timeout_s))
 put("requires_password", kv_place(one.requires_password))
 put("few_replicas", kv_place_alert(one.alerts, ALERT_FEW_REPLICAS))     # less than min-replicas-to-write
+put("save_failed", kv_place_alert(one.alerts, ALERT_SAVE_ERROR))     # ... and writes are to be refused for that
 put("enable_debug_command", kv_place(one.debug_allowed), ALLOWED.__getitem__)
 put("enable_module_command", kv_place(one.module_allowed), ALLOWED.__getitem__)
 put("enforce_reply_list", kv_place(one.enforce_blocks))
 put("reply_resizing", kv_place(one.reply_resizing))
 put("reply_peak_reset_ms", kv_place(one.reply_peak_reset_ms), reply_peak_reset)     # None: as it begins
+# saving
+put("rdb_write_version", kv_place(one.rdb_version))
+put("sanitize_dump_payload", kv_place(one.sanitizing), SANITIZING.__getitem__)
+put("payloads_trusted", kv_place(one.payloads_trusted))      # ... nor look closer at those of the user
+put("rdb_version_check", kv_place(one.rdb_relaxed), VERSION_CHECKS.__getitem__)
+put("skip_checksum_validation", kv_place(one.checksum_unchecked))
 # observing
 put("notify_keyspace_events", kv_place(one.keyspace.event_classes), event_bits, observing_update)
 put("latency_tracking", kv_place(one.latency_tracking))
@@ -210,6 +220,7 @@ cdef void settings_default(Runtime *runtime, CronSettings *settings) noexcept no
     runtime.maxmemory_samples = 5
     runtime.eviction_tenacity = 10
     runtime.latency_tracking = True
+    runtime.rdb_version = RDB_VERSION
     runtime.reply_resizing = True
     runtime.reply_peak_reset_ms = REPLY_PEAK_RESET_MS
     settings.active_rehashing = settings.active_expire = settings.resize_allowed = True

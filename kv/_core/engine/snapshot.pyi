@@ -2,7 +2,9 @@
 from kv._core.engine.engine import Engine
 
 class Snapshot:
-    def __init__(self, engine: Engine, fd: int, sync_bytes: int = 0) -> None: ...
+    rdb_version: int
+    def __init__(self, engine: Engine, fd: int, sync_bytes: int = 0, rdb_version: int = 0, compress: bool = True,
+                 checksum: bool = True, aof_base: bool = False) -> None: ...
     @property
     def keys(self) -> int: ...
     @property

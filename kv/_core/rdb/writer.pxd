@@ -17,6 +17,7 @@ cdef void rdb_writer_free(RdbWriter *writer) noexcept nogil
 cdef void rdb_put_byte(RdbWriter *writer, int byte) noexcept nogil
 cdef void rdb_put_bytes(RdbWriter *writer, const void *data, size_t length) noexcept nogil  # as they are
 cdef void rdb_put_length(RdbWriter *writer, uint64_t length) noexcept nogil
+cdef void rdb_put_u64(RdbWriter *writer, uint64_t number) noexcept nogil                    # 8 bytes, the lowest first
 cdef void rdb_put_milliseconds(RdbWriter *writer, int64_t ms) noexcept nogil                # 8 bytes, the lowest first
 cdef void rdb_put_double(RdbWriter *writer, double value) noexcept nogil                    # 8 bytes, the lowest first
 cdef void rdb_put_string(RdbWriter *writer, Slice text) noexcept nogil                      # in its shortest form

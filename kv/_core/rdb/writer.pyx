@@ -66,17 +66,17 @@ cdef inline uint8_t *put_highest_first(uint8_t *at, uint64_t number, int bytes) 
     return at + bytes
 
 
-cdef void put_eight(RdbWriter *writer, uint64_t number) noexcept nogil:
+cdef void rdb_put_u64(RdbWriter *writer, uint64_t number) noexcept nogil:
     put_lowest_first(<uint8_t *> buffer_reserve(&writer.sink.buffer, 8), number, 8)
     writer.sink.buffer.length += 8
 
 
 cdef void rdb_put_milliseconds(RdbWriter *writer, int64_t ms) noexcept nogil:
-    put_eight(writer, <uint64_t> ms)
+    rdb_put_u64(writer, <uint64_t> ms)
 
 
 cdef void rdb_put_double(RdbWriter *writer, double value) noexcept nogil:
-    put_eight(writer, double_to_bits(value))
+    rdb_put_u64(writer, double_to_bits(value))
 
 
 cdef inline uint8_t *put_length(uint8_t *at, uint64_t length) noexcept nogil:

@@ -102,6 +102,7 @@ cdef enum Alert:                # why the dispatcher must look closer at each co
     ALERT_MONITORS = 1 << 5     # somebody runs MONITOR
     ALERT_CLIENT_LIMIT = 1 << 6  # maxmemory-clients is set
     ALERT_FEW_REPLICAS = 1 << 7  # less replicas keep up than min-replicas-to-write asks for
+    ALERT_SAVE_ERROR = 1 << 8   # the last snapshot failed (stop-writes-on-bgsave-error)
 
 cdef enum CommandLogKind:       # whose threshold a command passed
     LOG_SLOW = 1 << 0
@@ -376,6 +377,11 @@ cdef struct Runtime:
     double ticks_per_us
     double ns_per_tick
     char write_error[128]       # why the AOF can't be written, terminated
+    int rdb_version             # rdb-write-version: of what DUMP answers
+    uint8_t sanitizing          # sanitize-dump-payload: 0 no, 1 yes, 2 payloads of clients
+    bint payloads_trusted       # the user's skip-sanitize-payload
+    uint8_t rdb_relaxed         # rdb-version-check: RESTORE takes payloads of newer versions, too
+    bint checksum_unchecked     # DEBUG SET-SKIP-CHECKSUM-VALIDATION: RESTORE does not mind the CRC
     bint enforce_blocks         # DEBUG CLIENT-ENFORCE-REPLY-LIST: replies go to blocks at once
     uint8_t debug_allowed       # enable-debug-command: 0 no, 1 yes, 2 local connections
     uint8_t module_allowed      # enable-module-command
@@ -424,4 +430,5 @@ cdef struct Runtime:
     void (*on_commandlog)(Context *c, int64_t duration_us, uint64_t reply_bytes) noexcept nogil
     void (*on_monitor)(Context *c) noexcept nogil
     void (*on_spike)(Runtime *runtime, const char *event, int64_t us) noexcept nogil
+    void (*on_flush)(Runtime *runtime) noexcept nogil   # FLUSHALL has emptied all databases
     void (*on_closing)(Session *session, Closing why) noexcept nogil    # before a session is closed that did not ask for it

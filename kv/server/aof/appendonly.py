@@ -17,14 +17,17 @@ from types import SimpleNamespace
 from kv._core.engine.aofreplay import empty_dataset
 
 from ..config import ConfigError
+from ..loading import LoadError
 from ..log import log
+from ..saving import remove_leftovers
 from ..trouble import reason, troubles
+from ..worker import Worker, close_file, unlink_in_background
 from . import foreign
-from .loader import Loader, LoadError, LoadStopped
+from .loader import Loader
 from .manifest import BASE, File, Folder, Manifest, ManifestError
-from .rewrite import Rewrite, write_dataset
+from .rewrite import Rewrite, base_form, write_dataset
 from .steps import Steps
-from .writer import ALWAYS, EVERYSEC, Worker, Writer, close_file, unlink_in_background
+from .writer import ALWAYS, EVERYSEC, Writer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,19 +38,23 @@ if TYPE_CHECKING:
     from ..children import Children
     from ..config import Config
     from ..latencymonitor import LatencyMonitor
+    from ..loading import Loading
     from ..loop import Loop
+    from ..rdb import RdbLoader
 
 OFF, ON, WAITING = "off", "on", "waiting for the first rewrite"
-LEFTOVER = "temp-rewriteaof-"   # then perhaps bg-, the number of the process, .aof
+LEFTOVERS = ("temp-rewriteaof-", "temp-rewriteaof-bg-")     # then the number of the process, .aof
 
 
 class AppendOnly:
     """What the loop, the cron and commands use."""
 
-    def __init__(self, engine: Engine, config: Config, loop: Loop, children: Children, latency: LatencyMonitor) -> None:
+    def __init__(self, engine: Engine, config: Config, loop: Loop, children: Children, latency: LatencyMonitor,
+                 rdb: RdbLoader) -> None:
         self.engine = engine
         self.config = config
         self.loop = loop
+        self.rdb = rdb
         self.children = children
         self.latency = latency
         self.state = OFF
@@ -62,6 +69,7 @@ class AppendOnly:
         self.base_size = 0      # bytes of all files after the last rewrite
         self.other_size = 0     # bytes of all files but the one that is written
         self.known = False      # the manifest was read or written by this run, with its files
+        self.imports = False    # aof-import-rdb: this start takes its data from the snapshot
         self.gathering = False  # this run made the temporary increment
 
     @property
@@ -73,11 +81,6 @@ class AppendOnly:
     def buffered(self) -> int:
         """Bytes that could not be written yet."""
         return self.writer.pending
-
-    @property
-    def holds_all(self) -> bool:
-        """Whether the whole dataset is in the files, but for what waits in the buffer."""
-        return self.state == ON
 
     # -- at the start ----------------------------------------------------------------------------------------
 
@@ -92,10 +95,15 @@ class AppendOnly:
             raise LoadError(f"Can't look into the folder {os.getcwd()}: {reason(error)}") from None
         if self.config.appendonly:
             started = time.monotonic()
-            remove_leftovers()
+            for prefix in LEFTOVERS:
+                remove_leftovers(prefix, ".aof")
             self.upgrade()
-            if self.manifest.live():
-                self.load_files(self.serve)
+            if self.imports:
+                self.rdb.load(self.config.dbfilename, self.loop.serve_or_stop)
+                log("notice", f"DB loaded from disk: {time.monotonic() - started:.3f} seconds. An append-only file with these data "
+                              "is begun.")
+            elif self.manifest.live():
+                self.load_files(self.loop.serve_or_stop)
                 log("notice", f"DB loaded from append only file: {time.monotonic() - started:.3f} seconds")
             self.open_at_start()
             self.delete_history()
@@ -107,12 +115,14 @@ class AppendOnly:
         names = [] if self.manifest.render() else foreign.strays(folder)
         if names and config.appendonly:
             raise LoadError(foreign.refuse_strays(folder, names))
-        held = foreign.live_bytes(folder, self.manifest) or names or (os.path.isfile(single) and os.path.getsize(single))
+        held = (foreign.live_bytes(folder, self.manifest) or foreign.was_rewritten(self.manifest) or names
+                or (os.path.isfile(single) and os.path.getsize(single)))
         snapshot = foreign.unread_snapshot(config)
-        if snapshot and not (config.appendonly and held):
+        self.imports = bool(snapshot and config.appendonly and not held and config.aof_import_rdb)
+        if snapshot and config.appendonly and not held and not self.imports:
             raise LoadError(foreign.refuse_snapshot(config, snapshot))
-        if snapshot:
-            log("notice", f"The snapshot {snapshot} is left alone: the append-only file holds the data.")
+        if snapshot and config.appendonly and not self.imports:
+            log("notice", f"The snapshot {snapshot} is not read: the append-only file holds the data.")
         if held and not config.appendonly:
             log("warning", f"WARNING There is an append-only file in {os.path.abspath(folder.name)}, and appendonly is no: it is "
                            "not read, and not touched. Set appendonly to yes to have its data.")
@@ -169,7 +179,7 @@ class AppendOnly:
 
     def load_files(self, serve) -> None:
         """Run the files of the manifest. Raises LoadError, LoadStopped."""
-        self.loader = Loader(self.engine, self.config, self.folder, serve)
+        self.loader = Loader(self.engine, self.config, self.folder, self.rdb, serve)
         try:
             total = self.loader.load(self.manifest)
         finally:
@@ -180,44 +190,72 @@ class AppendOnly:
         self.base_size = self.folder.size(base.name) if base else 0
         self.other_size = total - self.writer.size
 
-    def serve(self) -> None:
-        self.loop.serve_while_loading()
-        if not self.loop.running:
-            raise LoadStopped
-
     def open_at_start(self) -> None:
         """Open the last increment; a folder without files begins with a base and an empty increment. Raises
         LoadError."""
         self.make_folder()
         before, manifest = self.manifest, self.manifest.copy()
-        known = bool(manifest.increments)
-        step = f"Can't use the append-only dir {self.folder.name}"
+        base = ""
+        step = "Can't use the append-only dir"
         try:
-            if not manifest.live():
-                self.write_first_base(manifest)
-            file = manifest.increments[-1] if known else manifest.new_increment(self.folder.taken)
-            step = f"Can't open the append-only file {file.name}"
-            fd = open_to_append(self.folder.path(file.name))
+            if self.imports:
+                manifest.retire_increments(keep_last=False)
+            if self.imports or not manifest.live():
+                base = self.write_first_base(manifest)
+            step = "Can't open the append-only file"
+            fd = self.open_increment(manifest)
             size = os.fstat(fd).st_size
         except OSError as error:
-            raise LoadError(f"{step}: {reason(error)}") from None
-        if manifest != before and not self.folder.write(manifest):
+            name = manifest.increments[-1].name if manifest.increments else self.folder.name
+            raise LoadError(f"{step} {name}: {reason(error)}") from None
+        if manifest != before and not self.enter_manifest(manifest, base):
             raise LoadError("The AOF manifest file can't be written")
+        opened = manifest.increments == before.increments
         self.manifest, self.known = manifest, True
         self.writer.append_to(fd, size)
         self.other_size = max(0, self.other_size - size)
-        log("notice", f"{'Opening' if known else 'Creating'} AOF incr file {file.name} on server start")
+        log("notice", f"{'Opening' if opened else 'Creating'} AOF incr file {manifest.increments[-1].name} on server start")
         self.state = ON
         self.tell_synced()
 
-    def write_first_base(self, manifest: Manifest) -> None:
-        """A folder without files: the dataset as it is at the start. Raises LoadError, OSError."""
-        base = manifest.new_base(self.folder.taken)
+    def open_increment(self, manifest: Manifest) -> int:
+        """Open the last increment. Where there is none, or where it is another user's and can only be read, a new one follows: a
+        volume that another image wrote may be its group's alone. Raises OSError."""
+        if manifest.increments:
+            path = self.folder.path(manifest.increments[-1].name)
+            try:
+                return open_to_append(path)
+            except PermissionError:
+                log("notice", f"The file {path} can only be read: it stays as it is, and a new one is begun")
+        return open_to_append(self.folder.path(manifest.new_increment(self.folder.taken).name))
+
+    def write_first_base(self, manifest: Manifest) -> str:
+        """A folder without files: write the dataset as it is at the start. The path, which is another than the manifest's: a start
+        that is killed meanwhile leaves nothing that the next one would take for data. Raises LoadError, OSError."""
+        form, path = base_form(self.engine, self.config), f"{LEFTOVERS[0]}{os.getpid()}.aof"
+        base = manifest.new_base(form, self.folder.taken)
         log("notice", f"Creating AOF base file {base.name} on server start")
         try:
-            write_dataset(self.engine, self.folder.path(base.name), self.config)
+            write_dataset(self.engine, path, form, self.config)
         except OSError as error:
             raise LoadError(f"Can't write the AOF base file {base.name}: {reason(error)}") from None
+        return path
+
+    def enter_manifest(self, manifest: Manifest, base: str) -> bool:
+        """At the start: have a manifest count, and before that give its base, where it was written to another path, its name.
+        Raises LoadError."""
+        if not self.folder.prepare(manifest):
+            return False
+        if base and manifest.base is not None:
+            try:
+                os.rename(base, self.folder.path(manifest.base.name))
+            except OSError as error:
+                raise LoadError(f"Error trying to rename the temporary AOF base file {base} into {manifest.base.name}: "
+                                f"{reason(error)}") from None
+            self.base_size = self.other_size = self.measure(manifest.base.name)
+        installed = self.folder.install()
+        self.folder.settle()
+        return installed
 
     # -- on and off ------------------------------------------------------------------------------------------
 
@@ -524,8 +562,12 @@ class AppendOnly:
                 "aof_rewrites_consecutive_failures": rewriting.failures,
                 "aof_last_write_status": "err" if self.writer.failing else "ok",
                 "aof_last_cow_size": rewriting.cow_size,
-                "append_only": self.file_figures() if self.state != OFF else None,
-                "load": self.loader.progress if self.loader else None}
+                "append_only": self.file_figures() if self.state != OFF else None}
+
+    @property
+    def loading(self) -> Loading | None:
+        """How far the files are read, None where they are not."""
+        return self.loader.progress if self.loader else None
 
     def file_figures(self) -> SimpleNamespace:
         return SimpleNamespace(
@@ -564,22 +606,6 @@ class AppendOnly:
         if self.engine.loading:
             raise LoadError("The dataset is being loaded already")
 
-    def reload_copy(self, empty: bool = True) -> None:
-        """DEBUG RELOAD: write the dataset to a file and replace it by what is read back. Raises LoadError,
-        OSError."""
-        self.refuse_while_loading()
-        name = f"temp-reload-{os.getpid()}.aof"
-        write_dataset(self.engine, name, self.config)
-        try:
-            if empty:
-                empty_dataset(self.engine)
-            copy = Manifest(name, File(name, 1, BASE))
-            Loader(self.engine, self.config, Folder(".", name), do_nothing).load(copy)
-        finally:
-            unlink_in_background(name, self.removals)
-        self.engine.dirty = 0
-        log("warning", "DB reloaded by DEBUG RELOAD")
-
     # -- the end ---------------------------------------------------------------------------------------------
 
     def close(self, force: bool) -> bool:
@@ -612,17 +638,3 @@ def open_to_append(path: str, truncate: bool = False) -> int:
     """A descriptor of a file that is made where it is missing. Raises OSError."""
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | (os.O_TRUNC if truncate else 0)
     return os.open(path, flags, 0o644)
-
-
-def remove_leftovers() -> None:
-    """Delete what children of servers that are gone left behind."""
-    try:
-        for name in os.listdir("."):
-            if not (name.startswith(LEFTOVER) and name.endswith(".aof")):
-                continue
-            pid = name.removeprefix(LEFTOVER).removeprefix("bg-").removesuffix(".aof")
-            if pid.isdecimal() and not os.path.exists(f"/proc/{pid}"):
-                log("notice", f"Removing the unfinished rewrite {name}")
-                os.unlink(name)
-    except OSError as error:
-        troubles.report("Removing unfinished rewrites", error)

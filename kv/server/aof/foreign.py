@@ -3,7 +3,7 @@
     appendonly.aof.1.base.aof without a manifest    what `cp *.aof` leaves
     a manifest and its files, appendonly being no   what an older configuration wrote
     appendonly.aof beside the folder                what an older server wrote
-    dump.rdb                                        a snapshot, which this release can't read
+    dump.rdb, appendonly being yes                  a snapshot, which is loaded where appendonly is no, or by aof-import-rdb
 
 A server that starts without them looks empty, and what it writes then takes their place. So a start is refused where data
 would be left unread that it was meant to read, and CONFIG SET appendonly yes and BGREWRITEAOF where data would be replaced.
@@ -26,8 +26,10 @@ if TYPE_CHECKING:
 
 NAMES_SHOWN = 4
 RDB_HEADER_BYTES = 9        # "REDIS0011", "VALKEY080"
+RDB_SIGNATURES = (b"REDIS0", b"VALKEY")
 RDB_READ_BYTES = 4096       # enough for what stands before the first key
 RDB_AUX, RDB_EOF = 0xFA, 0xFF
+RDB_END_BYTES = 9           # RDB_EOF and the checksum
 RDB_INTEGER_BYTES = {0xC0: 1, 0xC1: 2, 0xC2: 4}     # of a string that is written as an integer
 
 
@@ -43,10 +45,16 @@ def unread_snapshot(config: Config) -> str:
 def snapshot_has_data(beginning: bytes) -> bool:
     """Whether there is anything in a snapshot but remarks about the server that wrote it. What can't be understood counts as
     data, an empty file does not."""
+    at = behind_remarks(beginning)
+    return bool(beginning) and (at >= len(beginning) or beginning[at] != RDB_EOF)
+
+
+def behind_remarks(beginning: bytes) -> int:
+    """Where the first thing in a snapshot stands that is no remark."""
     at = RDB_HEADER_BYTES
     while at < len(beginning) and beginning[at] == RDB_AUX:
         at = behind_string(beginning, behind_string(beginning, at + 1))
-    return bool(beginning) and (at >= len(beginning) or beginning[at] != RDB_EOF)
+    return at
 
 
 def behind_string(data: bytes, at: int) -> int:
@@ -61,11 +69,10 @@ def behind_string(data: bytes, at: int) -> int:
 
 def refuse_snapshot(config: Config, name: str) -> str:
     """The line that says why the server does not start beside a snapshot."""
-    return (f"The folder {os.getcwd()} holds the snapshot {name}, which this release can't read, and no append-only file with "
-            f"its data (appendonly is {'yes' if config.appendonly else 'no'}). Nothing was touched. To have the data, let the "
-            "server that wrote the file load it and run CONFIG SET aof-use-rdb-preamble no, CONFIG SET appendonly yes, and copy "
-            f"its {config.appenddirname} here for a start with appendonly yes. To start without the data, move the file away or "
-            "set dbfilename to another name.")
+    return (f"The folder {os.getcwd()} holds the snapshot {name} and no append-only file with its data, and appendonly is yes: the "
+            "start would be an empty one. Nothing was touched. To have the data, start with aof-import-rdb yes, which loads the "
+            f"snapshot and begins an append-only file in {config.appenddirname} with its data. To start without the data, move the "
+            "file away or set dbfilename to another name.")
 
 
 def refuse_strays(folder: Folder, names: list[str]) -> str:
@@ -92,7 +99,15 @@ def strays(folder: Folder) -> list[str]:
         return []
     return [name for name in names if (name == folder.stem or (name.startswith(folder.stem + ".")
                                                                      and name.endswith((".aof", ".rdb"))))
-            and folder.has_content(name)]
+            and folder.has_content(name) and not is_empty_snapshot(folder.path(name))]
+
+
+def is_empty_snapshot(path: str) -> bool:
+    """Whether a file is the base of an empty dataset, and nothing else: what a first start leaves. Raises OSError."""
+    with open(path, "rb") as file:
+        beginning = file.read(RDB_READ_BYTES)
+    return (beginning.startswith(RDB_SIGNATURES) and not snapshot_has_data(beginning)
+            and len(beginning) <= behind_remarks(beginning) + RDB_END_BYTES)
 
 
 def others(folder: Folder) -> list[str]:
@@ -106,14 +121,19 @@ def others(folder: Folder) -> list[str]:
 
 
 def live_bytes(folder: Folder, manifest: Manifest) -> int:
-    """Of the files that a manifest names, as far as they are there. Raises OSError."""
+    """Of the files that a manifest names, as far as they are there and hold anything. Raises OSError."""
     total = 0
     for file in manifest.live():
         try:
-            total += folder.size(file.name)
+            total += 0 if is_empty_snapshot(folder.path(file.name)) else folder.size(file.name)
         except FileNotFoundError:
             pass
     return total
+
+
+def was_rewritten(manifest: Manifest) -> bool:
+    """Whether these are not the first files of their folder. Where they are empty the dataset was, when it was rewritten."""
+    return manifest.last_base > 1 or manifest.last_increment > 1
 
 
 def data_in(folder: Folder, known: str = "") -> str:

@@ -3,8 +3,12 @@
 A file is read in blocks, which are run whole; what a block's end cuts off is moved to the front of the next.
 Several times a second clients are served, so that they are told LOADING and INFO shows how far it is, and signals
 are obeyed: between blocks, between commands, and between the parts of a value that is long in coming. The last file
-may end in the middle of a command, since that is what a crash leaves: with aof-load-truncated it is cut there
-and loading goes well; what was cut off is kept beside it. Everything else that is wrong ends the start.
+may end in the middle of a command or a transaction, since that is what a crash leaves: with aof-load-truncated it is cut behind
+the last whole one and loading goes well; what was cut off is kept beside it. Empty files behind it don't count: a crash of the
+system can leave the last increment empty and the one before it torn. Everything else that is wrong ends the start.
+
+A file may begin with a snapshot (RDB), with commands behind it or without: a base of aof-use-rdb-preamble, whatever its name, and
+the single file of an older server. A snapshot is whole or refused: nothing of it is cut.
 """
 from __future__ import annotations
 
@@ -12,9 +16,12 @@ import os
 import time
 
 from kv._core.engine.aofreplay import AofFault, AofReplay
+from kv._core.engine.rdbload import RdbFault
 
+from ..loading import LoadError, Loading
 from ..log import log
 from ..trouble import reason, troubles
+from .foreign import RDB_SIGNATURES
 from .manifest import Folder, write_all
 
 TYPE_CHECKING = False
@@ -24,44 +31,29 @@ if TYPE_CHECKING:
     from kv._core.engine.engine import Engine
 
     from ..config import Config
+    from ..rdb import RdbLoader
     from .manifest import Manifest
 
 BLOCK_LEAST, BLOCK_MOST = 1 << 20, 16 << 20     # bytes read at once
 READ_MOST = 4 << 20         # ... without a look at clients
 SERVE_SECONDS = 0.1         # time between two looks at clients where key-load-delay slows loading down
 SLICE_US = 50_000           # ... and where commands are slow
-RDB_SIGNATURES = (b"REDIS0", b"VALKEY")
+SIGNATURE_BYTES = 6
 
 
-class LoadError(Exception):
-    """The files can't be loaded; str() is the line to log before the server exits."""
-
-
-class LoadStopped(Exception):
-    """The server was told to stop while it loaded."""
-
-
-class Loading:
-    """How far loading is, as INFO shows it."""
-
-    def __init__(self, total: int) -> None:
-        self.loading_start_time = int(time.time())
-        self.loading_total_bytes = total
-        self.loading_rdb_used_mem = 0
-        self.loading_loaded_bytes = 0
-
-    @property
-    def elapsed_seconds(self) -> int:
-        return int(time.time()) - self.loading_start_time
+def is_snapshot(beginning: bytes) -> bool:
+    """Whether a file that begins so is RDB, or was before all but its first bytes were lost."""
+    return any(beginning.startswith(signature) or (beginning and signature.startswith(beginning)) for signature in RDB_SIGNATURES)
 
 
 class Loader:
     """One reading of all files. `serve` is called between blocks; it may raise LoadStopped."""
 
-    def __init__(self, engine: Engine, config: Config, folder: Folder, serve: Callable[[], object]) -> None:
+    def __init__(self, engine: Engine, config: Config, folder: Folder, rdb: RdbLoader, serve: Callable[[], object]) -> None:
         self.engine = engine
         self.config = config
         self.folder = folder
+        self.rdb = rdb      # reads the snapshot that a file begins with
         self.serve = serve
         self.progress: Loading | None = None
         self.commands = 0
@@ -69,16 +61,16 @@ class Loader:
 
     def load(self, manifest: Manifest) -> int:
         """Run all files; the bytes they have. Raises LoadError, LoadStopped."""
-        files = manifest.live()
-        total = sum([self.size(file.name) for file in files])
+        files = [(file, self.size(file.name)) for file in manifest.live()]
+        total = left = sum([size for _, size in files])
         if not total:
             return 0
         self.progress = Loading(total)
         self.engine.loading = True
         try:
-            for file in files:
-                kind = "base" if file is manifest.base else "incr"
-                total -= self.load_file(file.name, kind, last=file is files[-1])
+            for file, size in files:
+                left -= size
+                total -= self.load_file(file.name, "base" if file is manifest.base else "incr", last=left == 0)
         finally:
             self.engine.loading = False
             self.progress = None
@@ -111,7 +103,7 @@ class FileReplay:
         self.loader = loader
         self.file = file
         self.name = name
-        self.last = last    # no other file follows: it may end in the middle of a command
+        self.last = last    # no other file with content follows: it may end in the middle of a command
         self.size = os.fstat(file.fileno()).st_size
         interval = loader.config.loading_process_events_interval_bytes
         self.block = bytearray(max(1, min(self.size, max(BLOCK_LEAST, min(BLOCK_MOST, interval)))))
@@ -123,6 +115,8 @@ class FileReplay:
 
     def run(self) -> int:
         """Run the whole file; how many bytes were cut off its end. Raises LoadError, LoadStopped, OSError."""
+        if is_snapshot(os.pread(self.file.fileno(), SIGNATURE_BYTES, 0)):
+            self.load_snapshot()
         while self.fill_block():
             self.run_block()
             if not self.make_room():
@@ -131,23 +125,29 @@ class FileReplay:
         self.warn_of_errors()
         return self.cut_off() if self.offset < self.size else 0
 
+    def load_snapshot(self) -> None:
+        """Load the RDB that the file begins with. Keys whose time has come are kept, since the commands behind it were run while
+        they were there. Raises LoadError, LoadStopped, OSError."""
+        loader, single = self.loader, self.name == self.loader.folder.stem
+        log("notice", "Reading RDB preamble from AOF file..." if single else "Reading RDB base file on AOF loading...")
+        assert loader.progress is not None
+        try:
+            self.offset = self.shown = loader.rdb.read(self.file.fileno(), loader.progress, loader.serve, keep_expired=True)
+        except RdbFault as fault:
+            raise LoadError(f"Error reading the {'RDB preamble of the AOF file' if single else 'RDB base file'} {self.name}, AOF "
+                            f"loading aborted {loader.rdb.complaint(fault)}. The file was not changed.") from None
+        self.file.seek(self.offset)
+        if single:
+            log("notice", "Reading the remaining AOF tail...")
+
     def fill_block(self) -> int:
         """Read until the block is full or the file ends; the bytes read."""
         before = self.filled
         while got := self.file.readinto(memoryview(self.block)[self.filled:self.filled + READ_MOST]):
-            if not self.offset and not self.filled:
-                self.refuse_rdb(self.block[:8])
             self.filled += got
             if self.filled < len(self.block):
                 self.loader.serve()
         return self.filled - before
-
-    def refuse_rdb(self, beginning: bytearray) -> None:
-        if beginning.startswith(RDB_SIGNATURES):
-            raise LoadError(
-                f"The AOF file {self.name} begins with an RDB snapshot, which this release can't read. Have "
-                "the server that wrote it run BGREWRITEAOF with aof-use-rdb-preamble set to no, and copy the "
-                "files then.")
 
     def run_block(self) -> None:
         """Run the whole commands of the block and move the rest to its front."""
@@ -159,7 +159,7 @@ class FileReplay:
             while True:
                 before = self.replay.commands
                 at = self.replay.feed(view, at, most, SLICE_US)
-                self.show_progress(at)
+                self.show_progress(self.offset + at)
                 if not self.replay.paused:
                     break
                 self.rest((self.replay.commands - before) * delay / 1e6)
@@ -184,11 +184,12 @@ class FileReplay:
         delay = self.loader.config.key_load_delay
         return delay if delay >= 0 else -1 / delay
 
-    def show_progress(self, at: int) -> None:
+    def show_progress(self, offset: int) -> None:
+        """The file is read up to an offset."""
         loader = self.loader
         if loader.progress is not None:
-            loader.progress.loading_loaded_bytes += self.offset + at - self.shown
-            self.shown = self.offset + at
+            loader.progress.loading_loaded_bytes += offset - self.shown
+            self.shown = offset
         loader.serve()
 
     def make_room(self) -> bool:
@@ -208,15 +209,20 @@ class FileReplay:
         if fault.refusal:
             raise LoadError(f"Error reading the append only file {self.name}, error: "
                             f"{fault.refusal}") from None
-        raise LoadError(f"Bad file format reading the append only file {self.name} at offset "
-                        f"{self.offset + fault.offset}: {self.way_out(self.offset + fault.offset)}") from None
+        raise LoadError(f"Bad file format reading the append only file {self.name} at offset {self.offset + fault.offset}: "
+                        f"{self.way_out(self.offset + fault.whole)}") from None
 
     def way_out(self, offset: int) -> str:
         """What an operator can do about a file that is whole up to an offset."""
-        path = os.path.abspath(self.loader.folder.path(self.name))
-        return (f"nothing was changed. Everything before that offset is whole, the {self.size - offset} bytes behind it can't be "
-                f"read. Make a backup of your AOF files, then cut the file there (truncate -s {offset} '{path}') and start again; "
-                "what the file holds behind the offset is lost then.")
+        return (f"nothing was changed. Everything before offset {offset} is whole, the {self.size - offset} bytes behind it can't "
+                f"be read. Make a backup of your AOF files, then cut the file there ({self.how_to_cut(offset)}) and start again; what "
+                "the file holds behind the offset is lost then.")
+
+    def how_to_cut(self, offset: int) -> str:
+        folder = self.loader.folder
+        command = f"truncate -s {offset} '{os.path.abspath(folder.path(self.name))}'"
+        tool = f"kv-check-aof --fix '{os.path.abspath(folder.path(folder.manifest_name))}', or "
+        return tool + command if self.last else command
 
     def warn_of_errors(self) -> None:
         replay = self.replay
@@ -236,9 +242,8 @@ class FileReplay:
         if not self.loader.config.aof_load_truncated:
             raise LoadError(
                 f"Unexpected end of file reading the append only file {self.name} at offset {self.offset}. You can: 1) Make a "
-                f"backup of your AOF files, then cut the file there (truncate -s {self.offset} "
-                f"'{os.path.abspath(self.loader.folder.path(self.name))}'). 2) Alternatively you can set the "
-                "'aof-load-truncated' configuration option to yes and restart the server.")
+                f"backup of your AOF files, then cut the file there ({self.how_to_cut(self.offset)}). 2) Alternatively you can set "
+                "the 'aof-load-truncated' configuration option to yes and restart the server.")
         log("warning", f"!!! Warning: short read while loading the AOF file {self.name}!!!")
         if not self.last:
             raise LoadError(f"Fatal error: the truncated file is not the last file. {self.name} ends in the middle of a command "
@@ -246,7 +251,7 @@ class FileReplay:
         log("warning", f"!!! Truncating the AOF {self.name} at offset {self.offset} !!!")
         self.keep_end()
         try:
-            os.truncate(self.loader.folder.path(self.name), self.offset)
+            self.loader.folder.cut(self.name, self.offset)
         except OSError as error:
             raise LoadError(f"Error truncating the AOF file {self.name}: {reason(error)}") from None
         log("warning", f"AOF {self.name} loaded anyway because aof-load-truncated is enabled")

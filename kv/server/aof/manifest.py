@@ -1,6 +1,6 @@
 """The manifest: which files make up the append-only file, in the order in which they are read.
 
-    file appendonly.aof.2.base.aof seq 2 type b
+    file appendonly.aof.2.base.rdb seq 2 type b
     file appendonly.aof.1.incr.aof seq 1 type h
     file appendonly.aof.2.incr.aof seq 2 type i
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 BASE, INCREMENT, HISTORY = "b", "i", "h"
+RDB, COMMANDS = "rdb", "aof"    # forms of a base: how its name ends
 LINE_MAX = 1024     # bytes of a line with its end
 
 
@@ -98,12 +99,12 @@ class Manifest:
         else:
             raise ManifestError("Unknown AOF file type")
 
-    def new_base(self, taken: Callable[[str], bool] = never) -> File:
-        """The next base; the one before it becomes history. Names that are `taken` are passed over."""
+    def new_base(self, form: str, taken: Callable[[str], bool] = never) -> File:
+        """The next base, in RDB or as COMMANDS; the one before it becomes history. Names that are `taken` are passed over."""
         if self.base is not None:
             self.history.insert(0, self.base._replace(kind=HISTORY))
         self.last_base += 1
-        while taken(name := f"{self.stem}.{self.last_base}.base.aof"):
+        while taken(name := f"{self.stem}.{self.last_base}.base.{form}"):
             self.last_base += 1
         self.base = File(name, self.last_base, BASE)
         return self.base
@@ -224,6 +225,22 @@ class Folder:
             found, number = f"{name}-{number}", number + 1
         return found
 
+    def cut(self, name: str, length: int) -> None:
+        """Leave only so many bytes of a file, for good: what is appended to another one must not come to lie behind the rest again.
+        A file that can only be read is replaced by a copy. Raises OSError."""
+        path = self.path(name)
+        try:
+            with open(path, "r+b", buffering=0) as file:
+                file.truncate(length)
+                os.fsync(file.fileno())
+        except PermissionError:
+            copy = f"{path}.cut"
+            with open(path, "rb", buffering=0) as file, open(copy, "wb", buffering=0) as shorter:
+                copy_bytes(file.fileno(), shorter.fileno(), length)
+                os.fsync(shorter.fileno())
+            os.rename(copy, path)
+            self.sync()
+
     def size(self, name: str) -> int:
         """Bytes of a file. Raises OSError."""
         return os.stat(self.path(name)).st_size
@@ -300,3 +317,12 @@ def write_all(fd: int, data: bytes | bytearray | memoryview) -> None:
     left = memoryview(data)
     while left:
         left = left[os.write(fd, left):]
+
+
+def copy_bytes(source: int, target: int, length: int) -> None:
+    """Copy the next bytes of a file to another. Raises OSError."""
+    while length:
+        copied = os.sendfile(target, source, None, length)
+        if not copied:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        length -= copied

@@ -2,16 +2,22 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import time
 from types import SimpleNamespace
 
 import pytest
 
 from kv._core.engine.engine import Engine
 from kv._core.engine.inspect import check
+from kv._core.engine.snapshot import Snapshot
 from kv.server.aof import loader as module
-from kv.server.aof.loader import Loader, LoadError, LoadStopped
+from kv.server.aof.loader import Loader
 from kv.server.aof.manifest import BASE, INCREMENT, File, Folder, Manifest
+from kv.server.loading import LoadError, LoadStopped
+from kv.server.rdb import RdbLoader
 from tests.commands.client import request
+from tests.commands.embedded import run
 from tests.integration.program import commands
 
 STEM = "a.aof"
@@ -26,8 +32,14 @@ class Setting:
         self.manifest = Manifest(STEM)
         self.served: list[int] = []
         self.config = SimpleNamespace(aof_load_truncated=True, loading_process_events_interval_bytes=1024,
-                                      key_load_delay=0, propagation_error_behavior="ignore")
-        self.loader = Loader(self.engine, self.config, Folder(str(folder), STEM), self.serve)
+                                      key_load_delay=0, propagation_error_behavior="ignore", rdb_version_check="strict",
+                                      rdbchecksum=True, sanitize_dump_payload="no", hide_user_data_from_log=False)
+        self.loader = Loader(self.engine, self.config, Folder(str(folder), STEM), RdbLoader(self.engine, self.config), self.serve)
+
+    def begin_anew(self) -> None:
+        """Another engine, and no files."""
+        self.engine = self.loader.engine = self.loader.rdb.engine = Engine(None)
+        self.manifest = Manifest(STEM)
 
     def serve(self) -> None:
         self.served.append(self.loader.progress.loading_loaded_bytes)
@@ -82,8 +94,7 @@ def test_every_truncation_loads_to_the_last_whole_unit(setting: Setting) -> None
     whole = b"".join(units)
     ends = [sum(map(len, units[:count])) for count in range(len(units) + 1)]
     for length in range(1, len(whole) + 1):
-        setting.engine = setting.loader.engine = Engine(None)
-        setting.manifest = Manifest(STEM)
+        setting.begin_anew()
         setting.file(whole[:length])
         count = max(index for index, end in enumerate(ends) if end <= length)
         assert setting.load() == ends[count]
@@ -149,11 +160,160 @@ def test_an_error_reply_can_stop_the_start(setting: Setting, behavior: str, refu
         setting.load()
 
 
-@pytest.mark.parametrize("beginning", [b"REDIS0011\xfa", b"VALKEY080"])
-def test_an_rdb_base_is_refused(setting: Setting, beginning: bytes) -> None:
-    setting.file(beginning + bytes(100), "b", BASE)
-    with pytest.raises(LoadError, match="begins with an RDB snapshot"):
+# -- torn transactions ------------------------------------------------------------------------------------------------
+
+def load_again(setting: Setting, data: bytes) -> None:
+    """Append to the last file, and read everything into another engine."""
+    last = setting.folder / setting.manifest.live()[-1].name
+    with last.open("ab") as file:
+        file.write(data)
+    manifest = setting.manifest
+    setting.begin_anew()
+    setting.manifest = manifest
+    setting.load()
+
+
+@pytest.mark.parametrize("later", [commands("SELECT 0", "SET c 3"), commands("MULTI", "SET c 3", "EXEC"), commands("EXEC"),
+                                   commands("SELECT 0", "SET c 3")[:-1]])
+@pytest.mark.parametrize("snapshot", [False, True])
+def test_a_torn_transaction_never_takes_effect(setting: Setting, later: bytes, snapshot: bool) -> None:
+    """Torn at every byte of it, cut, appended to, and read again."""
+    first = rdb_of(["SET", "a", "1"]) if snapshot else commands("SELECT 0", "SET a 1")
+    torn = commands("MULTI", "SET a torn", "SET b torn", "DEL c", "EXEC")
+    for length in range(1, len(torn)):
+        setting.begin_anew()
+        setting.file(first + torn[:length])
+        assert setting.load() == len(first)
+        assert (setting.get("a"), setting.get("b")) == ("1", None)
+        if later == commands("EXEC"):       # somebody else's: it does not complete what was torn
+            with pytest.raises(LoadError, match=f"Bad file format .* at offset {len(first)}"):
+                load_again(setting, later)
+        else:
+            load_again(setting, later)
+        assert (setting.get("a"), setting.get("b")) == ("1", None)
+        if later.endswith(b"\n") and later != commands("EXEC"):
+            assert setting.get("c") == "3"
+
+
+def test_a_torn_transaction_before_another_file(setting: Setting) -> None:
+    """Refused at every byte, nothing is changed; where the files behind it are empty it is the end of the data."""
+    first, torn = commands("SET a 1"), commands("MULTI", "SET b torn", "EXEC")
+    for length in range(1, len(torn)):
+        setting.begin_anew()
+        setting.file(first + torn[:length], "i1")
+        setting.file(b"", "i2")
+        setting.file(commands("SET c 3"), "i3")
+        with pytest.raises(LoadError, match="the truncated file is not the last file"):
+            setting.load()
+        assert (setting.folder / "i1").read_bytes() == first + torn[:length] and setting.get("b") is None
+        (setting.folder / "i3").write_bytes(b"")
+        assert setting.load() == len(first)
+        assert (setting.folder / "i1").read_bytes() == first
+        load_again(setting, commands("MULTI", "SET c 4", "EXEC"))
+        assert (setting.get("a"), setting.get("b"), setting.get("c")) == ("1", None, "4")
+
+
+def test_a_torn_transaction_is_refused_where_nothing_may_be_cut(setting: Setting) -> None:
+    setting.config.aof_load_truncated = False
+    first, torn = commands("SET a 1"), commands("MULTI", "SET b torn", "EXEC")
+    for length in range(1, len(torn)):
+        setting.begin_anew()
+        setting.file(first + torn[:length])
+        with pytest.raises(LoadError, match=f"Unexpected end of file .* at offset {len(first)}"):
+            setting.load()
+        assert (setting.folder / "1.incr").read_bytes() == first + torn[:length] and setting.get("b") is None
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_what_was_written_behind_a_torn_transaction(setting: Setting, inside: bool) -> None:
+    """By a server that did not cut it: what belongs to it can't be told, so nothing is run, and what to do is said."""
+    good = commands("SET a 1")
+    torn = commands("MULTI", "SET b torn", "SELECT 0", "SET c 1") if inside else b""
+    setting.file(good + torn + (commands("MULTI", "SET d 1", "EXEC") if inside else commands("EXEC", "SET b 1")))
+    at = len(good + torn)
+    with pytest.raises(LoadError) as caught:
         setting.load()
+    assert f"Bad file format reading the append only file 1.incr at offset {at}: nothing was changed" in str(caught.value)
+    assert f"truncate -s {len(good)} " in str(caught.value) and "kv-check-aof --fix" in str(caught.value)
+    assert (setting.get("a"), setting.get("b"), setting.get("d")) == ("1", None, None)
+
+
+# -- snapshots ---------------------------------------------------------------------------------------------------------
+
+def rdb_of(*words: list, version: int = 11) -> bytes:
+    """The snapshot of a dataset that these commands make."""
+    engine = Engine(None)
+    fd = os.memfd_create("base")
+    try:
+        run(engine, *words)
+        snapshot = Snapshot(engine, fd, rdb_version=version, aof_base=True)
+        while snapshot.step():
+            pass
+        return os.pread(fd, snapshot.written + 1, 0)
+    finally:
+        os.close(fd)
+
+
+DATA = [["SET", "a", "base"], ["RPUSH", "l", *range(500)], ["SELECT", 3], ["SET", "b", "x" * 50_000]]
+
+
+@pytest.mark.parametrize("name", ["a.aof.1.base.rdb", "a.aof.1.base.aof", STEM])
+@pytest.mark.parametrize("version", [9, 10, 11])
+def test_a_snapshot_and_commands_behind_it(setting: Setting, name: str, version: int, capfd) -> None:
+    base = rdb_of(*DATA, version=version)
+    setting.file(base + commands("SET a tail"), name, BASE)
+    setting.file(commands("APPEND a !"))
+    assert setting.load() == len(base) + len(commands("SET a tail", "APPEND a !"))
+    assert (setting.get("a"), setting.get("b", 3), setting.engine.execute("LLEN", "l")) == ("tail!", "x" * 50_000, 0)
+    check(setting.engine)
+    said = capfd.readouterr().out
+    assert ("Reading RDB preamble from AOF file..." in said) == ("Reading the remaining AOF tail..." in said) == (name == STEM)
+    assert setting.served == sorted(setting.served)
+
+
+def test_a_torn_tail_is_cut_and_a_torn_snapshot_refused(setting: Setting) -> None:
+    base, tail = rdb_of(["SET", "a", "1"]), commands("SET b 2")
+    for length in range(1, len(base + tail)):
+        setting.begin_anew()
+        setting.file((base + tail)[:length], STEM, BASE)
+        if length < len(base):
+            line = f"Error reading the RDB preamble of the AOF file {STEM}, AOF loading aborted at offset [0-9]+.*: .*. The file"
+            with pytest.raises(LoadError, match=line):
+                setting.load()
+            assert (setting.folder / STEM).read_bytes() == base[:length]
+        else:
+            assert setting.load() == len(base)
+            assert (setting.folder / STEM).read_bytes() == base
+
+
+def test_flipped_bits_of_a_snapshot_are_refused(setting: Setting) -> None:
+    """Its checksum knows: nothing is half loaded, since the start ends."""
+    base = rdb_of(["SET", "a", "1"], ["RPUSH", "l", "a", "b"])
+    for at in range(len(base)):
+        for mask in (1, 128):
+            setting.begin_anew()
+            damaged = base[:at] + bytes([base[at] ^ mask]) + base[at + 1:]
+            setting.file(damaged, STEM, BASE)
+            with pytest.raises(LoadError):
+                setting.load()
+            check(setting.engine)
+            assert (setting.folder / STEM).read_bytes() == damaged
+
+
+def test_a_key_of_the_past_is_there_for_the_commands_behind_it(setting: Setting) -> None:
+    """It had not expired yet when they ran."""
+    engine = Engine(None)
+    fd = os.memfd_create("base")
+    with engine.session() as session:
+        session.execute("SET", "a", "1", "PXAT", int(time.time() * 1000) + 100)
+        snapshot = Snapshot(engine, fd, rdb_version=11)
+        while snapshot.step():
+            pass
+    time.sleep(0.15)
+    setting.file(os.pread(fd, 1 << 16, 0) + commands("PERSIST a", "INCR a"), STEM, BASE)
+    os.close(fd)
+    setting.load()
+    assert setting.get("a") == "2"
 
 
 def test_a_missing_file_is_refused(setting: Setting) -> None:
@@ -207,8 +367,7 @@ def test_slow_commands_are_interrupted_between_any_two(setting: Setting, monkeyp
     assert (setting.get("a"), setting.get("b"), setting.get("c")) == ("200", "300", "10")
     assert len(setting.served) > 20 and setting.served == sorted(setting.served)
     for end, text in ((b"!!!\r\n", f"at offset {len(whole)}"), (commands("BLA x"), "unknown command 'BLA'")):
-        setting.engine = setting.loader.engine = Engine(None)
-        setting.manifest = Manifest(STEM)
+        setting.begin_anew()
         setting.file(whole + end)
         with pytest.raises(LoadError, match=text):
             setting.load()
@@ -248,8 +407,7 @@ def test_flipped_bytes_are_refused_or_loaded(setting: Setting, capfd) -> None:
     outcomes = set()
     for at in range(len(data)):
         for mask in (1, 2, 16, 32, 128, 255):
-            setting.engine = setting.loader.engine = Engine(None)
-            setting.manifest = Manifest(STEM)
+            setting.begin_anew()
             setting.file(data[:at] + bytes([data[at] ^ mask]) + data[at + 1:])
             try:
                 setting.load()

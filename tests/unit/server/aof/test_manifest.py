@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kv.server.aof.manifest import BASE, HISTORY, INCREMENT, File, Folder, Manifest, ManifestError, parse
+from kv.server.aof.manifest import BASE, COMMANDS, HISTORY, INCREMENT, RDB, File, Folder, Manifest, ManifestError, parse
 
 STEM = "appendonly.aof"
 FULL = b"""file appendonly.aof.2.base.rdb seq 2 type b
@@ -70,7 +70,7 @@ def test_a_rewrite_makes_history_of_what_was() -> None:
     manifest = parse(STEM, FULL)
     before = manifest.copy()
     assert manifest.new_increment().name == "appendonly.aof.4.incr.aof"
-    assert manifest.new_base().name == "appendonly.aof.3.base.aof"
+    assert manifest.new_base(COMMANDS).name == "appendonly.aof.3.base.aof"
     manifest.retire_increments(keep_last=True)
     assert manifest.render() == (
         "file appendonly.aof.3.base.aof seq 3 type b\n"
@@ -80,6 +80,12 @@ def test_a_rewrite_makes_history_of_what_was() -> None:
         "file appendonly.aof.1.incr.aof seq 1 type h\n"
         "file appendonly.aof.4.incr.aof seq 4 type i\n")
     assert before == parse(STEM, FULL)      # a copy does not change with it
+
+
+def test_a_base_is_named_by_its_form() -> None:
+    manifest = parse(STEM, FULL)
+    assert manifest.new_base(RDB).name == "appendonly.aof.3.base.rdb"
+    assert manifest.new_base(RDB, lambda name: name == "appendonly.aof.4.base.rdb").name == "appendonly.aof.5.base.rdb"
 
 
 def test_while_off_no_increment_is_kept() -> None:

@@ -10,15 +10,17 @@ import pytest
 
 from kv._core.engine.aofreplay import AofReplay, empty_dataset
 from kv._core.engine.engine import Engine
-from kv.server.aof import rewrite as module
-from kv.server.aof.rewrite import RetryLimit, write_dataset
+from kv.server import saving
+from kv.server.aof.manifest import COMMANDS, RDB
+from kv.server.aof.rewrite import RetryLimit, base_form, write_dataset
 from tests.commands.client import request
 from tests.commands.embedded import rewritten, run
 
 
 def config(**options) -> SimpleNamespace:
-    return SimpleNamespace(**{"aof_timestamp_enabled": False, "rdb_key_save_delay": 0,
-                              "aof_rewrite_incremental_fsync": True, **options})
+    return SimpleNamespace(**{"aof_timestamp_enabled": False, "rdb_key_save_delay": 0, "aof_rewrite_incremental_fsync": True,
+                              "rdb_write_version": 11, "rdbcompression": True, "rdbchecksum": True, "aof_use_rdb_preamble": True,
+                              **options})
 
 
 def test_an_empty_dataset_is_no_commands() -> None:
@@ -75,10 +77,30 @@ def test_written_to_a_file(tmp_path) -> None:
     engine = Engine(None)
     run(engine, *[["SET", f"key:{n}", n] for n in range(1000)])
     path = tmp_path / "base"
-    write_dataset(engine, str(path), config())
+    write_dataset(engine, str(path), COMMANDS, config())
     assert path.read_bytes() == rewritten(engine)
-    write_dataset(engine, str(path), config(aof_timestamp_enabled=True))
+    write_dataset(engine, str(path), COMMANDS, config(aof_timestamp_enabled=True))
     assert path.read_bytes().startswith(b"#TS:") and path.read_bytes().endswith(rewritten(engine))
+
+
+@pytest.mark.parametrize("version", [9, 10, 11])
+def test_written_as_a_snapshot(tmp_path, version: int) -> None:
+    engine = Engine(None)
+    run(engine, *[["SET", f"key:{n}", n] for n in range(1000)])
+    path = tmp_path / "base"
+    write_dataset(engine, str(path), RDB, config(rdb_write_version=version, aof_timestamp_enabled=True))
+    data = path.read_bytes()
+    assert data.startswith(b"REDIS%04d" % version) and b"aof-base\xc0\x01" in data and not data.endswith(bytes(8))
+    write_dataset(engine, str(path), RDB, config(rdbchecksum=False))
+    assert path.read_bytes().endswith(bytes(8))
+
+
+def test_the_form_of_a_base() -> None:
+    engine = Engine(None)
+    assert base_form(engine, config()) == RDB
+    assert base_form(engine, config(aof_use_rdb_preamble=False)) == COMMANDS
+    engine.libraries = [b"#!lua name=a\n"]      # which commands can't make anew
+    assert base_form(engine, config(aof_use_rdb_preamble=False)) == RDB
 
 
 def test_a_failed_write_leaves_no_file(tmp_path) -> None:
@@ -89,7 +111,7 @@ def test_a_failed_write_leaves_no_file(tmp_path) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (4000, limits[1]))
     try:
         with pytest.raises(OSError) as raised:
-            write_dataset(engine, str(tmp_path / "base"), config())
+            write_dataset(engine, str(tmp_path / "base"), COMMANDS, config())
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert raised.value.errno == errno.EFBIG and raised.value.strerror == os.strerror(errno.EFBIG)
@@ -99,10 +121,10 @@ def test_a_failed_write_leaves_no_file(tmp_path) -> None:
 @pytest.mark.parametrize("delay, seconds", [(1000, 0.1), (-10, 1e-5)])
 def test_slowed_down(tmp_path, monkeypatch, delay: int, seconds: float) -> None:
     slept: list[float] = []
-    monkeypatch.setattr(module, "time", SimpleNamespace(sleep=slept.append))
+    monkeypatch.setattr(saving, "time", SimpleNamespace(sleep=slept.append))
     engine = Engine(None)
     run(engine, *[["SET", f"key:{n}", n] for n in range(100)])
-    write_dataset(engine, str(tmp_path / "base"), config(rdb_key_save_delay=delay))
+    write_dataset(engine, str(tmp_path / "base"), COMMANDS, config(rdb_key_save_delay=delay))
     assert sum(slept) == pytest.approx(seconds)
 
 
