@@ -22,6 +22,7 @@ def run(seconds: float, seed: int, last: Path, rounds: int = 0) -> tuple[int, in
     with last.open("wb", buffering=0) as file:
         while (tried < rounds) if rounds else time.monotonic() < end:
             maker.wrong = maker.random.choice([0, 0.003, 0.03])
+            target.sanitize(maker.random.random() < 0.7)
             restoring = maker.random.random() < 0.8
             data = maker.payload() if restoring else maker.file()
             file.seek(0)

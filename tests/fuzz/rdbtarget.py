@@ -26,7 +26,14 @@ class Target:
     def __init__(self, seed: int = 1) -> None:
         self.engine = Engine(None, seed=seed)
         self.session = self.engine.session()
+        self.sanitize(True)
         self.restored = self.loaded = 0
+
+    def sanitize(self, deep: bool) -> None:
+        """Whether listpacks are searched for elements that come twice. Where they are not, such a value is taken, but not every
+        form in which it is written."""
+        self.deep = deep
+        self.engine.configure(sanitize_dump_payload="yes" if deep else "no")
 
     def command(self, *words: object) -> object:
         try:
@@ -51,7 +58,7 @@ class Target:
     def round_trip(self, dumped: bytes) -> None:
         """What this server writes it takes again."""
         found = self.command("RESTORE", "again", 0, dumped, "REPLACE")
-        assert found in ("OK", b"OK", True), f"{found!r} to what was dumped: {dumped.hex()}"
+        assert not self.deep or found in ("OK", b"OK", True), f"{found!r} to what was dumped: {dumped.hex()}"
 
     def restore(self, data: bytes) -> bool:
         """Whether the payload was taken."""
@@ -71,7 +78,7 @@ class Target:
         try:
             os.write(fd, data)
             os.lseek(fd, 0, os.SEEK_SET)
-            loading = RdbLoad(self.engine, fd, relaxed=True, merge=len(data) % 2 == 0)
+            loading = RdbLoad(self.engine, fd, relaxed=True, merge=len(data) % 2 == 0, deep=self.deep)
             while loading.step(ms=1):
                 pass
             self.loaded += 1

@@ -56,14 +56,15 @@ def test_what_was_dumped_comes_back(kv: Embedded, name: str, version: int) -> No
     make(kv, name)
     same(kv, version)
     if name not in ("compressed list", "list of four a node"):      # made with other settings than it comes back under
-        assert kv("OBJECT", "ENCODING", "copy") == kv("OBJECT", "ENCODING", "k").replace("raw", kv("OBJECT", "ENCODING", "copy"))
-    assert contents(kv, "copy") == contents(kv, "k")
+        assert kv("OBJECT", "ENCODING", "copy") in (kv("OBJECT", "ENCODING", "k"), b"int", b"embstr")
+    assert contents(kv, "copy", version > 9) == contents(kv, "k", version > 9)
 
 
-def contents(client: Embedded, key: str) -> object:
+def contents(client: Embedded, key: str, groups: bool = True) -> object:
+    """`groups`: those of a stream, too; version 9 does not know how far they have read."""
     kind = client("TYPE", key)
     if kind == "stream":
-        return client("XRANGE", key, "-", "+"), client("XINFO", "GROUPS", key) if client("XLEN", key) else None
+        return client("XRANGE", key, "-", "+"), client("XINFO", "GROUPS", key) if groups else None
     reads = {"string": ("GET", key), "list": ("LRANGE", key, 0, -1), "set": ("SMEMBERS", key), "hash": ("HGETALL", key),
              "zset": ("ZRANGE", key, 0, -1, "WITHSCORES")}
     found = client(*reads[kind])
@@ -120,7 +121,7 @@ def test_sorted_sets(kv: Embedded, members: dict[bytes, float], version: int) ->
     (16, [b"name", b"v" * 5000], "listpack")])
 def test_packs_are_taken_as_they_are_up_to_the_limit_of_elements(kv: Embedded, kind: int, values: list, encoding: str) -> None:
     assert restore(kv, payload(kind, string(listpack(values)))) == "OK"
-    assert kv("OBJECT", "ENCODING", "copy") == encoding
+    assert kv("OBJECT", "ENCODING", "copy") == encoding.encode()
     assert kv("TYPE", "copy") == {16: "hash", 17: "zset", 20: "set"}[kind]
     length = {16: "HLEN", 17: "ZCARD", 20: "SCARD"}[kind]
     assert kv(length, "copy") == len(values) // (1 if kind == 20 else 2)
@@ -130,7 +131,7 @@ def test_packs_are_taken_as_they_are_up_to_the_limit_of_elements(kv: Embedded, k
 def test_intsets(kv: Embedded, count: int, encoding: str) -> None:
     data = struct.pack(f"<II{count}h", 2, count, *range(-7, count - 7))
     assert restore(kv, payload(11, string(data))) == "OK"
-    assert (kv("OBJECT", "ENCODING", "copy"), kv("SCARD", "copy")) == (encoding, count)
+    assert (kv("OBJECT", "ENCODING", "copy"), kv("SCARD", "copy")) == (encoding.encode(), count)
 
 
 @pytest.mark.parametrize("kind", [16, 17, 20])
@@ -172,9 +173,9 @@ def test_a_list_of_ziplists(kv: Embedded) -> None:
 def test_a_hash_of_a_ziplist(kv: Embedded) -> None:
     assert restore(kv, payload(13, string(ziplist(MIXED)), 9)) == "OK"
     found = kv("HGETALL", "copy")
-    assert found == TEXTS and kv("OBJECT", "ENCODING", "copy") == "listpack"
+    assert found == TEXTS and kv("OBJECT", "ENCODING", "copy") == b"listpack"
     assert restore(kv, payload(13, string(ziplist(range(1026))), 9)) == "OK"
-    assert kv("OBJECT", "ENCODING", "copy") == "hashtable"
+    assert kv("OBJECT", "ENCODING", "copy") == b"hashtable"
     for wrong in (ziplist([b"odd"]), ziplist([b"a", 1, b"a", 2])):
         assert restore(kv, payload(13, string(wrong), 9)) == BAD
 
