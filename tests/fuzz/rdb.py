@@ -2,8 +2,8 @@
 
     python -m tests.fuzz.rdb --seconds 3600 --seed 7        best under KV_BUILD=asan, see CONTRIBUTING.md
 
-The input that is being tried stands in `--last` (fuzz-last.bin): after a crash it is the one that did it. Its line for the corpus is
-printed by `python -m tests.fuzz.rdb --show fuzz-last.bin`.
+The input that is being tried stands in `--last` (fuzz-last.bin): after a crash it is the one that did it. Its line for the corpus
+is printed by `python -m tests.fuzz.rdb --show fuzz-last.bin`.
 """
 from __future__ import annotations
 

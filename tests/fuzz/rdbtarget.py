@@ -10,10 +10,13 @@ from kv._core.testing import rdb
 
 USES: dict[str, list[tuple]] = {
     "string": [("GET",), ("APPEND", "x"), ("SETRANGE", 5, "y"), ("STRLEN",)],
-    "list": [("LRANGE", 0, -1), ("RPUSH", "a", 1), ("LPUSH", "b"), ("LINSERT", "BEFORE", "a", "c"), ("LREM", 1, "a"), ("LSET", 0, "z"),
+    "list": [("LRANGE", 0, -1), ("RPUSH", "a", 1), ("LPUSH", "b"), ("LINSERT", "BEFORE", "a", "c"), ("LREM", 1, "a"),
+             ("LSET", 0, "z"),
              ("LTRIM", 1, -2), ("RPOP", 3)],
-    "set": [("SMEMBERS",), ("SADD", "a", 1, 2), ("SREM", "a", 7), ("SRANDMEMBER", -5), ("SPOP", 3), ("SADD", *range(600)), ("SPOP", 500)],
-    "hash": [("HGETALL",), ("HSET", "a", 1, "name", 2), ("HDEL", "a", "0"), ("HRANDFIELD", -5), ("HSET", *range(1200)), ("HSTRLEN", "5")],
+    "set": [("SMEMBERS",), ("SADD", "a", 1, 2), ("SREM", "a", 7), ("SRANDMEMBER", -5), ("SPOP", 3), ("SADD", *range(600)),
+            ("SPOP", 500)],
+    "hash": [("HGETALL",), ("HSET", "a", 1, "name", 2), ("HDEL", "a", "0"), ("HRANDFIELD", -5), ("HSET", *range(1200)),
+             ("HSTRLEN", "5")],
     "zset": [("ZRANGE", 0, -1, "WITHSCORES"), ("ZADD", 5, "a", 6, "0"), ("ZRANK", "a"), ("ZREM", "a", "m00001"), ("ZPOPMIN", 2),
              ("ZADD", *[word for i in range(200) for word in (i, i)]), ("ZRANGEBYSCORE", 2, 9), ("ZREMRANGEBYRANK", 0, 20)],
     "stream": [("XRANGE", "-", "+"), ("XREVRANGE", "+", "-"), ("XADD", "*", "a", "b"), ("XDEL", "1-1", "1-2"), ("XLEN",),

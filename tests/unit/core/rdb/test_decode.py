@@ -215,10 +215,12 @@ WRONG = {
     "a type of Redis 7.4": b"\x16" + bytes(20), "empty list": b"\x01\x00", "empty set": b"\x02\x00", "empty hash": b"\x04\x00",
     "empty sorted set": b"\x05\x00", "list without nodes": b"\x12\x00", "list of empty nodes": b"\x12\x02" + 2 * (
         b"\x02" + string(listpack([]))), "empty hash pack": b"\x10" + string(listpack([])),
-    "empty intset": b"\x0b" + string(struct.pack("<II", 2, 0)), "intset out of order": b"\x0b" + string(
-        struct.pack("<IIhh", 2, 2, 5, 4)), "intset of a width that there is not": b"\x0b" + string(struct.pack("<IIhh", 3, 1, 5, 4)),
+    "empty intset": b"\x0b" + string(struct.pack("<II", 2, 0)),
+    "intset out of order": b"\x0b" + string(struct.pack("<IIhh", 2, 2, 5, 4)),
+    "intset of a width that there is not": b"\x0b" + string(struct.pack("<IIhh", 3, 1, 5, 4)),
+    "plain node of nothing": b"\x12\x01\x01\x00",
     "node of a kind that there is not": b"\x12\x01\x03" + string(listpack([1])),
-    "member twice": b"\x02\x02" + 2 * string(b"a"), "field twice": b"\x04\x88" + PAIR,
+    "member twice": b"\x02\x02" + 2 * string(b"a"), "field twice": b"\x04\x02" + 2 * (string(b"a") + string(b"v" * 70)),
     "member of a sorted set twice": b"\x05\x02" + 2 * (string(b"a") + struct.pack("<d", 1)),
     "score that is no number": b"\x05\x01" + string(b"a") + struct.pack("<d", float("nan")),
     "odd hash pack": b"\x10" + string(listpack([b"a"])), "sorted set pack out of order": b"\x11" + string(
