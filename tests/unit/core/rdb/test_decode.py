@@ -247,6 +247,57 @@ def test_a_count_takes_no_memory_before_its_elements_are_there(kv: Embedded, kin
     assert inspect.memory_figures(kv.engine)["used"] < before + 100_000
 
 
+# -- streams ----------------------------------------------------------------------------------------------------------
+
+ENTRY: list[bytes | int] = [2, 0, 0, b"value", 4]       # it has its node's names
+
+
+def node(*entries: list, id: tuple[int, int] = (1, 1), head: tuple = (1, 0, 1, b"name", 0)) -> bytes:
+    return string(struct.pack(">QQ", *id)) + string(listpack([*head, *[word for entry in entries for word in entry]]))
+
+
+def stream(*nodes: bytes, last: int = 9, groups: bytes = b"\x00", count: int = 1) -> bytes:
+    """Of type 19: no consumer has been active."""
+    return payload(19, bytes([len(nodes)]) + b"".join(nodes) + bytes([count, last, 9, 1, 1, 0, 0, 1]) + groups)
+
+
+def group(pending: list[int], *consumers: tuple[bytes, list[int]]) -> bytes:
+    def raw(id: int) -> bytes:
+        return struct.pack(">QQ", 1, id)
+
+    body = string(b"group") + bytes([1, 1, 1, len(pending)]) + b"".join(raw(id) + bytes(8) + b"\x01" for id in pending)
+    return body + bytes([len(consumers)]) + b"".join(
+        string(name) + bytes(8) + bytes([len(ids)]) + b"".join(map(raw, ids)) for name, ids in consumers)
+
+
+def test_a_stream_made_by_hand(kv: Embedded) -> None:
+    own = [0, 1, 2, 2, b"a", 1, b"b", 2, 8]
+    groups = b"\x01" + group([1, 5], (b"bob", [5]), (b"alice", [1]))
+    data = stream(node(ENTRY, own, head=(2, 0, 1, b"name", 0)), groups=groups, count=2)
+    assert restore(kv, data) == "OK"
+    assert kv("XRANGE", "copy", "-", "+") == [[b"1-1", [b"name", b"value"]], [b"2-3", [b"a", b"1", b"b", b"2"]]]
+    assert kv("XPENDING", "copy", "group")[:3] == [2, b"1-1", b"1-5"]
+    assert [found[1] for found in kv("XINFO", "CONSUMERS", "copy", "group")] == [b"alice", b"bob"]
+    assert kv("XACK", "copy", "group", "1-1", "1-5") == 2
+
+
+@pytest.mark.parametrize("data", [
+    stream(node(ENTRY), node(ENTRY)), stream(node(ENTRY, id=(2, 0)), node(ENTRY)), stream(node(ENTRY), last=0),
+    stream(node(ENTRY, ENTRY, head=(2, 0, 1, b"name", 0))), stream(node(ENTRY, head=(2, 0, 1, b"name", 0))),
+    stream(node(ENTRY, head=(0, 1, 1, b"name", 0))), stream(node([2, 0, 0, 3], head=(1, 0, 0, 0))),
+    stream(node([0, 0, 0, 0, 4])), stream(node([2, 0, 0, b"value", 5])), stream(node([2, b"x", 0, b"value", 4])),
+    stream(node([2, -1, 0, b"value", 4])), stream(node(ENTRY, head=(1, 0, 1, b"name", 1))), stream(node([2, 0, 0])),
+    stream(), stream(string(b"no id") + string(listpack([1]))), stream(string(bytes(16)) + string(listpack([]))),
+    stream(node(ENTRY), groups=b"\x02" + 2 * group([])), stream(node(ENTRY), groups=b"\x01" + group([1])),
+    stream(node(ENTRY), groups=b"\x01" + group([1, 1], (b"a", [1]))), stream(node(ENTRY), groups=b"\x01" + group([], (b"a", [1]))),
+    stream(node(ENTRY), groups=b"\x01" + group([1], (b"a", [1]), (b"a", []))),
+    stream(node(ENTRY), groups=b"\x01" + group([1], (b"a", [1]), (b"b", [1]))),
+    stream(node(ENTRY), groups=b"\x01" + group([1], (b"a", [1, 1])))])
+def test_streams_that_do_not_hold_together(kv: Embedded, data: bytes) -> None:
+    assert restore(kv, stream(node(ENTRY))) == "OK"
+    assert restore(kv, data) == BAD
+
+
 def test_no_truncation_harms(kv: Embedded) -> None:
     for name in CASES:
         make(kv, name)
