@@ -10,7 +10,7 @@ import pytest
 
 from kv._core.engine.aofreplay import AofReplay, empty_dataset
 from kv._core.engine.engine import Engine
-from kv.server.aof import rewrite as module
+from kv.server import saving
 from kv.server.aof.rewrite import RetryLimit, write_dataset
 from tests.commands.client import request
 from tests.commands.embedded import rewritten, run
@@ -99,7 +99,7 @@ def test_a_failed_write_leaves_no_file(tmp_path) -> None:
 @pytest.mark.parametrize("delay, seconds", [(1000, 0.1), (-10, 1e-5)])
 def test_slowed_down(tmp_path, monkeypatch, delay: int, seconds: float) -> None:
     slept: list[float] = []
-    monkeypatch.setattr(module, "time", SimpleNamespace(sleep=slept.append))
+    monkeypatch.setattr(saving, "time", SimpleNamespace(sleep=slept.append))
     engine = Engine(None)
     run(engine, *[["SET", f"key:{n}", n] for n in range(100)])
     write_dataset(engine, str(tmp_path / "base"), config(rdb_key_save_delay=delay))
