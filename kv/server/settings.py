@@ -140,8 +140,8 @@ class Settings:
         self.require_password()
 
     def require_password(self) -> None:
-        """Have the engine know whether clients must say who they are."""
-        self.engine.configure(requires_password=not self.default_user.nopass)
+        """Have the engine know whether clients must say who they are, and whether their payloads are looked at closer."""
+        self.engine.configure(requires_password=not self.default_user.nopass, payloads_trusted=not self.default_user.sanitized)
 
     def limit_output(self) -> None:
         for client_class, (hard, soft, seconds) in self.config.client_output_buffer_limit.items():

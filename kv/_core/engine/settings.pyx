@@ -67,6 +67,8 @@ EVENTS = {
     "d": EVENT_MODULE, "n": EVENT_NEW,
 }
 EVENTS["A"] = sum([EVENTS[letter] for letter in "g$lshzxetd"])
+SANITIZING = {"no": 0, "yes": 1, "clients": 2}
+VERSION_CHECKS = {"strict": 0, "relaxed": 1}
 ALLOWED = {"no": 0, "yes": 1, "local": 2}
 
 cdef enum:
@@ -175,6 +177,10 @@ put("reply_resizing", kv_place(one.reply_resizing))
 put("reply_peak_reset_ms", kv_place(one.reply_peak_reset_ms), reply_peak_reset)     # None: as it begins
 # saving
 put("rdb_write_version", kv_place(one.rdb_version))
+put("sanitize_dump_payload", kv_place(one.sanitizing), SANITIZING.__getitem__)
+put("payloads_trusted", kv_place(one.payloads_trusted))      # ... nor look closer at those of the user
+put("rdb_version_check", kv_place(one.rdb_relaxed), VERSION_CHECKS.__getitem__)
+put("skip_checksum_validation", kv_place(one.checksum_unchecked))
 # observing
 put("notify_keyspace_events", kv_place(one.keyspace.event_classes), event_bits, observing_update)
 put("latency_tracking", kv_place(one.latency_tracking))

@@ -95,6 +95,8 @@ cdef Entry *keyspace_set_expiry(Keyspace *keyspace, Database *database, Entry *e
 cdef bint keyspace_drop_expired(Keyspace *keyspace, Database *database, Entry *entry, bint active) noexcept nogil
 cdef void keyspace_evict_key(Keyspace *keyspace, Database *database, Key key) noexcept nogil
 cdef uint32_t keyspace_access_now(Keyspace *keyspace) noexcept nogil
+# of an entry from elsewhere: seconds since it was accessed, how often it is (0 to 255); -1: not known. What the policy uses counts
+cdef void keyspace_set_access(Keyspace *keyspace, Entry *entry, int64_t idle_s, int frequency) noexcept nogil
 cdef void keyspace_touch(Keyspace *keyspace, Entry *entry) noexcept nogil
 cdef uint32_t keyspace_lfu(Keyspace *keyspace, const Entry *entry) noexcept nogil
 cdef uint64_t keyspace_idle_seconds(Keyspace *keyspace, const Entry *entry) noexcept nogil

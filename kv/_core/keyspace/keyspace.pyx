@@ -20,7 +20,7 @@ from kv._core.keyspace.database cimport (
     Database, Key, database_check, database_clear, database_count, database_detach, database_find, database_init,
     database_insert, database_remove, database_replace)
 from kv._core.objects.entry cimport (
-    ENTRY_EXPIRES, Entry, entry_access, entry_free, entry_free_header, entry_key, entry_set_access, entry_with_expiry)
+    ACCESS_MASK, ENTRY_EXPIRES, Entry, entry_access, entry_free, entry_free_header, entry_key, entry_set_access, entry_with_expiry)
 from kv._core.objects.value cimport value_free_effort
 
 cdef enum:
@@ -98,6 +98,16 @@ cdef void keyspace_touch(Keyspace *keyspace, Entry *entry) noexcept nogil:
 cdef uint64_t keyspace_idle_seconds(Keyspace *keyspace, const Entry *entry) noexcept nogil:
     """Seconds since the last access, modulo the clock's 194 days."""
     return (keyspace.lru_clock - entry_access(entry)) & 0xffffff
+
+
+cdef void keyspace_set_access(Keyspace *keyspace, Entry *entry, int64_t idle_s, int frequency) noexcept nogil:
+    cdef uint32_t access = keyspace_access_now(keyspace)
+    if keyspace.policy & POLICY_LFU:
+        if frequency >= 0:
+            access = (minutes_now(keyspace) << 8) | <uint32_t> frequency
+    elif idle_s >= 0:
+        access = (keyspace.lru_clock - <uint32_t> (idle_s if idle_s < ACCESS_MASK else ACCESS_MASK)) & ACCESS_MASK
+    entry_set_access(entry, access)
 
 
 # -- finding ------------------------------------------------------------------------------------------------------

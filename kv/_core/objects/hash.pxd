@@ -5,6 +5,7 @@ from kv._core.base.blob cimport Blob
 from kv._core.base.random cimport Random
 from kv._core.base.slice cimport Slice
 from kv._core.containers.hashtable cimport Hashtable
+from kv._core.containers.listpack cimport Listpack
 from kv._core.objects.entry cimport Entry, Item, item_visitor
 
 cdef struct HashLimits:     # up to which a hash is a listpack
@@ -14,6 +15,10 @@ cdef struct HashLimits:     # up to which a hash is a listpack
 cdef HashLimits hash_limits
 
 cdef Entry *hash_new(Slice key) noexcept nogil
+# what comes from elsewhere; a name that comes twice is found where a table is made, not in a listpack
+cdef Entry *hash_new_for(Slice key, uint64_t count) noexcept nogil      # empty, for so many fields
+cdef Entry *hash_of_pack(Slice key, Listpack *pack) noexcept nogil      # takes it; NULL: a name twice
+cdef bint hash_append(Entry *entry, Slice name, Slice value) noexcept nogil     # false: the name was there
 cdef uint64_t hash_length(const Entry *entry) noexcept nogil
 cdef bint hash_get(const Entry *entry, Slice name, char *number, Slice *value) noexcept nogil
 cdef Blob *hash_blob(const Entry *entry, Slice value) noexcept nogil

@@ -24,7 +24,7 @@ from kv._core.containers.listpack cimport (
     listpack_slice)
 from kv._core.objects.elements cimport pack_pick, pack_sample, pack_walk, table_memory, table_pick, table_sample, table_walk
 from kv._core.objects.entry cimport (
-    ENCODING_HASHTABLE, ENCODING_LISTPACK, TYPE_HASH, Entry, Item, TypeOperations, entry_encoding, entry_new,
+    ENCODING_HASHTABLE, ENCODING_LISTPACK, TYPE_HASH, Entry, Item, TypeOperations, entry_encoding, entry_free, entry_new,
     entry_set_encoding, entry_word, item_visitor, type_register)
 from kv._core.objects.field cimport (
     Field, field_assign, field_free, field_memory, field_name, field_name_of, field_new, field_value, is_long)
@@ -108,6 +108,69 @@ cdef void hash_expect(Entry *entry, const Slice *words, int count) noexcept nogi
         sum += words[i].length
     if unlikely(listpack_bytes(pack_of(entry)) + sum > LARGEST_PACK):
         enlarge(entry, 0)
+
+
+# -- what comes from elsewhere ----------------------------------------------------------------------------------------
+
+cdef bint table_add_new(Hashtable *table, Slice name, Slice value) noexcept nogil:
+    """Whether the name is new; then the field was added."""
+    cdef uint64_t hash = hash_bytes(name.data, name.length)
+    if unlikely(hashtable_find(table, name.data, name.length, hash).bucket != NULL):
+        return False
+    hashtable_insert(table, field_new(name, value), hash, False)
+    return True
+
+
+cdef bint add_new_item(void *argument, const Item *item) noexcept nogil:
+    return table_add_new(<Hashtable *> argument, item.first, item.second)
+
+
+cdef bint enlarge_distinct(Entry *entry, uint64_t room) noexcept nogil:
+    """As enlarge; false, and the hash stays as it is, where a name comes twice."""
+    cdef Listpack *pack = pack_of(entry)
+    cdef Hashtable *table = table_new()
+    hashtable_reserve(table, room)
+    if not pack_walk(pack, 2, add_new_item, table):
+        free_value(table, ENCODING_HASHTABLE)
+        return False
+    listpack_free(pack)
+    entry_word(entry)[0] = table
+    entry_set_encoding(entry, ENCODING_HASHTABLE)
+    return True
+
+
+cdef Entry *hash_new_for(Slice key, uint64_t count) noexcept nogil:
+    cdef Entry *entry
+    if count <= hash_limits.entries:
+        return hash_new(key)
+    entry = entry_new(key, TYPE_HASH, ENCODING_HASHTABLE, -1, 0)
+    entry_word(entry)[0] = table_new()
+    hashtable_reserve(table_of(entry), count)
+    return entry
+
+
+cdef Entry *hash_of_pack(Slice key, Listpack *pack) noexcept nogil:
+    cdef Entry *entry = entry_new(key, TYPE_HASH, ENCODING_LISTPACK, -1, 0)
+    cdef uint64_t count = listpack_count(pack) // 2
+    entry_word(entry)[0] = pack
+    if unlikely(count > hash_limits.entries) and not enlarge_distinct(entry, count):
+        entry_free(entry)
+        return NULL
+    return entry
+
+
+cdef bint hash_append(Entry *entry, Slice name, Slice value) noexcept nogil:
+    cdef Listpack *pack
+    if is_packed(entry):
+        pack = pack_of(entry)
+        if (name.length <= hash_limits.value and value.length <= hash_limits.value
+                and listpack_count(pack) // 2 < hash_limits.entries
+                and listpack_bytes(pack) + name.length + value.length <= LARGEST_PACK):
+            entry_word(entry)[0] = listpack_append(listpack_append(pack, name), value)
+            return True
+        if not enlarge_distinct(entry, 0):
+            return False
+    return table_add_new(table_of(entry), name, value)
 
 
 # -- fields ---------------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 
 from kv._core.base.slice cimport Slice
-from kv._core.containers.listpack cimport ListpackValue
+from kv._core.containers.listpack cimport Listpack, ListpackValue
 from kv._core.containers.quicklist cimport QuicklistCursor
 from kv._core.objects.entry cimport Entry
 
@@ -20,6 +20,7 @@ cdef struct ListCursor:     # at an element; dead when the list is changed by an
 
 cdef Entry *list_new(Slice key) noexcept nogil
 cdef Entry *list_new_long(Slice key) noexcept nogil
+cdef Entry *list_of_pack(Slice key, Listpack *pack) noexcept nogil      # takes it, which is not empty
 cdef uint64_t list_length(const Entry *entry) noexcept nogil
 
 # the encoding

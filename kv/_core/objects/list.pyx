@@ -65,6 +65,17 @@ cdef Entry *list_new_long(Slice key) noexcept nogil:
     return entry
 
 
+cdef Entry *list_of_pack(Slice key, Listpack *pack) noexcept nogil:
+    cdef Entry *entry
+    if quicklist_fits(list_limits.listpack_size, listpack_bytes(pack), listpack_count(pack)):
+        entry = entry_new(key, TYPE_LIST, ENCODING_LISTPACK, -1, 0)
+        entry_word(entry)[0] = pack
+        return entry
+    entry = list_new_long(key)
+    quicklist_append_pack(long_of(entry), pack)
+    return entry
+
+
 cdef uint64_t list_length(const Entry *entry) noexcept nogil:
     return listpack_count(pack_of(entry)) if is_packed(entry) else long_of(entry).count
 

@@ -4,6 +4,8 @@ from libc.stdint cimport uint64_t
 from kv._core.base.random cimport Random
 from kv._core.base.slice cimport Slice
 from kv._core.containers.hashtable cimport Hashtable
+from kv._core.containers.intset cimport Intset
+from kv._core.containers.listpack cimport Listpack
 from kv._core.objects.entry cimport Entry, Item, item_visitor
 
 cdef enum:
@@ -18,6 +20,9 @@ cdef SetLimits set_limits
 
 cdef Entry *set_new(Slice key, Slice first, uint64_t hint) noexcept nogil
 cdef Entry *set_new_as(Slice key, int encoding) noexcept nogil
+cdef Entry *set_of_intset(Slice key, Intset *numbers) noexcept nogil    # takes it, which is not empty
+# takes it; NULL: it should be a table, and a member comes twice
+cdef Entry *set_of_pack(Slice key, Listpack *pack) noexcept nogil
 cdef void set_expect(Entry *entry, uint64_t count) noexcept nogil
 cdef uint64_t set_length(const Entry *entry) noexcept nogil
 cdef bint set_has(const Entry *entry, Slice member) noexcept nogil

@@ -33,7 +33,7 @@ from kv._core.objects.elements cimport (
     pack_pick, pack_sample, pack_show, pack_walk, table_memory, table_sample, table_walk)
 from kv._core.objects.entry cimport (
     ENCODING_HASHTABLE, ENCODING_INTSET, ENCODING_LISTPACK, TYPE_SET, Entry, Item, TypeOperations, entry_encoding,
-    entry_new, entry_set_encoding, entry_word, item_visitor, type_register)
+    entry_free, entry_new, entry_set_encoding, entry_word, item_visitor, type_register)
 from kv._core.objects.member cimport Member, member_free, member_new, member_text, member_text_of
 
 cdef enum:
@@ -163,6 +163,33 @@ cdef void set_to_intset(Entry *entry) noexcept nogil:
         become(entry, ENCODING_INTSET, numbers)
     else:
         intset_free(numbers)
+
+
+cdef Entry *set_of_intset(Slice key, Intset *numbers) noexcept nogil:
+    cdef Entry *entry = entry_new(key, TYPE_SET, ENCODING_INTSET, -1, 0)
+    entry_word(entry)[0] = numbers
+    if unlikely(numbers.count > most_numbers()):
+        become_table(entry, numbers.count)
+    return entry
+
+
+cdef bint add_new_to_table(void *argument, const Item *item) noexcept nogil:
+    return table_add(<Hashtable *> argument, item.first)
+
+
+cdef Entry *set_of_pack(Slice key, Listpack *pack) noexcept nogil:
+    cdef Entry *entry = entry_new(key, TYPE_SET, ENCODING_LISTPACK, -1, 0)
+    cdef Hashtable *table
+    entry_word(entry)[0] = pack
+    if likely(listpack_count(pack) <= set_limits.listpack_entries):
+        return entry
+    table = table_new(listpack_count(pack))
+    if pack_walk(pack, 1, add_new_to_table, table):
+        become(entry, ENCODING_HASHTABLE, table)
+        return entry
+    free_value(table, ENCODING_HASHTABLE)
+    entry_free(entry)
+    return NULL
 
 
 cdef bint is_short(void *argument, const Item *item) noexcept nogil:

@@ -20,6 +20,7 @@ cdef Stream *stream_of(const Entry *entry) noexcept nogil
 cdef void stream_append(Stream *stream, StreamId id, const Slice *words, uint64_t fields) noexcept nogil
 cdef bint stream_delete(Stream *stream, StreamId id) noexcept nogil         # whether it was there
 cdef uint64_t stream_trim(Stream *stream, const StreamTrim *trim) noexcept nogil    # how many went
+cdef void stream_find_first(Stream *stream) noexcept nogil                   # look which one it is
 cdef StreamId stream_last_entry(const Stream *stream) noexcept nogil        # id of the last one there is, 0-0: none
 
 # what groups have read

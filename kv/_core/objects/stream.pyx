@@ -48,7 +48,7 @@ cdef void stream_append(Stream *stream, StreamId id, const Slice *words, uint64_
         stream.first = id
 
 
-cdef void find_first(Stream *stream) noexcept nogil:
+cdef void stream_find_first(Stream *stream) noexcept nogil:
     cdef StreamCursor cursor
     stream.first = stream_id(0, 0)
     if stream.log.length and streamlog_from(&stream.log, stream.first, &cursor):
@@ -61,14 +61,14 @@ cdef bint stream_delete(Stream *stream, StreamId id) noexcept nogil:
     if stream_id_below(stream.max_deleted, id):
         stream.max_deleted = id
     if stream_id_equal(id, stream.first):
-        find_first(stream)
+        stream_find_first(stream)
     return True
 
 
 cdef uint64_t stream_trim(Stream *stream, const StreamTrim *trim) noexcept nogil:
     cdef uint64_t gone = streamlog_trim(&stream.log, trim)
     if gone:
-        find_first(stream)
+        stream_find_first(stream)
     return gone
 
 

@@ -49,6 +49,9 @@ cdef void consumer_remove(Group *group, Consumer *consumer) noexcept nogil  # wi
 cdef PendingEntry *pending_find(const Group *group, StreamId id) noexcept nogil     # NULL: not there
 # to a consumer, whoever had it; one delivery, unless it is put right
 cdef PendingEntry *pending_give(Group *group, Consumer *consumer, StreamId id, int64_t now_ms) noexcept nogil
+# the two halves of it: a new id, which must get a consumer before anybody else looks
+cdef PendingEntry *pending_new(Group *group, StreamId id) noexcept nogil
+cdef void pending_assign(PendingEntry *pending, Consumer *consumer) noexcept nogil
 cdef void pending_move(PendingEntry *pending, Consumer *consumer) noexcept nogil
 cdef void pending_remove(Group *group, PendingEntry *pending) noexcept nogil
 

@@ -141,14 +141,24 @@ cdef PendingEntry *pending_give(Group *group, Consumer *consumer, StreamId id, i
     if pending != NULL:
         pending_move(pending, consumer)
     else:
-        pending = <PendingEntry *> memory_alloc(sizeof(PendingEntry))
-        pending.id = id
-        pending.consumer = consumer
-        idtree_insert(&group.pending, pending)
-        idtree_insert(&consumer.pending, pending)
+        pending = pending_new(group, id)
+        pending_assign(pending, consumer)
     pending.delivered_ms = now_ms
     pending.deliveries = 1
     return pending
+
+
+cdef PendingEntry *pending_new(Group *group, StreamId id) noexcept nogil:
+    cdef PendingEntry *pending = <PendingEntry *> memory_alloc(sizeof(PendingEntry))
+    memset(pending, 0, sizeof(PendingEntry))
+    pending.id = id
+    idtree_insert(&group.pending, pending)
+    return pending
+
+
+cdef void pending_assign(PendingEntry *pending, Consumer *consumer) noexcept nogil:
+    pending.consumer = consumer
+    idtree_insert(&consumer.pending, pending)
 
 
 cdef void pending_move(PendingEntry *pending, Consumer *consumer) noexcept nogil:

@@ -44,6 +44,9 @@ cdef struct ZsetRanks:      # members that stand together
 
 cdef Entry *zset_new(Slice key, uint64_t count, size_t longest, size_t room) noexcept nogil
 cdef Entry *zset_of_skiplist(Slice key, Skiplist *list) noexcept nogil
+# takes a pack that is in order; NULL: it should be a skiplist, and a member comes twice
+cdef Entry *zset_of_pack(Slice key, Listpack *pack) noexcept nogil
+cdef bint zset_pack_in_order(const Listpack *pack) noexcept nogil       # of pairs; whether their scores are numbers, too
 cdef void zset_expect(Entry *entry, uint64_t count, size_t longest) noexcept nogil
 cdef void zset_fit(Entry *entry) noexcept nogil
 cdef uint64_t zset_length(const Entry *entry) noexcept nogil

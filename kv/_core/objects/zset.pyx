@@ -33,7 +33,7 @@ from kv._core.containers.skiplist cimport (
     skiplist_delete_ranks, skiplist_find, skiplist_first, skiplist_free, skiplist_insert, skiplist_member,
     skiplist_memory, skiplist_new, skiplist_overhead, skiplist_previous, skiplist_rank, skiplist_update, slice_compare)
 from kv._core.objects.entry cimport (
-    ENCODING_LISTPACK, ENCODING_SKIPLIST, TYPE_ZSET, Entry, Item, TypeOperations, entry_encoding, entry_new,
+    ENCODING_LISTPACK, ENCODING_SKIPLIST, TYPE_ZSET, Entry, Item, TypeOperations, entry_encoding, entry_free, entry_new,
     entry_set_encoding, entry_word, item_visitor, type_register)
 
 cdef enum:
@@ -207,6 +207,30 @@ cdef void to_skiplist(Entry *entry, uint64_t count) noexcept nogil:
     listpack_free(pack_of(entry))
     entry_set_encoding(entry, ENCODING_SKIPLIST)
     entry_word(entry)[0] = list
+
+
+cdef Entry *zset_of_pack(Slice key, Listpack *pack) noexcept nogil:
+    cdef Entry *entry = entry_new(key, TYPE_ZSET, ENCODING_LISTPACK, -1, 0)
+    cdef Skiplist *list
+    cdef ZsetCursor cursor
+    cdef bint more
+    set_pack(entry, pack)
+    if listpack_count(pack) // 2 <= zset_limits.entries:
+        return entry
+    list = skiplist_new()
+    hashtable_reserve(&list.members, listpack_count(pack) // 2)
+    more = zset_seek(entry, 0, &cursor)
+    while more:
+        if skiplist_find(list, cursor.member, hash_of(cursor.member)) != NULL:
+            skiplist_free(list)
+            entry_free(entry)
+            return NULL
+        skiplist_insert(list, cursor.score, cursor.member, hash_of(cursor.member))
+        more = zset_next(&cursor)
+    listpack_free(pack)
+    entry_set_encoding(entry, ENCODING_SKIPLIST)
+    entry_word(entry)[0] = list
+    return entry
 
 
 cdef void zset_expect(Entry *entry, uint64_t count, size_t longest) noexcept nogil:
@@ -519,23 +543,43 @@ cdef bint walk(const void *value, int encoding, item_visitor visit, void *argume
     return True
 
 
+cdef bint get_score(const uint8_t *at, double *score) noexcept nogil:
+    """A score of a pack from elsewhere; false: it is no number."""
+    cdef ListpackValue value = listpack_get(at)
+    if value.text != NULL:
+        return parse_double(value.text, value.length, score) and score[0] == score[0]
+    score[0] = <double> value.number
+    return True
+
+
+cdef bint zset_pack_in_order(const Listpack *pack) noexcept nogil:
+    cdef uint8_t *at = listpack_first(pack)
+    cdef uint8_t *before = NULL
+    cdef uint8_t *value
+    cdef double score = 0, lower = 0
+    cdef char digits[LISTPACK_NUMBER_SIZE]
+    cdef char lower_digits[LISTPACK_NUMBER_SIZE]
+    while at != NULL:
+        value = listpack_next(pack, at)
+        if value == NULL or not get_score(value, &score):
+            return False
+        if before != NULL and not score > lower and (
+                score < lower or slice_compare(listpack_slice(before, lower_digits), listpack_slice(at, digits)) >= 0):
+            return False
+        before, lower = at, score
+        at = listpack_next(pack, value)
+    return True
+
+
 cdef const char *check_pack(const Listpack *pack) noexcept nogil:
     cdef const char *fault = listpack_check(pack)
-    cdef uint8_t *at
-    cdef uint8_t *value
-    cdef char digits[LISTPACK_NUMBER_SIZE]
     if fault != NULL:
         return fault
     if listpack_count(pack) == 0 or listpack_count(pack) % 2:
         return b"a sorted set of unpaired members, or of none"
-    at = listpack_first(pack)
-    while True:
-        value = listpack_next(pack, at)
-        at = listpack_next(pack, value)
-        if at == NULL:
-            return NULL
-        if compare_in_pack(pack, value, score_at(listpack_next(pack, at)), listpack_slice(at, digits)) >= 0:
-            return b"a sorted set out of order"
+    if not zset_pack_in_order(pack):
+        return b"a sorted set out of order"
+    return NULL
 
 
 cdef const char *check(const void *value, int encoding) noexcept nogil:

@@ -10,14 +10,24 @@
 cdef enum:
     RDB_VERSION = 11            # what is written where nobody asks for an older one
     RDB_VERSION_LEAST = 9       # the oldest that can be written
+    RDB_VERSION_CRC = 5         # the first whose files end with a CRC-64
+    RDB_VALKEY = 80             # the first whose magic is VALKEY
 
 cdef enum RdbType:              # the byte before a key: how its value is written
     RDB_STRING = 0
     RDB_LIST = 1                # elements
     RDB_SET = 2                 # members
+    RDB_ZSET = 3                # members, each with its score as text
     RDB_HASH = 4                # names and values
     RDB_ZSET_2 = 5              # members, each with its score in binary
+    RDB_MODULE_PRE = 6          # of modules, as it never was released
+    RDB_MODULE = 7
+    RDB_HASH_ZIPMAP = 9
+    RDB_LIST_ZIPLIST = 10
     RDB_SET_INTSET = 11
+    RDB_ZSET_ZIPLIST = 12
+    RDB_HASH_ZIPLIST = 13
+    RDB_LIST_QUICKLIST = 14     # nodes that are ziplists
     RDB_STREAM = 15
     RDB_HASH_LISTPACK = 16
     RDB_ZSET_LISTPACK = 17
@@ -25,8 +35,12 @@ cdef enum RdbType:              # the byte before a key: how its value is writte
     RDB_STREAM_2 = 19           # ... with what was ever added and deleted, and what groups have read
     RDB_SET_LISTPACK = 20
     RDB_STREAM_3 = 21           # ... with the time that consumers were last given something
+    RDB_HASH_2 = 22             # names, values and expiries: Valkey 9.0 (version 80) and up; other things in Redis
 
 cdef enum RdbOpcode:            # the byte before what is no key; the highest type is far below
+    RDB_OPCODE_SLOT_INFO = 244  # three lengths: Redis 7.4 and up
+    RDB_OPCODE_FUNCTION_PRE = 246   # ... of a function library, in a form that never was released
+    RDB_OPCODE_MODULE_AUX = 247     # what a module keeps beside keys
     RDB_OPCODE_FUNCTION = 245   # string: the code of a function library; from version 10 on
     RDB_OPCODE_IDLE = 248       # length: seconds since the next key was last read or written
     RDB_OPCODE_FREQ = 249       # byte: LFU counter of the next key

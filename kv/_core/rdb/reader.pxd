@@ -9,11 +9,16 @@ from kv._core.base.buffer cimport Buffer
 from kv._core.base.slice cimport Slice
 from kv._core.rdb.source cimport Source
 
+cdef enum:
+    MOST_RESERVED = 1 << 22     # elements that a table is made for in advance; it grows where there are more
+
 cdef struct RdbReader:
     Source *source              # not the reader's
     int version                 # of the file or payload; types are read as this version has them
     bint deep                   # sanitize-dump-payload: look for what the format can't rule out, as duplicates in a listpack
     Buffer text                 # the last string, where it does not stand in the source as it is
+    Buffer first                # ... and the first one of a pair
+    int64_t expiry              # entries are made with it; -1: none, as a new reader has it
     const char *complaint       # what is wrong with the bytes; NULL: nothing is
     bint empty                  # the value that was read last has no elements: there is no such key
 
@@ -24,10 +29,21 @@ cdef bint rdb_complain(RdbReader *reader, const char *complaint) noexcept nogil 
 cdef bint rdb_get_byte(RdbReader *reader, int *byte) noexcept nogil
 cdef bint rdb_get_bytes(RdbReader *reader, void *into, size_t length) noexcept nogil        # as they are
 cdef bint rdb_get_length(RdbReader *reader, uint64_t *length) noexcept nogil
+# of things that take so many bytes each, at least: no more than there are bytes for, as far as that can be known
+cdef bint rdb_get_count(RdbReader *reader, uint64_t least, uint64_t *count) noexcept nogil
 cdef bint rdb_get_milliseconds(RdbReader *reader, int64_t *ms) noexcept nogil               # 8 bytes, the lowest first
 cdef bint rdb_get_double(RdbReader *reader, double *value) noexcept nogil                   # 8 bytes, the lowest first
 cdef bint rdb_get_string(RdbReader *reader, Slice *text) noexcept nogil                     # good until the next read
+cdef bint rdb_get_element(RdbReader *reader, Slice *text) noexcept nogil                    # ... of up to 4 GiB
+# two strings in turn, the first of up to 4 GiB; good until the next read
+cdef bint rdb_get_pair(RdbReader *reader, Slice *first, Slice *second) noexcept nogil
+cdef bint rdb_string_is_long(RdbReader *reader) noexcept nogil      # the next string is worth a block of its own, or compressed
 # a string in a block that is the caller's then, NULL for false: a Blob, or the bytes alone, which memory_free frees
 cdef Blob *rdb_get_blob(RdbReader *reader) noexcept nogil
 cdef void *rdb_get_block(RdbReader *reader, size_t *length) noexcept nogil
 cdef bint rdb_skip_string(RdbReader *reader) noexcept nogil
+
+
+cdef inline uint64_t rdb_room(uint64_t count) noexcept nogil:
+    """Elements to make room for where so many are announced."""
+    return count if count < MOST_RESERVED else MOST_RESERVED

@@ -5,37 +5,39 @@ thousand million members: memory is taken for a string as it arrives, in pieces 
 come, so what a hostile sender can make the server allocate is in proportion to what it sends (LZF: 1 to 264 at most, which its
 format allows).
 """
-from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport UINT32_MAX, UINT64_MAX, int8_t, int16_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from kv._core.base.blob cimport Blob
-from kv._core.base.buffer cimport Buffer, buffer_free, buffer_reserve
+from kv._core.base.buffer cimport Buffer, buffer_append, buffer_free, buffer_reserve
 from kv._core.base.lzf cimport lzf_decompress
 from kv._core.base.machine cimport bits_to_double, load_u64_le
-from kv._core.base.memory cimport memory_alloc, memory_free
+from kv._core.base.memory cimport memory_alloc, memory_free, memory_realloc
 from kv._core.base.numbers cimport FORMAT_I64_SIZE, format_i64
 from kv._core.base.platform cimport likely
 from kv._core.base.slice cimport Slice, slice_of
 from kv._core.rdb.format cimport (
     RDB_INT_8, RDB_INT_16, RDB_LENGTH_32, RDB_LENGTH_64, RDB_LZF)
-from kv._core.rdb.source cimport Source, source_has, source_read, source_skip
+from kv._core.rdb.source cimport Source, source_has, source_offset, source_read, source_skip
 
 cdef enum:
     PIECE = 1 << 20             # bytes of a string that memory is taken for before they are there
-    LARGEST_STRING = 1 << 62    # no string is longer
     LZF_EXPANDS = 264           # bytes that a byte of LZF can become, at most
 
-cdef const char *CUT_OFF = b"the data end in the middle of a value"
+cdef uint64_t LARGEST_STRING = <uint64_t> 1 << 48   # bytes; nobody has sent a longer one
+cdef const char *CUT_OFF = b"Unexpected EOF reading RDB file"
+cdef const char *TOO_LONG = b"An element is longer than 4 GiB"
 
 
 cdef void rdb_reader_init(RdbReader *reader, Source *source, int version, bint deep) noexcept nogil:
     """A reader from a source, which stays its owner's."""
     memset(reader, 0, sizeof(RdbReader))
-    reader.source, reader.version, reader.deep = source, version, deep
+    reader.source, reader.version, reader.deep, reader.expiry = source, version, deep, -1
 
 
 cdef void rdb_reader_free(RdbReader *reader) noexcept nogil:
     buffer_free(&reader.text)
+    buffer_free(&reader.first)
 
 
 cdef bint rdb_complain(RdbReader *reader, const char *complaint) noexcept nogil:
@@ -104,7 +106,7 @@ cdef bint get_head(RdbReader *reader, uint64_t *length, int *form) noexcept nogi
     if first >> 6 == 3:
         form[0] = first
         reader.source.at += 1
-        return first <= RDB_LZF or rdb_complain(reader, b"a string in a form that does not exist")
+        return first <= RDB_LZF or rdb_complain(reader, b"Unknown RDB string encoding type")
     if first >> 6 == 1:
         size = 1
     elif first == RDB_LENGTH_32:
@@ -112,7 +114,7 @@ cdef bint get_head(RdbReader *reader, uint64_t *length, int *form) noexcept nogi
     elif first == RDB_LENGTH_64:
         size = 8
     else:
-        return rdb_complain(reader, b"a length in a form that does not exist")
+        return rdb_complain(reader, b"Unknown length encoding in rdbLoadLen()")
     if not there(reader, 1 + size):
         return False
     at = <const uint8_t *> reader.source.at     # it may have moved
@@ -126,6 +128,17 @@ cdef bint get_head(RdbReader *reader, uint64_t *length, int *form) noexcept nogi
 cdef bint rdb_get_length(RdbReader *reader, uint64_t *length) noexcept nogil:
     cdef int form = 0
     return get_head(reader, length, &form) and (form == 0 or rdb_complain(reader, b"a string where a length is expected"))
+
+
+cdef bint rdb_get_count(RdbReader *reader, uint64_t least, uint64_t *count) noexcept nogil:
+    cdef uint64_t left = UINT64_MAX
+    if not rdb_get_length(reader, count):
+        return False
+    if reader.source.refill == NULL:
+        left = <uint64_t> (reader.source.end - reader.source.at)
+    elif reader.source.size:
+        left = reader.source.size - source_offset(reader.source) if reader.source.size > source_offset(reader.source) else 0
+    return count[0] <= left // least or rdb_complain(reader, CUT_OFF)
 
 
 # -- strings ----------------------------------------------------------------------------------------------------------
@@ -169,39 +182,47 @@ cdef bint get_lzf_head(RdbReader *reader, uint64_t *packed, uint64_t *length) no
     if not (rdb_get_length(reader, packed) and rdb_get_length(reader, length)):
         return False
     if packed[0] > LARGEST_STRING or length[0] == 0 or length[0] // LZF_EXPANDS > packed[0]:
-        return rdb_complain(reader, b"a compressed string whose length can't be right")
+        return rdb_complain(reader, b"Invalid LZF compressed string")
     return True
 
 
-cdef bint expand(RdbReader *reader, uint64_t packed, void *into, uint64_t length) noexcept nogil:
-    """Decompress so many bytes of LZF, which come next, into a text of a known length."""
-    cdef Buffer lzf
-    cdef const char *data
-    cdef bint good
-    memset(&lzf, 0, sizeof(Buffer))
-    if packed <= PIECE and source_has(reader.source, <size_t> packed):
-        data = reader.source.at
-        reader.source.at += packed
-    elif gather(reader, &lzf, packed):
-        data = lzf.data
-    else:
-        buffer_free(&lzf)
+cdef bint get_lzf(RdbReader *reader, Buffer *held, Slice *lzf, uint64_t *length) noexcept nogil:
+    """The LZF that comes next, all of it, and the length of its text. It stands in the source, or in `held`, which is the caller's
+    to free: only once it is there memory may be taken for the text."""
+    cdef uint64_t packed = 0
+    if not get_lzf_head(reader, &packed, length):
         return False
-    good = lzf_decompress(data, <size_t> packed, into, <size_t> length) == length
-    buffer_free(&lzf)
-    return good or rdb_complain(reader, b"a compressed string that can't be decompressed")
+    if packed <= PIECE:
+        if not there(reader, <size_t> packed):
+            return False
+        lzf[0] = slice_of(reader.source.at, <size_t> packed)
+        reader.source.at += packed
+        return True
+    if not gather(reader, held, packed):
+        return False
+    lzf[0] = slice_of(held.data, held.length)
+    return True
+
+
+cdef inline bint expand(RdbReader *reader, Slice lzf, void *into, uint64_t length) noexcept nogil:
+    """Decompress LZF into a text of a known length."""
+    return (lzf_decompress(lzf.data, lzf.length, into, <size_t> length) == length
+            or rdb_complain(reader, b"Invalid LZF compressed string"))
 
 
 cdef bint get_compressed(RdbReader *reader) noexcept nogil:
     """The text of a compressed string into reader.text."""
-    cdef uint64_t packed = 0, length = 0
-    if not get_lzf_head(reader, &packed, &length) or (reader.source.refill == NULL and not there(reader, <size_t> packed)):
-        return False
-    buffer_reserve(&reader.text, <size_t> length)
-    if not expand(reader, packed, reader.text.data, length):
-        return False
-    reader.text.length = <size_t> length
-    return True
+    cdef uint64_t length = 0
+    cdef Buffer held
+    cdef Slice lzf
+    cdef bint good
+    memset(&held, 0, sizeof(Buffer))
+    good = get_lzf(reader, &held, &lzf, &length)
+    if good:
+        good = expand(reader, lzf, buffer_reserve(&reader.text, <size_t> length), length)
+        reader.text.length = <size_t> length if good else 0
+    buffer_free(&held)
+    return good
 
 
 cdef bint rdb_get_string(RdbReader *reader, Slice *text) noexcept nogil:
@@ -232,36 +253,43 @@ cdef bint rdb_get_string(RdbReader *reader, Slice *text) noexcept nogil:
 
 cdef void *take(RdbReader *reader, size_t head, size_t *length) noexcept nogil:
     """A string in a block of its own, behind `head` bytes of the caller's; NULL: there is none."""
-    cdef uint64_t size = 0, packed = 0
+    cdef uint64_t size = 0
     cdef Buffer block
     cdef int form = 0
-    memset(&block, 0, sizeof(Buffer))
     if not get_head(reader, &size, &form):
         return NULL
     if form == RDB_LZF:
-        if not get_lzf_head(reader, &packed, &size) or (reader.source.refill == NULL and not there(reader, <size_t> packed)):
-            return NULL
-        block.data = <char *> memory_alloc(head + <size_t> size)
-        if not expand(reader, packed, block.data + head, size):
-            memory_free(block.data)
-            return NULL
-        length[0] = <size_t> size
-        return block.data
+        return take_compressed(reader, head, length)
     if form:
         return take_number(reader, form, head, length)
-    if size > LARGEST_STRING:
+    if (reader.source.refill == NULL or size <= PIECE) and (size > LARGEST_STRING or not there(reader, <size_t> size)):
         rdb_complain(reader, CUT_OFF)
         return NULL
-    if size <= PIECE and not there(reader, <size_t> size):
-        return NULL
-    block.capacity = head + (PIECE if size > PIECE else <size_t> size)
+    block.length, block.capacity = head, head + (PIECE if size > PIECE and reader.source.refill != NULL else <size_t> size)
     block.data = <char *> memory_alloc(block.capacity)
-    block.length = head
     if not gather(reader, &block, size):
         memory_free(block.data)
         return NULL
     length[0] = <size_t> size
+    if block.capacity > head + size + size // 8:
+        return memory_realloc(block.data, head + <size_t> size)
     return block.data
+
+
+cdef void *take_compressed(RdbReader *reader, size_t head, size_t *length) noexcept nogil:
+    cdef uint64_t size = 0
+    cdef Buffer held
+    cdef Slice lzf
+    cdef char *block = NULL
+    memset(&held, 0, sizeof(Buffer))
+    if get_lzf(reader, &held, &lzf, &size):
+        block = <char *> memory_alloc(head + <size_t> size)
+        length[0] = <size_t> size
+        if not expand(reader, lzf, block + head, size):
+            memory_free(block)
+            block = NULL
+    buffer_free(&held)
+    return block
 
 
 cdef void *take_number(RdbReader *reader, int form, size_t head, size_t *length) noexcept nogil:
@@ -274,6 +302,26 @@ cdef void *take_number(RdbReader *reader, int form, size_t head, size_t *length)
     block = <char *> memory_alloc(head + length[0])
     memcpy(block + head, digits, length[0])
     return block
+
+
+cdef bint rdb_get_element(RdbReader *reader, Slice *text) noexcept nogil:
+    return rdb_get_string(reader, text) and (likely(text.length <= UINT32_MAX) or rdb_complain(reader, TOO_LONG))
+
+
+cdef bint rdb_get_pair(RdbReader *reader, Slice *first, Slice *second) noexcept nogil:
+    cdef Slice text
+    if not rdb_get_element(reader, &text):
+        return False
+    reader.first.length = 0
+    buffer_append(&reader.first, text.data, text.length)
+    first[0] = slice_of(reader.first.data, reader.first.length)
+    return rdb_get_string(reader, second)
+
+
+cdef bint rdb_string_is_long(RdbReader *reader) noexcept nogil:
+    if not source_has(reader.source, 1):
+        return False
+    return <uint8_t> reader.source.at[0] in (RDB_LENGTH_32, RDB_LENGTH_64, RDB_LZF)
 
 
 cdef Blob *rdb_get_blob(RdbReader *reader) noexcept nogil:

@@ -13,6 +13,7 @@ cdef struct Source:
     uint64_t crc                # CRC-64 of everything before `summed`, where `checksummed`
     const char *summed          # up to which bytes the CRC was taken; refill takes it up to `at` before bytes move
     bint checksummed
+    uint64_t size               # bytes of the whole stream, 0: not known. Counts are judged by it
     int fault                   # errno of a read that failed, or SOURCE_STOPPED; 0: none. No byte comes after one
     # have at least so many bytes between at and end, which may move; false where the stream ends before, or at a fault. It may
     # serve others meanwhile: whoever is called from inside it must not touch what is being decoded. NULL: all bytes are there
@@ -25,6 +26,12 @@ cdef void source_init(Source *source, const void *data, size_t length) noexcept 
 cdef bint source_read(Source *source, void *into, size_t length) noexcept nogil            # as many, copied
 cdef bint source_skip(Source *source, uint64_t length) noexcept nogil
 cdef uint64_t source_crc(Source *source) noexcept nogil                                     # of all bytes before `at`
+
+
+cdef inline void source_moving(Source *source) noexcept nogil:
+    """Called by whoever refills, before bytes move: what was consumed is summed."""
+    if source.checksummed:
+        source_crc(source)
 
 
 cdef inline bint source_has(Source *source, size_t wanted) noexcept nogil:

@@ -379,6 +379,10 @@ cdef struct Runtime:
     double ns_per_tick
     char write_error[128]       # why the AOF can't be written, terminated
     int rdb_version             # rdb-write-version: of what DUMP answers
+    uint8_t sanitizing          # sanitize-dump-payload: 0 no, 1 yes, 2 payloads of clients
+    bint payloads_trusted       # the user's skip-sanitize-payload
+    uint8_t rdb_relaxed         # rdb-version-check: RESTORE takes payloads of newer versions, too
+    bint checksum_unchecked     # DEBUG SET-SKIP-CHECKSUM-VALIDATION: RESTORE does not mind the CRC
     bint enforce_blocks         # DEBUG CLIENT-ENFORCE-REPLY-LIST: replies go to blocks at once
     uint8_t debug_allowed       # enable-debug-command: 0 no, 1 yes, 2 local connections
     uint8_t module_allowed      # enable-module-command

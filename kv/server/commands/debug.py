@@ -173,6 +173,12 @@ def debug_set_active_expire(call: Call, switch):
     return OK
 
 
+@subcommand("set-skip-checksum-validation", 1, usage="<0|1>")
+def debug_set_skip_checksum_validation(call: Call, switch):
+    call.engine.configure(skip_checksum_validation=is_on(switch))
+    return OK
+
+
 @subcommand("dict-resizing", 1, usage="<0|1>")
 def debug_dict_resizing(call: Call, switch):
     call.engine.configure(hash_resize=is_on(switch))

@@ -1,0 +1,143 @@
+"""Loading RDB, for who has an Engine.
+
+Whoever loads wants to look at clients and signals now and then: step() ends after a given time, and inside a value that is long in
+coming `serve` is called. It runs in the middle of that value, with a dataset that has everything read before.
+"""
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from libc.stdint cimport int64_t
+
+import os
+import stat
+
+from kv._core.base.clock cimport clock_us
+from kv._core.engine.engine cimport Engine
+from kv._core.engine.execute cimport refresh_clock
+from kv._core.engine.isolation cimport Isolated, isolated_enter
+from kv._core.persist.filesource cimport FileSource, filesource_free, filesource_init
+from kv._core.persist.load cimport Load, load_begin, load_free, load_init, load_step
+from kv._core.rdb.source cimport SOURCE_STOPPED, source_offset
+
+
+class RdbFault(ValueError):
+    """The bytes at `offset` can't be read, or what was read up to there must not be. `key` is the key that was being read, b"" where
+    it was none."""
+
+    def __init__(self, complaint, offset=0, key=b""):
+        super().__init__(complaint)
+        self.offset = offset
+        self.key = key
+
+
+cdef class RdbLoad:
+    """Reads RDB from a file descriptor, which stays the caller's, into the databases of an engine.
+
+    `checksum`: the CRC-64 at the end must be right, unless it is 0. `relaxed`: a file of a newer version is read as long as it holds
+    only what exists here. `deep`: listpacks are searched for elements that come twice. `merge`: a key that is there already is
+    replaced, else it is a fault. `keep_expired`: keys whose time has come are loaded. After a fault the engine has what was read
+    before."""
+    cdef Engine engine
+    cdef Load load
+    cdef FileSource file
+    cdef object serve
+    cdef object error               # what `serve` or a callback raised
+    cdef bint begun
+    cdef readonly dict aux
+    cdef readonly list libraries
+
+    def __cinit__(self, Engine engine not None, int fd, *, serve=None, bint merge=False, bint keep_expired=False,
+                  bint relaxed=False, bint checksum=True, bint deep=False):
+        engine.enter()
+        self.engine, self.serve, self.aux, self.libraries = engine, serve, {}, []
+        filesource_init(&self.file, fd, checksum)
+        self.file.owner = <void *> self
+        if serve is not None:
+            self.file.serve = call_serve
+        load_init(&self.load, &engine.runtime.keyspace, &self.file.source)
+        self.load.owner = <void *> self
+        self.load.on_aux, self.load.on_library = note_aux, note_library
+        self.load.merge, self.load.keep_expired, self.load.relaxed = merge, keep_expired, relaxed
+        self.load.reader.deep = deep
+        status = os.fstat(fd)
+        if stat.S_ISREG(status.st_mode):
+            self.file.source.size = max(status.st_size - os.lseek(fd, 0, os.SEEK_CUR), 0)
+
+    def __dealloc__(self):
+        cdef Isolated *before
+        if self.engine is None:
+            return
+        before = self.engine.enter()
+        load_free(&self.load)
+        filesource_free(&self.file)
+        isolated_enter(before)
+
+    @property
+    def keys(self):
+        return self.load.keys
+
+    @property
+    def expired(self):
+        return self.load.expired
+
+    @property
+    def empty(self):
+        return self.load.empty
+
+    @property
+    def offset(self):
+        """Bytes read so far, from where the descriptor stood; at the end, where the RDB ends."""
+        return source_offset(&self.file.source)
+
+    @property
+    def version(self):
+        return self.load.reader.version
+
+    def step(self, int64_t ms=0):
+        """Load for about so many milliseconds (0: all). Whether there is more. RdbFault, OSError, or what `serve` raised."""
+        cdef bint more
+        self.engine.enter()
+        refresh_clock(&self.engine.runtime)
+        if not self.begun:
+            self.begun = True
+            if not load_begin(&self.load):
+                self.fail()
+        more = load_step(&self.load, clock_us() + 1000 * ms if ms else 0)
+        if not more and not self.load.ended:
+            self.fail()
+        if not more:
+            self.engine.libraries = self.engine.libraries + self.libraries if self.load.merge else self.libraries
+        return bool(more)
+
+    cdef int fail(self) except -1:
+        cdef int fault = self.file.source.fault
+        if self.error is not None:
+            raise self.error
+        if fault and fault != SOURCE_STOPPED:
+            raise OSError(fault, os.strerror(fault))
+        complaint = self.load.reader.complaint.decode("utf-8", "replace")
+        raise RdbFault(complaint, self.offset, PyBytes_FromStringAndSize(self.load.key.data, self.load.key.length))
+
+
+cdef bint call_serve(FileSource *file) noexcept nogil:
+    with gil:
+        return serve_others(<RdbLoad> file.owner)
+
+
+cdef bint serve_others(RdbLoad self) noexcept:
+    try:
+        self.serve()
+    except BaseException as error:
+        self.error = error
+    self.engine.enter()
+    return self.error is None
+
+
+cdef bint note_aux(Load *load, const char *name, size_t name_length, const char *value, size_t value_length) noexcept nogil:
+    with gil:
+        (<RdbLoad> load.owner).aux[name[:name_length]] = value[:value_length]
+        return True
+
+
+cdef bint note_library(Load *load, const char *code, size_t length) noexcept nogil:
+    with gil:
+        (<RdbLoad> load.owner).libraries.append(code[:length])
+        return True
