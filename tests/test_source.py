@@ -16,10 +16,10 @@ PYTHON_LEVELS = {
     "server": [
         "__init__",
         "config.",
-        "log trouble progress",
-        "system user absent affinity instance process rename title crash",
+        "log trouble progress loading",
+        "system user absent affinity instance process rename title crash saving worker",
         "loop latencymonitor commandlog acllog clientlog metrics selfcheck children listeners",
-        "aof.",
+        "aof. rdb.",
         "info figures settings shutdown",
         "call",
         "commands.",

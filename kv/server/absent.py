@@ -2,7 +2,7 @@
 
 Where going on would open a door that the file means to be shut, or leave shut one that clients knock at, the server
 does not start; where it would only do less, it says so at every start. Of options that only tune what is not there
-(how replicas are served, how snapshots are written) nobody is told: they change nothing for a server without it.
+(how replicas are served) nobody is told: they change nothing for a server without it.
 """
 from __future__ import annotations
 
@@ -35,20 +35,9 @@ def warn_of_absent(config: Config, default_user: DefaultUser) -> None:
         log("warning", "WARNING Replication is not part of this release: replicaof has no effect, this server is a primary.")
     if config.cluster_enabled:
         log("warning", "WARNING Cluster mode is not part of this release: cluster-enabled has no effect.")
-    warn_of_snapshots(config)
     if config.requirepass and config.aclfile and default_user.nopass:
         log("warning", "WARNING requirepass has no effect where there is an aclfile, which says that the default user needs no "
                        "password.")
     names = [name for name in WITHOUT_EFFECT if config.value(table.BY_NAME[name]) != table.BY_NAME[name].default]
     if names:
         log("warning", f"WARNING Set but without effect in this release: {', '.join(names)}.")
-
-
-def warn_of_snapshots(config: Config) -> None:
-    """At the start, and where CONFIG SET has changed whether there are any, or an append-only file."""
-    if config.save and not config.appendonly:
-        log("warning", "WARNING Snapshots are not part of this release and appendonly is off: the data is gone when this "
-                       "process ends. Set appendonly to yes to keep it, or save to \"\" if that is meant.")
-    elif config.save not in ([], table.BY_NAME["save"].default):
-        log("warning", "WARNING Snapshots are not part of this release: save has no effect, the append-only file alone keeps the "
-                       "data.")

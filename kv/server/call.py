@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .listeners import Listeners
     from .loop import Loop
     from .metrics import Metrics
+    from .rdb import Snapshots
     from .settings import Settings
     from .shutdown import Shutdown
     from .user import DefaultUser
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
         aof: AppendOnly
         listeners: Listeners
         shutdown: Shutdown
+        snapshots: Snapshots
         figures: ServerFigures
         settings: Settings
 

@@ -49,7 +49,7 @@ class Child:
 
     def __init__(self, kind: str, *, title: str, cpulist: tuple[str, str], work: Callable[[int], int],
                  ended: Callable[[Child], object], keep: Iterable[int] = (), progress: Progress | None = None) -> None:
-        self.kind = kind            # what it does: aof
+        self.kind = kind            # what it does: aof, rdb
         self.title = title          # of its process, where the option set-proc-title is on
         self.cpulist = cpulist      # the option that says which processors it runs on, and its value
         self.work = work
@@ -83,6 +83,11 @@ class Children:
     def kind(self) -> str:
         """What the living child does, "" where there is none."""
         return self.child.kind if self.child is not None else ""
+
+    @property
+    def busy(self) -> bool:
+        """A child lives, or is about to be forked: there can be no other."""
+        return self.child is not None or self.coming is not None
 
     def progress_figures(self) -> dict[str, int]:
         """How far the living child is: the current_* fields of INFO persistence."""

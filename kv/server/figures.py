@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .listeners import Listeners
     from .loop import Loop
     from .metrics import Metrics
+    from .rdb import Snapshots
 
 ARCH_BITS = 64
 
@@ -34,7 +35,7 @@ class ServerFigures:
     """The Figures of info.py."""
 
     def __init__(self, instance: Instance, engine: Engine, config: Config, loop: Loop, listeners: Listeners, children: Children,
-                 aof: AppendOnly, metrics: Metrics) -> None:
+                 aof: AppendOnly, snapshots: Snapshots, metrics: Metrics) -> None:
         self.instance = instance
         self.engine = engine
         self.config = config
@@ -42,6 +43,7 @@ class ServerFigures:
         self.sockets = listeners
         self.children = children
         self.aof = aof
+        self.snapshots = snapshots
         self.metrics = metrics
         self.system = " ".join([os.uname().sysname, os.uname().release, os.uname().machine])
 
@@ -110,10 +112,7 @@ class ServerFigures:
     def persistence(self):
         return SimpleNamespace(
             loading=self.engine.loading, async_loading=False, **self.children.progress_figures(),
-            rdb_changes_since_last_save=self.engine.dirty, rdb_bgsave_in_progress=False,
-            rdb_last_save_time=self.instance.last_save, rdb_last_bgsave_status="ok", rdb_last_bgsave_time_sec=-1,
-            rdb_current_bgsave_time_sec=-1, rdb_saves=0, rdb_last_cow_size=0, rdb_last_load_keys_expired=0,
-            rdb_last_load_keys_loaded=0, **self.aof.figures())
+            **self.snapshots.figures(), **self.aof.figures(), load=self.aof.loading or self.snapshots.loader.progress)
 
     @property
     def stats(self):

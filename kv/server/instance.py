@@ -20,5 +20,4 @@ class Instance:
         self.run_id = random_id()
         self.replication_id = random_id()
         self.started = time.time()      # unix time
-        self.last_save = int(self.started)      # unix time of the last snapshot; the start counts as one
         self.startup_memory = 0         # bytes in use before the data were loaded

@@ -19,6 +19,7 @@ import time
 from kv._core.engine.cron import engine_cron, engine_sweep
 from kv._core.engine.loop import Loop as CoreLoop
 
+from .loading import LoadStopped
 from .trouble import POLLER_LOST, TROUBLE, troubles
 
 TYPE_CHECKING = False
@@ -189,6 +190,12 @@ class Loop:
         for job in self.jobs:
             if job.while_loading:
                 self.attempt(job)
+
+    def serve_or_stop(self) -> None:
+        """The same for who can be interrupted by an exception. Raises LoadStopped."""
+        self.serve_while_loading()
+        if not self.running:
+            raise LoadStopped
 
     def reset_statistics(self) -> None:
         """CONFIG RESETSTAT."""

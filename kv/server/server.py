@@ -22,7 +22,7 @@ from kv._core.runtime.registry import declare_package
 from . import commands, crash, process
 from .absent import refuse_absent, warn_of_absent
 from .acllog import AclLog
-from .aof import AppendOnly, LoadError, LoadStopped
+from .aof import AppendOnly
 from .children import Children
 from .clientlog import ClientLog
 from .config import ConfigError
@@ -31,9 +31,11 @@ from .figures import ServerFigures
 from .instance import Instance
 from .latencymonitor import LatencyMonitor
 from .listeners import BindError, Listeners
+from .loading import LoadError, LoadStopped
 from .log import LEVELS, log, log_bug
 from .loop import Loop
 from .metrics import Metrics
+from .rdb import RdbLoader, Snapshots
 from .rename import rename
 from .selfcheck import SelfCheck
 from .settings import Settings, collation
@@ -76,14 +78,18 @@ class Server:
         self.self_check = SelfCheck(engine, config)
         self.children = Children(engine, config, self.latency, self.title)
         self.aof = AppendOnly(engine, config, loop, self.children, self.latency)
+        self.snapshots = Snapshots(engine, config, self.children, self.latency, RdbLoader(engine, config))
         self.listeners = Listeners(engine, config, loop, self.default_user)
-        self.shutdown = Shutdown(engine, config, loop, self.aof)
-        self.figures = ServerFigures(self.instance, engine, config, loop, self.listeners, self.children, self.aof, self.metrics)
-        self.settings = Settings(engine, config, self.default_user, self.listeners, self.aof, self.title, self.watchdog)
+        self.shutdown = Shutdown(engine, config, loop, self.aof, self.snapshots, supervisor)
+        self.figures = ServerFigures(self.instance, engine, config, loop, self.listeners, self.children, self.aof,
+                                     self.snapshots, self.metrics)
+        self.settings = Settings(engine, config, self.default_user, self.listeners, self.aof, self.snapshots, self.title,
+                                 self.watchdog)
         engine.on_protocol_error = self.client_log.note_protocol_error
         engine.on_closing = self.client_log.note_closing
         engine.on_commandlog = self.commandlog.note
         engine.on_latency = self.latency.note
+        engine.on_flush = self.snapshots.flushed
         self.fill_cron()
 
     def fill_cron(self) -> None:
@@ -93,6 +99,7 @@ class Server:
         loop.each_cron("Sampling figures", self.metrics.sample)
         loop.each_cron("Looking after a child", self.children.reap)
         loop.each_cron("Looking after the append-only file", self.aof.cron)
+        loop.each_cron("Looking after snapshots", self.snapshots.cron)
         loop.each_cron("Listening", self.listeners.cron)
         loop.each_cron("Shutting down", self.shutdown.cron, while_loading=True)
         loop.each_cron("Checking the dataset", self.self_check.cron)
@@ -129,8 +136,11 @@ class Server:
         gc.freeze()  # what the start made stays: the collector need not look at it, nor a child copy it
 
     def load(self) -> None:
+        """The data: of the append-only file, else of the snapshot. Raises StartError."""
         try:
             self.aof.load_at_start()
+            if not self.config.appendonly:
+                self.snapshots.load_at_start(self.loop.serve_or_stop)
         except LoadError as error:
             raise StartError(str(error)) from None
         except LoadStopped:
@@ -158,8 +168,8 @@ class Server:
         return loop.exit_status
 
     def restart(self) -> None:
-        """Become a new process of the same command line (DEBUG RESTART). Raises OSError, and goes on then."""
-        self.aof.close(force=True)
+        """Become a new process of the same command line, when everything is on disk that is to be. Raises OSError, and goes on
+        then."""
         self.watchdog.stop()    # its timer would survive, and end the new process
         here = os.getcwd()
         try:

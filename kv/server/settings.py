@@ -14,7 +14,6 @@ from kv._core.engine.settings import SETTINGS
 from kv._core.engine.stopsignals import log_stop_signals
 
 from . import affinity, crash, process
-from .absent import warn_of_snapshots
 from .config import ConfigError
 from .config.option import DEBUG
 from .config.table import OPTIONS
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from .aof import AppendOnly
     from .config import Config
     from .listeners import Listeners
+    from .rdb import Snapshots
     from .title import ProcessTitle
     from .user import DefaultUser
 
@@ -46,12 +46,13 @@ class Settings:
     """The configuration as the running server obeys it."""
 
     def __init__(self, engine: Engine, config: Config, default_user: DefaultUser, listeners: Listeners, aof: AppendOnly,
-                 title: ProcessTitle, watchdog: crash.Watchdog) -> None:
+                 snapshots: Snapshots, title: ProcessTitle, watchdog: crash.Watchdog) -> None:
         self.engine = engine
         self.config = config
         self.default_user = default_user
         self.listeners = listeners
         self.aof = aof
+        self.snapshots = snapshots
         self.title = title
         self.watchdog = watchdog
 
@@ -98,7 +99,7 @@ class Settings:
         on_change(["aof-disable-auto-gc"], lambda config: self.aof.delete_history())
         on_change(["appendfsync"], lambda config: self.aof.set_policy())
         on_change(["aof-timestamp-enabled"], lambda config: self.aof.set_timestamps())
-        on_change(["save", "appendonly"], warn_of_snapshots)
+        on_change(["save", "stop-writes-on-bgsave-error"], lambda config: self.snapshots.refuse_writes())
 
     def core_hook(self, name: str) -> Callable[[Config], None]:
         return lambda config: self.tell_core(name)

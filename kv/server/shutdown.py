@@ -5,20 +5,19 @@ stop itself happens in the cron that follows, so that SHUTDOWN ABORT can come be
 once. While data are loaded the loader looks here several times a second, and a stop is one without saving: nothing has
 changed that is not on disk.
 
-A stop that would lose data is refused, and the server goes on, unless it is forced: what was acknowledged can't be written
-to the append-only file, a first base is not there yet, or saving was asked for (SHUTDOWN SAVE, `save` in
-shutdown-on-sigterm) and there is no append-only file to save to. Where only save points are set the server says what goes
-with it and stops: whoever stopped it did not ask for more, and its start has warned already.
+A stop that would lose data is refused, and the server goes on, unless it is forced: what was acknowledged can't be written to
+the append-only file, a first base is not there yet, or the last snapshot can't be written, which is where there are save points
+(but not with NOSAVE) or where saving was asked for (SHUTDOWN SAVE, `save` in shutdown-on-sigterm).
 """
 from __future__ import annotations
 
 import os
 import signal
 
-from kv._core.engine.inspect import database_figures
 from kv._core.engine.stopsignals import catch_stop_signals, log_stop_signals, stop_is_over
 
 from .log import LEVELS, log
+from .process import notify_systemd
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,16 +26,20 @@ if TYPE_CHECKING:
     from .aof import AppendOnly
     from .config import Config
     from .loop import Loop
+    from .rdb import Snapshots
 
 
 class Shutdown:
     """What asks for a stop, and the stop itself."""
 
-    def __init__(self, engine: Engine, config: Config, loop: Loop, aof: AppendOnly) -> None:
+    def __init__(self, engine: Engine, config: Config, loop: Loop, aof: AppendOnly, snapshots: Snapshots,
+                 supervisor: str) -> None:
         self.engine = engine
         self.config = config
         self.loop = loop
         self.aof = aof
+        self.snapshots = snapshots
+        self.supervisor = supervisor        # who sees to this process: systemd, upstart or no
         self.received: list[int] = []       # signals that ask for a stop, oldest first
         self.reading, self.writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
 
@@ -87,23 +90,34 @@ class Shutdown:
 
     def stop(self, save: bool = False, nosave: bool = False, force: bool = False) -> bool:
         """Put everything on disk and end the loop. False where that fails and is not forced."""
-        if not self.engine.loading and not (self.all_is_saved(save, nosave, force) and self.aof.close(force)):
+        self.tell_supervisor("STOPPING=1")
+        if not self.put_on_disk(save, nosave, force):
             log("warning", "Errors trying to shut down the server. Check the logs for more information.")
             return False
         self.loop.stop()
         return True
 
-    def all_is_saved(self, save: bool, nosave: bool, force: bool) -> bool:
-        """Whether nothing goes with the process that is to be saved. What the append-only file holds is saved."""
-        if self.aof.holds_all:
+    def put_on_disk(self, save: bool = False, nosave: bool = False, force: bool = False) -> bool:
+        """What is to be there after a stop; nothing while data are loaded. False, and logged, where that fails and is not
+        forced."""
+        if self.engine.loading:
             return True
-        if save:
-            log("warning", "Error trying to save the DB, " + ("Exit anyway." if force else "can't exit.")
-                + " Snapshots are not part of this release, and there is no append-only file that holds the data: CONFIG SET "
-                  "appendonly yes makes one; SHUTDOWN NOSAVE goes without.")
-            return force
-        keys = sum(keys for keys, _, _ in database_figures(self.engine))
-        if self.config.save and keys and not nosave:
-            log("warning", f"WARNING Save points are set, but snapshots are not part of this release and appendonly is off: "
-                           f"{keys} keys go with this process.")
-        return True
+        if self.snapshots.running:
+            log("warning", "There is a child saving an .rdb. Killing it!")
+            self.snapshots.kill()
+        if not self.aof.close(force):
+            return False
+        if not save and (nosave or not self.config.save):
+            return True
+        log("notice", "Saving the final RDB snapshot before exiting.")
+        self.tell_supervisor("STATUS=Saving the final RDB snapshot")
+        if self.snapshots.save_now(keep_pages=True):
+            return True
+        log("warning", "Error trying to save the DB. Exit anyway." if force else "Error trying to save the DB, can't exit.")
+        if not force:
+            self.tell_supervisor("STATUS=Error trying to save the DB, can't exit.")
+        return force
+
+    def tell_supervisor(self, message: str) -> None:
+        if self.supervisor == "systemd":
+            notify_systemd(message.encode() + b"\n")

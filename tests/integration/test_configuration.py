@@ -317,18 +317,6 @@ def test_options_without_effect_are_told_of_once_by_name(start_server) -> None:
     assert "without effect" not in start_server().text()
 
 
-def test_snapshots_beside_an_append_only_file_are_told_of(start_server) -> None:
-    said = "save has no effect, the append-only file alone keeps the data"
-    assert said in start_server("--appendonly", "yes", "--save", "60 1").text()
-    server = start_server("--appendonly", "yes")
-    server.client().config_set("save", "60 1")
-    server.until(lambda: said in server.text())
-    server.client().config_set("appendonly", "no")
-    server.until(lambda: "the data is gone when this process ends" in server.text())
-    server.client().config_set("save", "")
-    assert server.text().count("Snapshots are not part of this release") == 2
-
-
 # -- what an entry point is given -------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("words, values", [

@@ -61,6 +61,11 @@ class Scene:
         if str(reply).endswith("started"):
             self.server.rewritten(count + 1)
 
+    def save(self) -> None:
+        """A snapshot, however it ends."""
+        if self.server("BGSAVE") == "Background saving started":
+            self.server.until(lambda: self.server.info()["rdb_bgsave_in_progress"] == "0")
+
     def connect(self) -> None:
         """Strangers come by; none of them matters."""
         for _ in range(3):
@@ -128,7 +133,7 @@ CASES = [
     case("stat", errno.EIO, Scene.rewrite, "Looking for a name for the AOF base file", "base.aof"),
     case("stat", errno.ENOMEM, Scene.rewrite, "Unable to obtain the AOF file appendonly.aof.2.base.aof length",
          "2.base.aof", skip=1),
-    case("close", errno.EIO, Scene.rewrite, "Closing the AOF file", INCREMENT),
+    case("close", errno.EIO, Scene.rewrite, "Closing a file", INCREMENT),
     case("close", errno.EIO, Scene.rewrite, "Closing the pipe of a child", "pipe:", most=2),
     case("posix_fadvise", errno.EIO, Scene.rewrite, "Advising the system about the AOF base file"),
     case("read", errno.EIO, Scene.rewrite, "Reading what the child", "pipe:"),
@@ -136,6 +141,17 @@ CASES = [
     case("fork", errno.EAGAIN, Scene.rewrite, "Can't rewrite append only file in background: fork"),
     case("pipe2", errno.EMFILE, Scene.rewrite, "Can't rewrite append only file in background: fork"),
     case("waitpid", errno.ECHILD, Scene.rewrite, "Waiting for the child"),
+    case("open", errno.EROFS, Scene.save, "Failed opening the temp RDB file temp-", ".rdb"),
+    case("write", errno.ENOSPC, Scene.save, "Write error while saving DB to the disk(rdbSaveRio)", ".rdb"),
+    case("write", errno.EIO, Scene.save, "Write error while saving DB to the disk(rdbSaveRio)", ".rdb"),
+    case("write", errno.EIO, Scene.save, "Background child failed", "pipe:"),
+    case("fsync", errno.EIO, Scene.save, "Write error while saving DB to the disk(fsync)", ".rdb"),
+    case("close", errno.EIO, Scene.save, "Write error while saving DB to the disk(fclose)", ".rdb"),
+    case("rename", errno.EROFS, Scene.save, "Error moving temp DB file temp-", ".rdb"),
+    case("posix_fadvise", errno.EIO, Scene.save, "Advising the system about the RDB file"),
+    case("fork", errno.ENOMEM, Scene.save, "Can't save in background: fork"),
+    case("pipe2", errno.EMFILE, Scene.save, "Can't save in background: fork"),
+    case("waitpid", errno.ECHILD, Scene.save, "Waiting for the child"),
     case("accept4", errno.EMFILE, Scene.connect, "Accepting client connection: accept"),
     case("accept4", errno.ENFILE, Scene.connect, "Accepting client connection: accept"),
     case("accept4", errno.ENOMEM, Scene.connect, "Accepting client connection: accept"),
@@ -150,7 +166,7 @@ CASES = [
     case("listen", errno.EACCES, Scene.change_port, "Could not create server TCP listening socket"),
     case("pthread_create", errno.EAGAIN, Scene.rewrite, "Starting a thread, whose work is done in the loop meanwhile"),
     case("fdatasync", errno.EIO, Scene.switch, "Fail to fsync the AOF file", INCREMENT),
-    case("close", errno.EIO, Scene.switch, "Closing the AOF file", INCREMENT),
+    case("close", errno.EIO, Scene.switch, "Closing a file", INCREMENT),
     case("open", errno.EROFS, Scene.switch, "Can't open the append-only file temp-appendonly.aof.incr", "temp-appendonly"),
 ]
 # threads and files have words of their own for it

@@ -32,10 +32,7 @@ WAITS_FOR = {
         "connected_slaves", "replicas_waiting_psync", "master_failover_state", "master_replid2",
         "second_repl_offset", "repl_backlog_active", "repl_backlog_size", "repl_backlog_first_byte_offset",
         "repl_backlog_histlen"},
-    "RDB": {
-        "rdb_bgsave_in_progress", "rdb_last_save_time", "rdb_last_bgsave_status", "rdb_last_bgsave_time_sec",
-        "rdb_current_bgsave_time_sec", "rdb_saves", "rdb_last_cow_size", "rdb_last_load_keys_expired",
-        "rdb_last_load_keys_loaded", "dump_payload_sanitizations", "migrate_cached_sockets"},
+    "RDB": {"dump_payload_sanitizations", "migrate_cached_sockets"},
     "scripts": {
         "used_memory_lua", "used_memory_lua_human", "used_memory_vm_eval", "used_memory_scripts_eval", "number_of_cached_scripts",
         "number_of_functions", "number_of_libraries", "used_memory_vm_functions", "used_memory_vm_total",
@@ -51,8 +48,8 @@ WAITS_FOR = {
     "active defragmentation": {
         "active_defrag_running", "active_defrag_hits", "active_defrag_misses", "active_defrag_key_hits",
         "active_defrag_key_misses", "total_active_defrag_time", "current_active_defrag_time"}}
-NOT_MADE_HERE = {  # failures of the disk and passing moments, which tests of their own make (test_aof, test_lifecycle)
-    "loading", "aof_last_write_status", "aof_last_bgrewrite_status", "aof_rewrites_consecutive_failures",
+NOT_MADE_HERE = {  # failures of the disk and passing moments, which tests of their own make (test_aof, test_rdb, test_lifecycle)
+    "loading", "rdb_last_bgsave_status", "aof_last_write_status", "aof_last_bgrewrite_status", "aof_rewrites_consecutive_failures",
     "aof_pending_bio_fsync", "aof_delayed_fsync", "aof_buffer_length", "mem_aof_buffer", "mem_not_counted_for_evict",
     "lazyfree_pending_objects", "expired_time_cap_reached_count", "current_cow_size_age"}
 
@@ -280,6 +277,28 @@ def rewrite(watch: Watch) -> None:
     watch.until("aof_rewrite_in_progress", lambda running: running == 0, 30)
 
 
+def snapshots(watch: Watch) -> None:
+    """One that is slow enough to be watched, and one that is read back."""
+    client = watch.client
+    client("CONFIG", "SET", "rdb-key-save-delay", 60)
+    client("BGSAVE")
+    found = watch.look()
+    assert found["rdb_bgsave_in_progress"] == "1" and found["aof_rewrite_in_progress"] == "0"
+    assert found["current_save_keys_total"] == str(client("DBSIZE"))
+    watch.until("rdb_current_bgsave_time_sec", lambda seconds: seconds >= 1)
+    watch.until("rdb_bgsave_in_progress", lambda running: running == 0, 30)
+    client("CONFIG", "SET", "rdb-key-save-delay", 0)
+    assert watch.number("rdb_last_bgsave_time_sec") >= 1 and watch.number("rdb_last_cow_size") > 0
+    assert watch.number("rdb_saves") == 1 and watch.number("rdb_last_save_time") == client("LASTSAVE")
+    client("DEBUG", "SET-ACTIVE-EXPIRE", 0)
+    client("SET", "soon gone", "1", "PX", 1)
+    time.sleep(0.01)
+    keys = client("DBSIZE")
+    assert client("DEBUG", "RELOAD") == "OK"
+    client("DEBUG", "SET-ACTIVE-EXPIRE", 1)
+    assert (watch.number("rdb_last_load_keys_loaded"), watch.number("rdb_last_load_keys_expired")) == (keys - 1, 1)
+
+
 def reply_rooms(program: Program, watch: Watch) -> None:
     """The room for a client's replies grows with them, and shrinks when they have been small for a while."""
     watch.client("DEBUG", "REPLYBUFFER", "PEAK-RESET-TIME", 100)
@@ -303,6 +322,7 @@ def test_every_figure_of_info_moves(program: Program, watch: Watch) -> None:
     check_memory(watch)
     holes(watch)
     rewrite(watch)
+    snapshots(watch)
     reply_rooms(program, watch)
     client("CONFIG", "SET", "hz", 20)
     watch.look()

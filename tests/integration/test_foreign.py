@@ -2,6 +2,7 @@
 silence."""
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -95,14 +96,22 @@ def test_another_appendfilename_is_told_of(tmp_path: Path) -> None:
     assert before.items() <= content(inside).items()
 
 
-@pytest.mark.parametrize("appendonly", ["yes", "no"])
-def test_a_snapshot_alone(tmp_path: Path, appendonly: str) -> None:
+def test_a_snapshot_alone(tmp_path: Path) -> None:
+    """With appendonly it is refused, as the data would be left unread; without it is loaded."""
     (tmp_path / "dump.rdb").write_bytes(SNAPSHOT)
-    refused(tmp_path, "the snapshot dump.rdb", f"appendonly is {appendonly}", "set dbfilename to another name",
-            appendonly=appendonly)
-    with Server(tmp_path, appendonly=appendonly, dbfilename="none.rdb") as server:
-        assert server("SET", "a", "1") == "OK"
+    refused(tmp_path, "the snapshot dump.rdb", "appendonly is yes", "set dbfilename to another name")
+    with Server(tmp_path, dbfilename="none.rdb") as server:
+        assert server("SET", "a", "2") == "OK"
+    shutil.rmtree(tmp_path / "appendonlydir")
     assert (tmp_path / "dump.rdb").read_bytes() == SNAPSHOT
+    with Server(tmp_path, appendonly="no") as server:       # the way out that the line names
+        assert server("GET", "a") == b"1"
+        assert server("CONFIG", "SET", "appendonly", "yes") == "OK"
+        server.rewritten()
+        server.kill()
+    with Server(tmp_path) as server:
+        assert server("GET", "a") == b"1"
+        assert "The snapshot dump.rdb is not read: the append-only file holds the data." in server.text()
 
 
 @pytest.mark.parametrize("data", [b"", EMPTY_SNAPSHOT])
@@ -117,8 +126,7 @@ def test_a_snapshot_beside_an_append_only_file(tmp_path: Path) -> None:
     make_files(tmp_path, "appendonly.aof", None, DATA)
     with Server(tmp_path) as server:
         assert server("GET", "a") == b"old"
-        assert "The snapshot dump.rdb is left alone: the append-only file holds the data." in server.text()
-    refused(tmp_path, "the snapshot dump.rdb", "appendonly is no", appendonly="no")
+        assert "The snapshot dump.rdb is not read: the append-only file holds the data." in server.text()
 
 
 def test_a_snapshot_beside_an_empty_append_only_file(tmp_path: Path) -> None:

@@ -111,6 +111,7 @@ def test_a_second_sigint_ends_it_in_the_middle_of_a_command(tmp_path: Path) -> N
 
 def test_a_first_sigint_after_one_that_was_called_off(tmp_path: Path) -> None:
     with Server(tmp_path, appendonly="no", shutdown_on_sigint="save") as server:
+        (tmp_path / "dump.rdb").mkdir()
         for times in (1, 2):
             server.process.send_signal(signal.SIGINT)
             server.until(lambda times=times: server.text().count("SIGINT received but errors trying to shut down") == times)
@@ -133,40 +134,6 @@ def test_signals_that_a_parent_blocked_or_ignored(tmp_path: Path) -> None:
 
 # -- what can't be saved -------------------------------------------------------------------------------------
 
-def test_shutdown_save_without_an_append_only_file_is_refused(tmp_path: Path) -> None:
-    with Server(tmp_path, appendonly="no") as server:
-        server("SET", "a", "1")
-        assert server("SHUTDOWN", "SAVE") == "ERR Errors trying to SHUTDOWN. Check logs."
-        assert "Error trying to save the DB, can't exit." in server.text() and server("GET", "a") == b"1"
-        assert server.connection is not None
-        server.connection.send("SHUTDOWN", "SAVE", "FORCE")
-        assert server.ends() == 0
-        assert "Error trying to save the DB, Exit anyway." in server.text()
-
-
-@pytest.mark.parametrize("words, status", [("save", None), ("save force", 0), ("nosave", 0), ("default", 0)])
-def test_sigterm_without_an_append_only_file(tmp_path: Path, words: str, status: int | None) -> None:
-    with Server(tmp_path, appendonly="no", shutdown_on_sigterm=words) as server:
-        server("SET", "a", "1")
-        server.process.send_signal(signal.SIGTERM)
-        if status is None:
-            server.until(lambda: "SIGTERM received but errors trying to shut down the server, check the logs" in server.text())
-            assert server("GET", "a") == b"1"
-        else:
-            assert server.ends() == status
-
-
-@pytest.mark.parametrize("words, warned", [([], True), (["NOSAVE"], False)])
-def test_save_points_are_not_what_a_shutdown_waits_for(tmp_path: Path, words: list[str], warned: bool) -> None:
-    with Server(tmp_path, appendonly="no") as server:
-        server("SET", "a", "1")
-        server("CONFIG", "SET", "save", "60 1")
-        assert server.connection is not None
-        server.connection.send("SHUTDOWN", *words)
-        assert server.ends() == 0
-        assert ("1 keys go with this process." in server.text()) == warned
-
-
 def test_shutdown_save_with_an_append_only_file(tmp_path: Path) -> None:
     with Server(tmp_path) as server:
         server("SET", "a", "1")
@@ -175,6 +142,7 @@ def test_shutdown_save_with_an_append_only_file(tmp_path: Path) -> None:
         assert server.ends() == 0
     with Server(tmp_path) as server:
         assert server("GET", "a") == b"1"
+    assert (tmp_path / "dump.rdb").exists()
 
 
 # -- the process's surroundings ------------------------------------------------------------------------------

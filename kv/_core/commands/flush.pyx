@@ -2,7 +2,8 @@
 
 Both go to the AOF and replicas even where there was nothing to delete: a replica may hold what its primary
 does not. SYNC frees before the reply, and gives the memory back to the system; ASYNC swaps the tables for
-empty ones and lets another thread free them.
+empty ones and lets another thread free them. What a snapshot must not keep is overwritten before the reply to FLUSHALL
+(on_flush).
 """
 from libc.stdint cimport uint64_t
 
@@ -31,8 +32,8 @@ cdef bint flush_options_or_reply(Context *c, bint *lazy) noexcept nogil:
     return False
 
 
-cdef void flush(Context *c, Database *first, Database *behind, bint lazy) noexcept nogil:
-    """Empty the databases from `first` up to, and without, `behind`."""
+cdef void flush(Context *c, Database *first, Database *behind, bint lazy, bint all) noexcept nogil:
+    """Empty the databases from `first` up to, and without, `behind`: all of them, or not."""
     cdef Database detached
     cdef Database *database = first
     cdef uint64_t removed = 0
@@ -48,6 +49,8 @@ cdef void flush(Context *c, Database *first, Database *behind, bint lazy) noexce
         mark_database_ready(c.runtime, database)
         database += 1
     c.keyspace.dirty += removed
+    if all:
+        c.runtime.on_flush(c.runtime)
     c.propagated = True
     propagate_as_came(c)
     reply_ok(&c.reply)
@@ -58,7 +61,7 @@ cdef void flush(Context *c, Database *first, Database *behind, bint lazy) noexce
 cdef void cmd_flushdb(Context *c) noexcept nogil:
     cdef bint lazy
     if flush_options_or_reply(c, &lazy):
-        flush(c, c.database, c.database + 1, lazy)
+        flush(c, c.database, c.database + 1, lazy, False)
 
 
 declare(native(cmd_flushdb), "flushdb", -1, "write", group="server", since="1.0.0", complexity="O(N)",
@@ -70,7 +73,7 @@ declare(native(cmd_flushdb), "flushdb", -1, "write", group="server", since="1.0.
 cdef void cmd_flushall(Context *c) noexcept nogil:
     cdef bint lazy
     if flush_options_or_reply(c, &lazy):
-        flush(c, c.keyspace.databases, c.keyspace.databases + c.keyspace.count, lazy)
+        flush(c, c.keyspace.databases, c.keyspace.databases + c.keyspace.count, lazy, True)
 
 
 declare(native(cmd_flushall), "flushall", -1, "write", group="server", since="1.0.0", complexity="O(N)",

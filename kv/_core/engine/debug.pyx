@@ -53,11 +53,12 @@ MOST_SHOWN = 40         # bytes of an element that DEBUG LISTPACK and QUICKLIST 
 
 def populate(Engine engine not None, int database, uint64_t count, bytes prefix not None, uint64_t size):
     """DEBUG POPULATE: keys "<prefix>:<n>" with values "value:<n>", cut or filled with zeros to `size` bytes where
-    that is not 0. Keys that exist are left alone."""
+    that is not 0. Keys that exist are left alone, and nothing of it counts as a change."""
     engine.enter()
     cdef Keyspace *keyspace = &engine.runtime.keyspace
     cdef Database *db = keyspace.databases + database
     cdef uint64_t i
+    cdef uint64_t dirty = keyspace.dirty
     cdef bytes name, value
     cdef Key key
     database_expect(db, count)
@@ -71,6 +72,7 @@ def populate(Engine engine not None, int database, uint64_t count, bytes prefix 
             value = value[:size].ljust(size, b"\0")
         keyspace_add(keyspace, db, key, string_new(key.name, slice_of(value, len(value)), -1, NULL))
         keyspace_changed(keyspace, db, key.name, 0, NULL)
+    keyspace.dirty = dirty
 
 
 cdef list figures_of(const Hashtable *table):

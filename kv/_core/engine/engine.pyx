@@ -97,6 +97,7 @@ cdef class Engine:
         runtime.on_monitor = on_monitor
         runtime.on_closing = on_closing
         runtime.on_spike = on_spike
+        runtime.on_flush = on_flush
         runtime.run_nested = execute_nested
         runtime.enter = enter_again
         runtime.on_ready = serve_ready
@@ -434,6 +435,18 @@ cdef void tell_closing(Session *session, Closing why) noexcept:
     engine = <Engine> session.runtime.face
     if engine.on_closing is not None:
         engine.on_closing(session.id, CLOSINGS[why])
+
+
+cdef void on_flush(Runtime *runtime) noexcept nogil:
+    with gil:
+        tell_flush(<Engine> runtime.face)
+        (<Engine> runtime.face).enter()
+
+
+cdef void tell_flush(Engine engine) noexcept:
+    if engine.on_flush is not None:
+        engine.runtime.python_ran = True
+        engine.on_flush()
 
 
 CLOSINGS = {CLOSING_EVICTED: "evicted", CLOSING_INPUT: "input", CLOSING_OUTPUT: "output", CLOSING_BROWSER: "browser"}

@@ -1,8 +1,6 @@
 """Types for snapshot.pyx."""
 from kv._core.engine.engine import Engine
 
-SERVER_VERSION: bytes
-
 class Snapshot:
     rdb_version: int
     def __init__(self, engine: Engine, fd: int, sync_bytes: int = 0, rdb_version: int = 0, compress: bool = True,

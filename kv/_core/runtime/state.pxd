@@ -431,4 +431,5 @@ cdef struct Runtime:
     void (*on_commandlog)(Context *c, int64_t duration_us, uint64_t reply_bytes) noexcept nogil
     void (*on_monitor)(Context *c) noexcept nogil
     void (*on_spike)(Runtime *runtime, const char *event, int64_t us) noexcept nogil
+    void (*on_flush)(Runtime *runtime) noexcept nogil   # FLUSHALL has emptied all databases
     void (*on_closing)(Session *session, Closing why) noexcept nogil    # before a session is closed that did not ask for it

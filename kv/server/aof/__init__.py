@@ -1,5 +1,5 @@
 """The append-only file. appendonly.py: how it is used."""
-from .appendonly import AppendOnly, LoadError, LoadStopped
+from .appendonly import AppendOnly
 from .rewrite import RewriteError
 
-__all__ = ["AppendOnly", "LoadError", "LoadStopped", "RewriteError"]
+__all__ = ["AppendOnly", "RewriteError"]

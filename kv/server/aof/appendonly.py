@@ -17,14 +17,17 @@ from types import SimpleNamespace
 from kv._core.engine.aofreplay import empty_dataset
 
 from ..config import ConfigError
+from ..loading import LoadError
 from ..log import log
+from ..saving import remove_leftovers
 from ..trouble import reason, troubles
+from ..worker import Worker, close_file, unlink_in_background
 from . import foreign
-from .loader import Loader, LoadError, LoadStopped
+from .loader import Loader
 from .manifest import BASE, File, Folder, Manifest, ManifestError
 from .rewrite import Rewrite, write_dataset
 from .steps import Steps
-from .writer import ALWAYS, EVERYSEC, Worker, Writer, close_file, unlink_in_background
+from .writer import ALWAYS, EVERYSEC, Writer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,10 +38,11 @@ if TYPE_CHECKING:
     from ..children import Children
     from ..config import Config
     from ..latencymonitor import LatencyMonitor
+    from ..loading import Loading
     from ..loop import Loop
 
 OFF, ON, WAITING = "off", "on", "waiting for the first rewrite"
-LEFTOVER = "temp-rewriteaof-"   # then perhaps bg-, the number of the process, .aof
+LEFTOVERS = ("temp-rewriteaof-", "temp-rewriteaof-bg-")     # then the number of the process, .aof
 
 
 class AppendOnly:
@@ -74,11 +78,6 @@ class AppendOnly:
         """Bytes that could not be written yet."""
         return self.writer.pending
 
-    @property
-    def holds_all(self) -> bool:
-        """Whether the whole dataset is in the files, but for what waits in the buffer."""
-        return self.state == ON
-
     # -- at the start ----------------------------------------------------------------------------------------
 
     def load_at_start(self) -> None:
@@ -92,10 +91,11 @@ class AppendOnly:
             raise LoadError(f"Can't look into the folder {os.getcwd()}: {reason(error)}") from None
         if self.config.appendonly:
             started = time.monotonic()
-            remove_leftovers()
+            for prefix in LEFTOVERS:
+                remove_leftovers(prefix, ".aof")
             self.upgrade()
             if self.manifest.live():
-                self.load_files(self.serve)
+                self.load_files(self.loop.serve_or_stop)
                 log("notice", f"DB loaded from append only file: {time.monotonic() - started:.3f} seconds")
             self.open_at_start()
             self.delete_history()
@@ -109,10 +109,10 @@ class AppendOnly:
             raise LoadError(foreign.refuse_strays(folder, names))
         held = foreign.live_bytes(folder, self.manifest) or names or (os.path.isfile(single) and os.path.getsize(single))
         snapshot = foreign.unread_snapshot(config)
-        if snapshot and not (config.appendonly and held):
+        if snapshot and config.appendonly and not held:
             raise LoadError(foreign.refuse_snapshot(config, snapshot))
-        if snapshot:
-            log("notice", f"The snapshot {snapshot} is left alone: the append-only file holds the data.")
+        if snapshot and config.appendonly:
+            log("notice", f"The snapshot {snapshot} is not read: the append-only file holds the data.")
         if held and not config.appendonly:
             log("warning", f"WARNING There is an append-only file in {os.path.abspath(folder.name)}, and appendonly is no: it is "
                            "not read, and not touched. Set appendonly to yes to have its data.")
@@ -179,11 +179,6 @@ class AppendOnly:
         base = self.manifest.base
         self.base_size = self.folder.size(base.name) if base else 0
         self.other_size = total - self.writer.size
-
-    def serve(self) -> None:
-        self.loop.serve_while_loading()
-        if not self.loop.running:
-            raise LoadStopped
 
     def open_at_start(self) -> None:
         """Open the last increment; a folder without files begins with a base and an empty increment. Raises
@@ -524,8 +519,12 @@ class AppendOnly:
                 "aof_rewrites_consecutive_failures": rewriting.failures,
                 "aof_last_write_status": "err" if self.writer.failing else "ok",
                 "aof_last_cow_size": rewriting.cow_size,
-                "append_only": self.file_figures() if self.state != OFF else None,
-                "load": self.loader.progress if self.loader else None}
+                "append_only": self.file_figures() if self.state != OFF else None}
+
+    @property
+    def loading(self) -> Loading | None:
+        """How far the files are read, None where they are not."""
+        return self.loader.progress if self.loader else None
 
     def file_figures(self) -> SimpleNamespace:
         return SimpleNamespace(
@@ -564,22 +563,6 @@ class AppendOnly:
         if self.engine.loading:
             raise LoadError("The dataset is being loaded already")
 
-    def reload_copy(self, empty: bool = True) -> None:
-        """DEBUG RELOAD: write the dataset to a file and replace it by what is read back. Raises LoadError,
-        OSError."""
-        self.refuse_while_loading()
-        name = f"temp-reload-{os.getpid()}.aof"
-        write_dataset(self.engine, name, self.config)
-        try:
-            if empty:
-                empty_dataset(self.engine)
-            copy = Manifest(name, File(name, 1, BASE))
-            Loader(self.engine, self.config, Folder(".", name), do_nothing).load(copy)
-        finally:
-            unlink_in_background(name, self.removals)
-        self.engine.dirty = 0
-        log("warning", "DB reloaded by DEBUG RELOAD")
-
     # -- the end ---------------------------------------------------------------------------------------------
 
     def close(self, force: bool) -> bool:
@@ -612,17 +595,3 @@ def open_to_append(path: str, truncate: bool = False) -> int:
     """A descriptor of a file that is made where it is missing. Raises OSError."""
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | (os.O_TRUNC if truncate else 0)
     return os.open(path, flags, 0o644)
-
-
-def remove_leftovers() -> None:
-    """Delete what children of servers that are gone left behind."""
-    try:
-        for name in os.listdir("."):
-            if not (name.startswith(LEFTOVER) and name.endswith(".aof")):
-                continue
-            pid = name.removeprefix(LEFTOVER).removeprefix("bg-").removesuffix(".aof")
-            if pid.isdecimal() and not os.path.exists(f"/proc/{pid}"):
-                log("notice", f"Removing the unfinished rewrite {name}")
-                os.unlink(name)
-    except OSError as error:
-        troubles.report("Removing unfinished rewrites", error)

@@ -3,7 +3,7 @@
     appendonly.aof.1.base.aof without a manifest    what `cp *.aof` leaves
     a manifest and its files, appendonly being no   what an older configuration wrote
     appendonly.aof beside the folder                what an older server wrote
-    dump.rdb                                        a snapshot, which this release can't read
+    dump.rdb, appendonly being yes                  a snapshot, which is loaded only where appendonly is no
 
 A server that starts without them looks empty, and what it writes then takes their place. So a start is refused where data
 would be left unread that it was meant to read, and CONFIG SET appendonly yes and BGREWRITEAOF where data would be replaced.
@@ -61,11 +61,11 @@ def behind_string(data: bytes, at: int) -> int:
 
 def refuse_snapshot(config: Config, name: str) -> str:
     """The line that says why the server does not start beside a snapshot."""
-    return (f"The folder {os.getcwd()} holds the snapshot {name}, which this release can't read, and no append-only file with "
-            f"its data (appendonly is {'yes' if config.appendonly else 'no'}). Nothing was touched. To have the data, let the "
-            "server that wrote the file load it and run CONFIG SET aof-use-rdb-preamble no, CONFIG SET appendonly yes, and copy "
-            f"its {config.appenddirname} here for a start with appendonly yes. To start without the data, move the file away or "
-            "set dbfilename to another name.")
+    return (f"The folder {os.getcwd()} holds the snapshot {name} and no append-only file with its data, and appendonly is yes: the "
+            "start would be an empty one. Nothing was touched. To have the data, start with appendonly no, which loads the "
+            "snapshot, and run CONFIG SET appendonly yes, which writes an append-only file in "
+            f"{config.appenddirname} for the starts from then on. To start without the data, move the file away or set dbfilename to "
+            "another name.")
 
 
 def refuse_strays(folder: Folder, names: list[str]) -> str:

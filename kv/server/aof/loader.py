@@ -13,6 +13,7 @@ import time
 
 from kv._core.engine.aofreplay import AofFault, AofReplay
 
+from ..loading import LoadError, Loading
 from ..log import log
 from ..trouble import reason, troubles
 from .manifest import Folder, write_all
@@ -31,28 +32,6 @@ READ_MOST = 4 << 20         # ... without a look at clients
 SERVE_SECONDS = 0.1         # time between two looks at clients where key-load-delay slows loading down
 SLICE_US = 50_000           # ... and where commands are slow
 RDB_SIGNATURES = (b"REDIS0", b"VALKEY")
-
-
-class LoadError(Exception):
-    """The files can't be loaded; str() is the line to log before the server exits."""
-
-
-class LoadStopped(Exception):
-    """The server was told to stop while it loaded."""
-
-
-class Loading:
-    """How far loading is, as INFO shows it."""
-
-    def __init__(self, total: int) -> None:
-        self.loading_start_time = int(time.time())
-        self.loading_total_bytes = total
-        self.loading_rdb_used_mem = 0
-        self.loading_loaded_bytes = 0
-
-    @property
-    def elapsed_seconds(self) -> int:
-        return int(time.time()) - self.loading_start_time
 
 
 class Loader:

@@ -18,15 +18,15 @@ import os
 import signal
 import time
 
-from kv._core.engine.inspect import database_figures
 from kv._core.engine.snapshot import Snapshot
 
 from ..children import Child
 from ..log import log
-from ..progress import Progress, private_bytes
+from ..progress import Progress
+from ..saving import SYNC_BYTES, count_keys, forget_pages, report_copied, write_snapshot
 from ..trouble import troubles
+from ..worker import unlink_in_background
 from .manifest import write_all
-from .writer import unlink_in_background
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,12 +40,10 @@ if TYPE_CHECKING:
     from ..latencymonitor import LatencyMonitor
     from .manifest import Folder, Manifest
     from .steps import Steps
-    from .writer import Worker
+    from ..worker import Worker
 else:
     Protocol = object
 
-NOTED_MS = 20               # between two notes of how far the child is
-SYNC_BYTES = 4 << 20        # aof-rewrite-incremental-fsync: bytes between two syncs
 FAILURES_ALLOWED = 3        # before retries are delayed
 DELAY_MINUTES_MOST = 60
 KIND = "aof"                # of its child
@@ -65,37 +63,15 @@ def write_dataset(engine: Engine, path: str, config: Config, progress: Progress 
     try:
         if config.aof_timestamp_enabled:
             write_all(fd, f"#TS:{int(time.time())}\r\n".encode())
-        save(Snapshot(engine, fd, SYNC_BYTES if config.aof_rewrite_incremental_fsync else 0), config, progress)
+        write_snapshot(Snapshot(engine, fd, SYNC_BYTES if config.aof_rewrite_incremental_fsync else 0), config, progress)
         os.fsync(fd)
-        forget_pages(fd)
+        forget_pages(fd, "the AOF base file")
     except OSError:
         with contextlib.suppress(OSError):
             os.unlink(path)
         raise
     finally:
         os.close(fd)
-
-
-def forget_pages(fd: int) -> None:
-    """A hint: the file is not read soon."""
-    try:
-        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
-    except OSError as error:
-        troubles.report("Advising the system about the AOF base file", error)
-
-
-def save(snapshot: Snapshot, config: Config, progress: Progress | None) -> None:
-    """Write it all, as slowly as rdb-key-save-delay wants. Raises OSError."""
-    delay = config.rdb_key_save_delay
-    delay_us = delay if delay >= 0 else -1 / delay  # negative: so many keys a microsecond
-    keys, more = 0, True
-    while more:
-        more = snapshot.step(keys=1 if delay_us >= 1 else 0, ms=NOTED_MS)
-        if progress is not None:
-            progress.note(snapshot.keys)
-        if delay_us:
-            time.sleep((snapshot.keys - keys) * delay_us / 1e6)
-            keys = snapshot.keys
 
 
 # -- in the background ---------------------------------------------------------------------------------------
@@ -221,7 +197,7 @@ class Rewrite:
         return True
 
     def new_progress(self) -> Progress:
-        return Progress(sum([keys for keys, _, _ in database_figures(self.engine)]))
+        return Progress(count_keys(self.engine))
 
     def work(self, pipe: int, progress: Progress) -> int:
         """The child's; its exit status."""
@@ -232,10 +208,7 @@ class Rewrite:
             log("warning", f"Write error writing append only file on disk: {error.strerror}")
             return 1
         log("notice", f"Successfully created the temporary AOF base file {path}")
-        size = private_bytes()
-        log("notice", f"Fork CoW for AOF rewrite: current {size >> 20} MB, peak {size >> 20} MB, average "
-                      f"{size >> 20} MB")
-        os.write(pipe, b"%d" % size)
+        report_copied(pipe, "AOF rewrite")
         return 0
 
     def done(self, child: Child) -> None:

@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .writer import Worker
+    from ..worker import Worker
 
 
 class Steps:

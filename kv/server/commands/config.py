@@ -62,6 +62,7 @@ def config_resetstat(call: Call):
     call.server.metrics.reset()
     call.server.loop.reset_statistics()
     call.server.aof.reset_statistics()
+    call.server.snapshots.reset_statistics()
     return OK
 
 

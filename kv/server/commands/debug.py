@@ -7,11 +7,12 @@ from kv._core.engine import crash
 from kv._core.runtime.call import OK, BigNumber, ReplyError, Status, Verbatim
 from kv._core.runtime.registry import command
 
-from ..aof import LoadError
 from ..config import ConfigError
 from ..config.option import leading_integer, parse_integer, parse_memory
 from ..instance import random_id
+from ..loading import LoadError
 from ..log import log
+from ..rdb import SaveError
 from .help import subcommand_error
 
 TYPE_CHECKING = False
@@ -94,6 +95,8 @@ def debug_populate(call: Call, count, prefix=b"key", size=b"0"):
     room = call.integer(3, NO_POSITIVE) if len(call.args) > 3 else 0
     if count < 0 or room < 0:
         raise ReplyError(NO_POSITIVE)
+    if call.engine.loading:
+        raise ReplyError("LOADING Valkey is loading the dataset in memory")
     core().populate(call.engine, call.database, count, prefix, room)
     return OK
 
@@ -251,13 +254,28 @@ def tables_text(figures: list[tuple], full: bool) -> str:
 
 @subcommand("change-repl-id", 0)
 def debug_change_repl_id(call: Call):
+    log("notice", "Changing replication IDs after receiving DEBUG change-repl-id")
     call.server.instance.replication_id = random_id()
     return OK
 
 
 @subcommand("restart", 0, 1, usage="[<milliseconds>]")
-@subcommand("crash-and-recover", 0, 1, usage="[<milliseconds>]")
 def debug_restart(call: Call, delay=b"0"):
+    """As after SHUTDOWN: what is to be saved is."""
+    if not call.server.shutdown.put_on_disk():
+        log("warning", "Can't restart: error preparing for shutdown")
+        raise ReplyError("ERR failed to restart the server. Check server logs.")
+    return start_again(call, delay)
+
+
+@subcommand("crash-and-recover", 0, 1, usage="[<milliseconds>]")
+def debug_crash_and_recover(call: Call, delay=b"0"):
+    """As after a crash, but what clients were told is in the append-only file."""
+    call.server.shutdown.put_on_disk(nosave=True, force=True)
+    return start_again(call, delay)
+
+
+def start_again(call: Call, delay: bytes):
     time.sleep(max(0, integer_of(delay)) / 1000)
     call.server.restart()
     return OK
@@ -319,10 +337,10 @@ def debug_reload(call: Call, *options):
     if any(word not in (b"merge", b"noflush", b"nosave") for word in words):
         raise ReplyError("ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.")
     try:
-        if b"nosave" in words:
-            raise LoadError("DEBUG RELOAD NOSAVE: there is no RDB file to load")
-        call.server.aof.reload_copy(empty=b"noflush" not in words)
-    except (LoadError, OSError) as error:
+        call.server.snapshots.reload(save=b"nosave" not in words, flush=b"noflush" not in words, merge=b"merge" in words)
+    except SaveError as error:
+        raise ReplyError(str(error)) from None
+    except LoadError as error:
         log("warning", str(error))
         raise ReplyError("ERR Error trying to load the RDB dump, check server logs.") from None
     return OK

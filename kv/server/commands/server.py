@@ -1,4 +1,4 @@
-"""INFO, TIME, LASTSAVE, MONITOR, SHUTDOWN, BGREWRITEAOF: the server as a whole."""
+"""INFO, TIME, SAVE, BGSAVE, LASTSAVE, MONITOR, SHUTDOWN, BGREWRITEAOF: the server as a whole."""
 from __future__ import annotations
 
 import time
@@ -11,6 +11,7 @@ from ..aof import RewriteError
 from ..call import caller
 from ..info import Info
 from ..log import log
+from ..rdb import SaveError
 from .clients import describe_briefly
 from .help import declare_help
 
@@ -44,7 +45,31 @@ def time_(call: Call):
          acl="admin dangerous", tips="nondeterministic_output",
          summary="The unix time of the last save to disk.")
 def lastsave(call: Call):
-    return call.server.instance.last_save
+    return call.server.snapshots.last_save
+
+
+@command("save", 1, "admin noscript no_async_loading no_multi", group="server", since="1.0.0", complexity="O(N)",
+         summary="Saves the dataset to disk; nobody else is served meanwhile.")
+def save(call: Call):
+    try:
+        call.server.snapshots.save()
+    except SaveError as error:
+        raise ReplyError(str(error)) from None
+    return OK
+
+
+@command("bgsave", -1, "admin noscript no_async_loading", group="server", since="1.0.0", complexity="O(1)",
+         summary="Saves the dataset to disk in the background.",
+         history=["3.2.2 Takes SCHEDULE.", "8.1.0 Takes CANCEL."], args="[operation: SCHEDULE@3.2.2 | CANCEL@8.1.0]")
+def bgsave(call: Call):
+    word = call.word(0) if call.args else ""
+    if len(call.args) > 1 or word not in ("", "schedule", "cancel"):
+        raise ReplyError(SYNTAX_ERROR)
+    snapshots = call.server.snapshots
+    try:
+        return Status(snapshots.cancel() if word == "cancel" else snapshots.request(schedule=word == "schedule"))
+    except SaveError as error:
+        raise ReplyError(str(error)) from None
 
 
 @command("monitor", 1, "admin noscript loading stale", group="server", since="1.0.0", complexity="O(1)",

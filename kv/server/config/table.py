@@ -1,8 +1,8 @@
 """Every option, once, one line each, in the order and under the headings of kv.conf.
 
 A line is: kind, name, default (for numbers: lowest, highest), flags, an older name, a rule of its own. Names,
-defaults, ranges and flags are Valkey 8.1.7's; tests/data/config-defaults.json holds them to it. Adding an
-option is a line here and a paragraph in kv.conf, which a test asks for."""
+defaults, ranges and flags are Valkey 8.1.7's, but for the few that only this server has; tests/data/config-defaults.json holds
+them to it. Adding an option is a line here and a paragraph in kv.conf, which a test asks for."""
 from __future__ import annotations
 
 from . import check
@@ -164,6 +164,7 @@ OPTIONS: tuple[Option, ...] = (
     String("dbfilename", "dump.rdb", PROTECTED, check=check.rdb_file),
     Bool("rdbcompression", True),
     Bool("rdbchecksum", True, IMMUTABLE),
+    Integer("rdb-write-version", 11, 9, 11),
     Choice("rdb-version-check", "strict", ("strict", "relaxed")),
     Bool("stop-writes-on-bgsave-error", True),
     Bool("rdb-save-incremental-fsync", True),

@@ -9,8 +9,9 @@ import pytest
 from kv._core.engine.engine import Engine
 from kv._core.engine.inspect import check
 from kv.server.aof import loader as module
-from kv.server.aof.loader import Loader, LoadError, LoadStopped
+from kv.server.aof.loader import Loader
 from kv.server.aof.manifest import BASE, INCREMENT, File, Folder, Manifest
+from kv.server.loading import LoadError, LoadStopped
 from tests.commands.client import request
 from tests.integration.program import commands
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 import threading
 
 from kv.server.aof.steps import Steps
-from kv.server.aof.writer import Worker
+from kv.server.worker import Worker
 
 
 def test_the_loop_does_not_wait_and_goes_on_when_it_asks() -> None:

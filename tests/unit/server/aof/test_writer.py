@@ -13,7 +13,8 @@ from kv._core.engine.engine import Engine
 from kv._core.engine.feed import split_commands
 from kv._core.engine.loop import Loop
 from kv.server.aof import writer as module
-from kv.server.aof.writer import ALWAYS, EVERYSEC, NO, Worker, Writer, unlink_in_background
+from kv.server.aof.writer import ALWAYS, EVERYSEC, NO, Writer
+from kv.server.worker import Worker, unlink_in_background
 
 
 class Setting:

@@ -18,8 +18,7 @@ from kv.server.settings import CORE_OPTIONS, WORKED_OUT
 
 ROOT = Path(__file__).parents[4] / "kv"
 WAITING = {
-    "RDB": """save dbfilename rdbcompression rdbchecksum rdb-version-check stop-writes-on-bgsave-error rdb-save-incremental-fsync
-        rdb-del-sync-files sanitize-dump-payload aof-use-rdb-preamble bgsave-cpulist""",
+    "RDB": "aof-use-rdb-preamble",
     "scripts": "busy-reply-threshold lua-enable-insecure-api",
     "ACL": "acl-pubsub-default",
     "tracking": "tracking-table-max-keys",
@@ -27,7 +26,8 @@ WAITING = {
         primaryuser primaryauth replica-serve-stale-data replica-read-only replica-priority replica-announced
         replica-announce-ip replica-announce-port replica-ignore-maxmemory replica-lazy-flush replica-ignore-disk-write-errors
         repl-ping-replica-period repl-timeout repl-disable-tcp-nodelay repl-backlog-ttl repl-diskless-sync repl-diskless-sync-delay
-        repl-diskless-sync-max-replicas repl-diskless-load dual-channel-replication-enabled bind-source-addr shutdown-timeout""",
+        repl-diskless-sync-max-replicas repl-diskless-load dual-channel-replication-enabled bind-source-addr shutdown-timeout
+        rdb-del-sync-files""",
     "TLS": """tls-port
         max-new-tls-connections-per-cycle tls-cert-file tls-key-file tls-key-file-pass tls-client-cert-file tls-client-key-file
         tls-client-key-file-pass tls-dh-params-file tls-ca-cert-file tls-ca-cert-dir tls-auth-clients tls-replication tls-cluster
@@ -48,8 +48,7 @@ WAITING = {
 }
 # Of these, whose own feature is not there, other files show what is set, or check it.
 SHOWN_ONLY = {"replicaof": {"source.py"}, "cluster-enabled": {"source.py", "file.py", "title.py"},
-              "repl-backlog-size": {"figures.py"}, "tls-port": {"title.py"}, "save": {"shutdown.py"},
-              "dbfilename": {"foreign.py"}, "rdbcompression": {"debug.py"}}
+              "repl-backlog-size": {"figures.py"}, "tls-port": {"title.py"}}
 SWITCHES = {"requires_password", "few_replicas", "enforce_reply_list", "reply_resizing", "reply_peak_reset_ms", "active_expire",
             "hash_resize"}      # of the core: of DEBUG, or worked out
 LISTED = {name for names in WAITING.values() for name in names.split()}

@@ -1,0 +1,26 @@
+"""Data that are being read: how far that is, and how it ends."""
+from __future__ import annotations
+
+import time
+
+
+class LoadError(Exception):
+    """The files can't be loaded; str() is the line to log before the server exits."""
+
+
+class LoadStopped(Exception):
+    """The server was told to stop while it loaded."""
+
+
+class Loading:
+    """How far loading is, as INFO shows it."""
+
+    def __init__(self, total: int) -> None:
+        self.loading_start_time = int(time.time())
+        self.loading_total_bytes = total
+        self.loading_rdb_used_mem = 0
+        self.loading_loaded_bytes = 0
+
+    @property
+    def elapsed_seconds(self) -> int:
+        return int(time.time()) - self.loading_start_time
