@@ -10,6 +10,7 @@ from kv._core.base.sink cimport Sink, sink_free, sink_init
 from kv._core.keyspace.keyspace cimport (
     EVENT_GENERIC, LOOKUP_NO_TOUCH, LOOKUP_WRITE, keyspace_find, keyspace_lookup)
 from kv._core.objects.entry cimport Entry, entry_expiry
+from kv._core.persist.payload cimport payload_put
 from kv._core.resp.words cimport resp_header, resp_i64, resp_slice, resp_word
 from kv._core.runtime.call cimport Call
 from kv._core.runtime.context cimport changed, context_key, delete_found, read_key
@@ -52,7 +53,7 @@ cdef bytes request_of(Context *c, int index, int64_t ttl, const Buffer *payload,
         buffer_free(&request)
 
 
-def migration_requests(Call call not None, list indexes, bint replace, bint compress):
+def migration_requests(Call call not None, list indexes, bint replace):
     """([RESTORE of a key as it is sent, ...], the indexes of these keys): those whose time has come are left out."""
     cdef Context *c = call.alive()
     cdef Sink payload
@@ -65,7 +66,7 @@ def migration_requests(Call call not None, list indexes, bint replace, bint comp
         if ttl < 0:
             continue
         sink_init(&payload, 0, NULL)
-        put_payload(&payload, entry, c.runtime.rdb_version, compress)
+        payload_put(&payload, entry, c.runtime.rdb_version)
         try:
             requests.append(request_of(c, index + 1, ttl, &payload.buffer, replace))
         finally:

@@ -109,7 +109,7 @@ class Transfer:
         except OSError:
             raise ReplyError("IOERR error or timeout connecting to the client") from None
         selects = link.database != self.database
-        requests, keys = migration_requests(self.call, self.found, self.options.replace, self.call.server.config.rdbcompression)
+        requests, keys = migration_requests(self.call, self.found, self.options.replace)
         try:
             link.send([*self.greeting(selects), *requests])
         except OSError as error:
