@@ -9,7 +9,7 @@ cdef struct FileSink:
     Sink sink                   # first: encoders are given its address
     int fd                      # not the sink's: who opened it closes it
     bint checksummed            # crc is kept
-    # what became of the bytes: as of the last part that was written, and of all of them after filesink_flush
+    # what became of the bytes: of parts that were handed over before filesink_await, of all bytes before filesink_flush
     uint64_t crc                # CRC-64 of all bytes that went through, written or not
     uint64_t written            # bytes
     uint64_t sync_bytes         # bytes between two syncs on the way; 0: there are none
@@ -26,4 +26,5 @@ cdef struct FileSink:
 
 cdef void filesink_init(FileSink *file, int fd, uint64_t sync_bytes, bint checksummed) noexcept nogil
 cdef void filesink_free(FileSink *file) noexcept nogil
+cdef void filesink_await(FileSink *file) noexcept nogil
 cdef void filesink_flush(FileSink *file) noexcept nogil

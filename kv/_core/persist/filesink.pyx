@@ -70,7 +70,7 @@ cdef void drain(Sink *sink) noexcept nogil:
     if not file.threaded:
         filesink_flush(file)
         return
-    await_thread(file)
+    filesink_await(file)
     full, file.sink.buffer = file.sink.buffer, file.part
     file.part = full
     pthread_mutex_lock(&file.lock)
@@ -79,8 +79,10 @@ cdef void drain(Sink *sink) noexcept nogil:
     pthread_mutex_unlock(&file.lock)
 
 
-cdef void await_thread(FileSink *file) noexcept nogil:
-    """Wait until the thread has written what it was given."""
+cdef void filesink_await(FileSink *file) noexcept nogil:
+    """Wait until the thread has written what it was given: whoever owns the descriptor may close it then."""
+    if not file.threaded:
+        return
     pthread_mutex_lock(&file.lock)
     while file.busy:
         pthread_cond_wait(&file.changed, &file.lock)
@@ -96,8 +98,7 @@ cdef inline void empty(Buffer *buffer) noexcept nogil:
 
 cdef void filesink_flush(FileSink *file) noexcept nogil:
     """Write what is in the buffer, and wait for all that was before."""
-    if file.threaded:
-        await_thread(file)
+    filesink_await(file)
     write_part(file, &file.sink.buffer)
     empty(&file.sink.buffer)
 

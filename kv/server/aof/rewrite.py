@@ -38,9 +38,9 @@ if TYPE_CHECKING:
     from ..children import Children
     from ..config import Config
     from ..latencymonitor import LatencyMonitor
+    from ..worker import Worker
     from .manifest import Folder, Manifest
     from .steps import Steps
-    from ..worker import Worker
 else:
     Protocol = object
 

@@ -12,7 +12,8 @@ from kv.server import link as link_module
 from kv.server.link import CACHED_MOST, Link, LinkCache, LinkRefusal, words
 
 REPLIES = [(b"+OK\r\n", b"OK"), (b":-12\r\n", -12), (b"$-1\r\n", None), (b"$0\r\n\r\n", b""), (b"$4\r\na\r\nb\r\n", b"a\r\nb"),
-           (b"*-1\r\n", None), (b"*2\r\n:1\r\n*1\r\n$1\r\nx\r\n", [1, [b"x"]]), (b"$200000\r\n" + b"v" * 200_000 + b"\r\n", b"v" * 200_000)]
+           (b"*-1\r\n", None), (b"*2\r\n:1\r\n*1\r\n$1\r\nx\r\n", [1, [b"x"]]),
+           (b"$200000\r\n" + b"v" * 200_000 + b"\r\n", b"v" * 200_000)]
 
 
 class Peer:
@@ -120,7 +121,8 @@ def test_what_is_sent_arrives_in_order(peer) -> None:
     link.close()
 
 
-@pytest.mark.parametrize("host, port", [("127.0.0.1", 0), ("127.0.0.1", 70_000), ("no.such.host.invalid", 1), ("a" * 300, 1), ("", 1)])
+@pytest.mark.parametrize("host, port", [
+    ("127.0.0.1", 0), ("127.0.0.1", 70_000), ("no.such.host.invalid", 1), ("a" * 300, 1), ("", 1)])
 def test_what_is_no_place_can_not_be_connected_to(host: str, port: int) -> None:
     with pytest.raises(OSError):
         Link(host, port, 2)
