@@ -141,8 +141,9 @@ def test_a_fault_names_offset_key_and_type(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(data)
     done = check(tmp_path / "file")
     assert done.returncode == 1
-    assert done.stdout.splitlines()[2:] == [
-        "--- RDB ERROR DETECTED ---", "[offset 27] Hash listpack integrity check failed.",
+    assert done.stdout.splitlines()[1:3] == ["[offset 11] Selecting DB ID 0", "--- RDB ERROR DETECTED ---"]
+    assert done.stdout.splitlines()[3:] == [
+        "[offset 27] Hash listpack integrity check failed.",
         "[additional info] While doing: read-object-value", "[additional info] Reading key 'user:1'",
         "[additional info] Reading type 16 (hash-listpack)", "[info] 1 keys read", "[info] 0 expires", "[info] 0 already expired"]
 
