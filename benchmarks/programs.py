@@ -13,16 +13,16 @@ BIN = Path(sys.executable).parent
 
 
 class Server:
-    """A server on a port and in a folder of its own, pinned to the first processor."""
+    """A server on a port of its own, in a new folder or one that exists, pinned to the first processor or not."""
 
-    def __init__(self, command: list[str]):
+    def __init__(self, command: list[str], *options: str, folder: str | None = None, pinned: bool = True):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
-        self.folder = tempfile.mkdtemp(prefix="benchmark-")
+        self.folder = folder or tempfile.mkdtemp(prefix="benchmark-")
         self.process = subprocess.Popen(
-            ["taskset", "-c", "0", *command, "--port", str(self.port), "--dir", self.folder, "--save", ""],
-            stdout=subprocess.DEVNULL)
+            [*(["taskset", "-c", "0"] if pinned else []), *command, "--port", str(self.port), "--dir", self.folder, "--save", "",
+             *options], stdout=subprocess.DEVNULL)
         for _ in range(200):
             try:
                 self.connection = socket.create_connection(("127.0.0.1", self.port))
@@ -35,10 +35,14 @@ class Server:
         """Processor time of its main thread so far."""
         return int(Path(f"/proc/{self.process.pid}/schedstat").read_text().split()[0]) / 1e9
 
-    def stop(self) -> None:
+    def end(self) -> None:
+        """Stop it, and keep its files."""
         self.connection.close()
         self.process.kill()
         self.process.wait()
+
+    def stop(self) -> None:
+        self.end()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

@@ -136,8 +136,15 @@ class Check:
     def read(self, scan: RdbScan) -> None:
         more = True
         while more:
+<<<<<<< HEAD
             events, more = scan.step()
             self.take(events)
+=======
+            try:
+                more = scan.step()
+            finally:
+                self.take(scan.take_events())
+>>>>>>> r4
 
     def take(self, events: list[tuple[Any, ...]]) -> None:
         for offset, kind, *what in events:

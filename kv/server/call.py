@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .figures import ServerFigures
     from .instance import Instance
     from .latencymonitor import LatencyMonitor
+    from .link import LinkCache
     from .listeners import Listeners
     from .loop import Loop
     from .metrics import Metrics
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
         children: Children
         aof: AppendOnly
         listeners: Listeners
+        links: LinkCache
         shutdown: Shutdown
         snapshots: Snapshots
         figures: ServerFigures

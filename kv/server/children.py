@@ -5,7 +5,8 @@
 
 A child sees the dataset as it was when it was forked, and writes it out: to a file, or to descriptors that it keeps. It never
 returns into the loop, keeps no other descriptor, and tells what it did through the pipe and how far it is through a page of
-shared memory (progress.py). While it lives tables are not resized, so that pages stay shared. Only one lives at a time: two
+shared memory (progress.py). While it lives tables are not resized and new blocks come from new pages, so that
+pages stay shared; and it gives back what it has saved. Only one lives at a time: two
 would copy twice the pages, and read and write against each other.
 
 What if waitpid can't tell how it ended? The pipe can: nobody else holds its other end, so its end is the child's end, and
@@ -123,6 +124,7 @@ class Children:
         status = 1
         try:
             gc.disable()
+            self.engine.set_forked()
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, signal.SIG_DFL)
             close_all_but({pipe, *child.keep})

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .children import Children
     from .config import Config
     from .instance import Instance
+    from .link import LinkCache
     from .listeners import Listeners
     from .loop import Loop
     from .metrics import Metrics
@@ -35,7 +36,7 @@ class ServerFigures:
     """The Figures of info.py."""
 
     def __init__(self, instance: Instance, engine: Engine, config: Config, loop: Loop, listeners: Listeners, children: Children,
-                 aof: AppendOnly, snapshots: Snapshots, metrics: Metrics) -> None:
+                 aof: AppendOnly, snapshots: Snapshots, links: LinkCache, metrics: Metrics) -> None:
         self.instance = instance
         self.engine = engine
         self.config = config
@@ -44,6 +45,7 @@ class ServerFigures:
         self.children = children
         self.aof = aof
         self.snapshots = snapshots
+        self.links = links
         self.metrics = metrics
         self.system = " ".join([os.uname().sysname, os.uname().release, os.uname().machine])
 
@@ -135,7 +137,8 @@ class ServerFigures:
             pubsub_patterns=figures["patterns"],
             pubsubshard_channels=figures["shard_channels"], latest_fork_usec=self.children.fork_us,
             total_forks=self.children.forks,
-            migrate_cached_sockets=0, slave_expires_tracked_keys=0, active_defrag_hits=0, active_defrag_misses=0,
+            migrate_cached_sockets=len(self.links.links), slave_expires_tracked_keys=0,
+            active_defrag_hits=0, active_defrag_misses=0,
             active_defrag_key_hits=0, active_defrag_key_misses=0, total_active_defrag_time=0,
             current_active_defrag_time=0, tracking_total_keys=0, tracking_total_items=0, tracking_total_prefixes=0,
             unexpected_error_replies=self.aof.unexpected_errors, total_error_replies=figures["errors"],

@@ -30,6 +30,7 @@ from .config.directive import fatal
 from .figures import ServerFigures
 from .instance import Instance
 from .latencymonitor import LatencyMonitor
+from .link import LinkCache
 from .listeners import BindError, Listeners
 from .loading import LoadError, LoadStopped
 from .log import LEVELS, log, log_bug
@@ -80,10 +81,11 @@ class Server:
         rdb = RdbLoader(engine, config)
         self.aof = AppendOnly(engine, config, loop, self.children, self.latency, rdb)
         self.snapshots = Snapshots(engine, config, self.children, self.latency, rdb)
+        self.links = LinkCache()
         self.listeners = Listeners(engine, config, loop, self.default_user)
         self.shutdown = Shutdown(engine, config, loop, self.aof, self.snapshots, supervisor)
         self.figures = ServerFigures(self.instance, engine, config, loop, self.listeners, self.children, self.aof,
-                                     self.snapshots, self.metrics)
+                                     self.snapshots, self.links, self.metrics)
         self.settings = Settings(engine, config, self.default_user, self.listeners, self.aof, self.snapshots, self.title,
                                  self.watchdog)
         engine.on_protocol_error = self.client_log.note_protocol_error
@@ -103,6 +105,7 @@ class Server:
         loop.each_cron("Looking after the append-only file", self.aof.cron)
         loop.each_cron("Looking after snapshots", self.snapshots.cron)
         loop.each_cron("Listening", self.listeners.cron)
+        loop.each_cron("Closing links that are not used", self.links.cron, 1000)
         loop.each_cron("Shutting down", self.shutdown.cron, while_loading=True)
         loop.each_cron("Checking the dataset", self.self_check.cron)
         loop.each_cron("Refreshing what crash reports know", crash.refresh, CRASH_REFRESH_MS)

@@ -148,7 +148,7 @@ def test_image_recipe():
 
 def test_programs_have_the_names_of_other_images(tmp_path):
     """The lines of the recipe that make them, in a directory instead of the image."""
-    for program in ("kv", "kv-server", "kv-cli", "kv-benchmark"):
+    for program in ("kv", "kv-server", "kv-cli", "kv-benchmark", "kv-check-rdb", "kv-check-aof"):
         (tmp_path / program).write_text(f"#!/bin/sh\necho {program} \"$@\"\n")
         (tmp_path / program).chmod(0o755)
     steps = [step.strip() for step in instruction("RUN").split(" && ")]
@@ -157,7 +157,7 @@ def test_programs_have_the_names_of_other_images(tmp_path):
     for step in links:
         subprocess.run(["/bin/sh", "-c", step.replace("/usr/local/bin", str(tmp_path))], check=True)
     for name, program in (("redis-server", "kv-server"), ("valkey-server", "kv-server"), ("redis-cli", "kv-cli"),
-                          ("valkey-benchmark", "kv-benchmark"), ("docker-entrypoint.sh", "kv-server")):
+                          ("valkey-benchmark", "kv-benchmark"), ("redis-check-rdb", "kv-check-rdb"), ("valkey-check-aof", "kv-check-aof"), ("docker-entrypoint.sh", "kv-server")):
         assert subprocess.check_output([tmp_path / name, "x"], text=True) == f"{program} x\n"
     assert not (tmp_path / "redis-").exists()
 

@@ -32,7 +32,7 @@ WAITS_FOR = {
         "connected_slaves", "replicas_waiting_psync", "master_failover_state", "master_replid2",
         "second_repl_offset", "repl_backlog_active", "repl_backlog_size", "repl_backlog_first_byte_offset",
         "repl_backlog_histlen"},
-    "RDB": {"dump_payload_sanitizations", "migrate_cached_sockets"},
+    "RDB": {"dump_payload_sanitizations"},
     "scripts": {
         "used_memory_lua", "used_memory_lua_human", "used_memory_vm_eval", "used_memory_scripts_eval", "number_of_cached_scripts",
         "number_of_functions", "number_of_libraries", "used_memory_vm_functions", "used_memory_vm_total",

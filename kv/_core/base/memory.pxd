@@ -25,6 +25,10 @@ cdef MemoryFigures memory_figures() noexcept nogil
 cdef size_t memory_purge() noexcept nogil
 cdef bint memory_purge_slice(size_t most, size_t *returned) noexcept nogil
 cdef size_t memory_spare() noexcept nogil
+cdef void memory_spare_pages(bint spare) noexcept nogil
+cdef void memory_begin_dismissing() noexcept nogil
+cdef bint memory_dismissing() noexcept nogil
+cdef void memory_dismiss(const void *block) noexcept nogil
 cdef const char *memory_check() noexcept nogil
 cdef void memory_enter_thread() noexcept nogil
 cdef MemoryAccount *memory_account() noexcept nogil

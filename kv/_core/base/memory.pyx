@@ -17,6 +17,11 @@ A page with one live block would keep its 64 KiB. So memory_purge() also gives b
 (base/holes). A class allocates from its fuller pages first (`partial`), and from those that are nearly empty or have holes
 (`sparse`) only then, so that these get a chance to empty.
 
+A forked child shares all pages, and a hole that is filled is a page of the system that is copied. So while one lives the pages
+that had room when it was forked are put aside as if they were full (memory_spare_pages): new blocks come from new pages, and from
+those where something was freed since, which are copied anyway. So what comes on top is never more than what was freed and
+written. The child, for its part, gives back what it has saved (memory_dismiss).
+
 Threads: one thread owns the allocator, the one that runs the engine. Other threads (lazy free) may only free; their
 blocks are pushed on the page's `remote` list, which the owner takes over when the page runs dry or in memory_purge().
 The list is counted, after each push: where the count says that it holds every block of the page, the page is empty
@@ -124,6 +129,8 @@ cdef MemoryAccount *account = &process_account  # whose blocks are taken and fre
 cdef size_t account_offset = 0      # what it has used beyond used_bytes, modulo 2^64
 cdef size_t used_bytes = 0          # of all accounts, what other threads freed included
 cdef size_t remote_bytes = 0        # what other threads freed; atomic
+cdef bint sparing = False           # pages with room were put aside, as full
+cdef bint dismissing = False        # this is a forked child, which may give back what it needs no longer
 cdef size_t large_bytes = 0         # of used_bytes, what is glibc's
 cdef size_t remote_large_bytes = 0  # of remote_bytes, what was; atomic
 
@@ -629,6 +636,60 @@ cdef size_t memory_spare() noexcept nogil:
             - (used_bytes - large_bytes - kv_atomic_load(&remote_bytes) + kv_atomic_load(&remote_large_bytes)))
 
 
+# -- beside a forked child, and in it ---------------------------------------------------------------------------------
+
+cdef void put_aside(Page *page) noexcept nogil:
+    """All pages of a list."""
+    while page != NULL:
+        page.state = PAGE_FULL
+        page = page.next
+
+
+cdef void memory_spare_pages(bint spare) noexcept nogil:
+    """A forked child lives from here on, or none does any longer."""
+    global sparing
+    cdef Page *page
+    cdef size_t number
+    cdef int i
+    if spare == sparing:
+        return
+    sparing = spare
+    if spare:
+        for i in range(CLASSES):
+            put_aside(partial[i])
+            put_aside(sparse[i])
+            partial[i] = sparse[i] = NULL
+        return
+    for number in range(region_taken >> PAGE_SHIFT):
+        page = pages + number
+        if page.state == PAGE_FULL and (page.blocks != NULL or page.holes):
+            partial_push(page)
+
+
+cdef void memory_begin_dismissing() noexcept nogil:
+    """This is a forked child that ends when it has done its work."""
+    global dismissing
+    dismissing = True
+
+
+cdef bint memory_dismissing() noexcept nogil:
+    """Whether memory_dismiss does anything."""
+    return dismissing
+
+
+cdef void memory_dismiss(const void *block) noexcept nogil:
+    """In a forked child: give back the pages of the system that hold nothing but this block, whose bytes are lost. Where its
+    parent changes them none is copied. NULL is allowed."""
+    cdef uintptr_t start = <uintptr_t> block
+    cdef uintptr_t end
+    if block == NULL or not dismissing:
+        return
+    end = (start + memory_size(block)) & ~(<uintptr_t> system_page - 1)
+    start = (start + system_page - 1) & ~(<uintptr_t> system_page - 1)
+    if end > start:
+        madvise(<void *> start, end - start, MADV_DONTNEED)
+
+
 cdef const char *memory_check() noexcept nogil:
     """Walk all pages; what is wrong, NULL: nothing. While other threads free, their blocks count as used."""
     cdef size_t number, held = 0
@@ -641,7 +702,7 @@ cdef const char *memory_check() noexcept nogil:
                 return "an empty page with holes"
             continue
         held += <size_t> page.used * page.block_size
-        if page.state == PAGE_FULL and (page.blocks != NULL or page.holes or page.carved < page.capacity):
+        if page.state == PAGE_FULL and not sparing and (page.blocks != NULL or page.holes or page.carved < page.capacity):
             return "a full page that has room"
         if page.state == PAGE_PARTIAL and (page.used == 0 or page.carved < page.capacity):
             return "a page with room that is empty, or was not carved to its end"

@@ -28,7 +28,6 @@ cdef struct Hashtable:
     Half target                 # while rehashing, where elements go; else no array
     uint64_t drained            # while rehashing, buckets of `main` that are moved
     uint32_t pauses             # holders who need elements to stay in their buckets
-    bint avoid_resize           # grow only when crowded (a forked child shares the pages)
 
 cdef struct Position:           # where an element is; good until the table changes
     Bucket *bucket              # NULL: nowhere
@@ -51,6 +50,8 @@ cdef int hashtable_sample(Hashtable *table, Random *random, bint marked, int cou
                           void **elements) noexcept nogil
 cdef bint hashtable_rehash(Hashtable *table, uint64_t buckets) noexcept nogil
 cdef void hashtable_fit(Hashtable *table) noexcept nogil
+cdef void hashtable_avoid_resize(bint avoid) noexcept nogil
+cdef void hashtable_dismiss(const Hashtable *table, uint64_t cursor, uint64_t next_cursor) noexcept nogil
 cdef void hashtable_pause(Hashtable *table) noexcept nogil
 cdef void hashtable_resume(Hashtable *table) noexcept nogil
 cdef size_t hashtable_overhead(const Hashtable *table) noexcept nogil

@@ -21,6 +21,9 @@ visited: it stays valid whatever happens to the table between two calls, grown, 
 What if the table is resized during a lookup-heavy phase? Only changes (and the server's cron) move buckets, one
 a change, which is more than enough to be done before the next resize; a lookup looks at one bucket, never at two.
 
+What while a forked child shares the pages? Then no table grows before it is crowded, none shrinks, and one that is being resized
+stays as it is (hashtable_avoid_resize), since each bucket moved would be two pages copied.
+
 Who iterates while changing? hashtable_pause() keeps every element in its slot until hashtable_resume(); insertions
 and removals are allowed meanwhile.
 """
@@ -28,7 +31,8 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
 
 from kv._core.base.hashing cimport hash_bytes
-from kv._core.base.memory cimport memory_would_exceed, memory_calloc, memory_free, memory_size
+from kv._core.base.memory cimport (
+    memory_calloc, memory_dismiss, memory_free, memory_size, memory_would_exceed)
 from kv._core.base.platform cimport bit_count, ceil_share, likely, lowest_bit, match16, mulhi, prefetch, unlikely
 from kv._core.base.random cimport Random, random_below, random_u64
 
@@ -40,6 +44,8 @@ cdef enum:
     CHAINED_SLOTS = 0xff
     FILL = 7                    # elements a bucket, times 16/15 below, at which a table grows
     CROWDED = 3                 # times that fill at which it grows although resizing is to be avoided
+
+cdef bint resize_avoided = False    # of all tables: a forked child shares the pages
 
 cdef uint64_t ADDRESS = 0xfffffffffffeULL
 cdef uint64_t HASH_BITS = 0xffffffffffff0000ULL
@@ -231,11 +237,19 @@ cdef void cover_target(Hashtable *table, uint64_t drained) noexcept nogil:
         segment -= 1
 
 
+cdef void hashtable_avoid_resize(bint avoid) noexcept nogil:
+    """While a forked child shares the pages: grow only when crowded, and move no buckets. Counts for all tables."""
+    global resize_avoided
+    resize_avoided = avoid
+
+
 cdef bint hashtable_rehash(Hashtable *table, uint64_t buckets) noexcept nogil:
-    """Move up to so many non-empty buckets (and ten times as many empty ones); true while there is more to move."""
+    """Move up to so many non-empty buckets (and ten times as many empty ones); true while there is more to move, now."""
     cdef uint64_t visits = buckets * 10
     cdef Bucket *bucket
     if not hashtable_rehashing(table) or table.pauses:
+        return False
+    if resize_avoided and not too_full(table.count, table.main.buckets * CROWDED):
         return False
     while buckets and visits and table.drained < table.main.buckets:
         bucket = bucket_at(&table.main, table.drained)
@@ -278,7 +292,7 @@ cdef void grow_if_full(Hashtable *table, uint64_t elements) noexcept nogil:
     if likely(buckets != 0 and not too_full(elements, buckets)):
         return
     if buckets and not too_full(elements, buckets * CROWDED) and (
-            table.avoid_resize or memory_would_exceed(buckets // 2 * sizeof(Bucket))):
+            resize_avoided or memory_would_exceed(buckets // 2 * sizeof(Bucket))):
         return                          # it is as fast a little longer: memory is shared, or short
     resize(table, buckets + (buckets + 1) // 2 if buckets else 1)
 
@@ -290,7 +304,7 @@ cdef void hashtable_fit(Hashtable *table) noexcept nogil:
         return
     if table.count == 0:
         half_free(&table.main)
-    elif table.main.buckets > 4 and want * 5 < table.main.buckets and not table.avoid_resize:
+    elif table.main.buckets > 4 and want * 5 < table.main.buckets and not resize_avoided:
         resize(table, want)
     else:
         grow_if_full(table, table.count)
@@ -512,6 +526,23 @@ cdef uint64_t hashtable_scan(Hashtable *table, uint64_t cursor, scan_visitor vis
     if half.segments[index >> SEGMENT_SHIFT] != NULL:
         chain_visit(bucket_at(half, index), visit, argument)
     return next_cursor if next_cursor < (<uint64_t> 1 << 48) else 0
+
+
+cdef void half_dismiss(const Half *half, uint64_t cursor, uint64_t next_cursor) noexcept nogil:
+    cdef uint64_t segment, end = segment_count(half.buckets)
+    if half.buckets == 0:
+        return
+    if next_cursor:
+        end = bucket_index(half, next_cursor << 16) >> SEGMENT_SHIFT
+    for segment in range(bucket_index(half, cursor << 16) >> SEGMENT_SHIFT, end):
+        memory_dismiss(half.segments[segment])
+
+
+cdef void hashtable_dismiss(const Hashtable *table, uint64_t cursor, uint64_t next_cursor) noexcept nogil:
+    """In a forked child: give back the buckets that a scan has left behind on its way from a cursor to another (0: to the end).
+    They are never read again."""
+    half_dismiss(&table.main, cursor, next_cursor)
+    half_dismiss(&table.target, cursor, next_cursor)
 
 
 cdef inline uint64_t fresh_buckets(const Hashtable *table) noexcept nogil:

@@ -18,7 +18,7 @@ from libc.string cimport memset, strlen
 from kv._core.base.buffer cimport buffer_free
 from kv._core.base.clock cimport clock_ticks_per_us
 from kv._core.base.hashing cimport HashKey, hash_enter_key
-from kv._core.base.memory cimport memory_free, memory_used
+from kv._core.base.memory cimport memory_begin_dismissing, memory_free, memory_spare_pages, memory_used
 from kv._core.base.random cimport Random, random_seed, random_u64
 from kv._core.base.slice cimport Slice
 from kv._core.engine.appender cimport Appender
@@ -26,10 +26,9 @@ from kv._core.engine.execute cimport execute_nested, refresh_clock
 from kv._core.engine.isolation cimport Isolated, isolated_end, isolated_init
 from kv._core.engine.settings cimport alert_set, hiding_update, setting_put, settings_default
 from kv._core.engine.waiting cimport end_wait, serve_positions, serve_ready
-from kv._core.keyspace.database cimport database_avoid_resize
 from kv._core.keyspace.keyspace cimport (
     EVENT_BESIDE, REMOVED_EXPIRED, Database, Keyspace, keyspace_free, keyspace_init)
-from kv._core.containers.hashtable cimport hashtable_clear
+from kv._core.containers.hashtable cimport hashtable_avoid_resize, hashtable_clear
 from kv._core.runtime.blocking cimport mark_ready, wait_end
 from kv._core.runtime.lazyfree cimport lazyfree_entry
 from kv._core.runtime.session cimport session_free, session_of_id, session_push, session_resume
@@ -170,13 +169,16 @@ cdef class Engine:
             serve_positions(&self.runtime)
 
     def set_touch_paused(self, bint paused):
-        """While a forked child lives: leave the access clock alone and do not resize tables, so that pages stay
-        shared."""
-        cdef int i
+        """While a forked child lives: leave the access clock alone, do not resize tables, and put nothing new on pages that the
+        child shares, so that they stay shared."""
         self.enter()
         self.runtime.keyspace.touch_paused = paused
-        for i in range(self.runtime.keyspace.count):
-            database_avoid_resize(self.runtime.keyspace.databases + i, paused)
+        hashtable_avoid_resize(paused)
+        memory_spare_pages(paused)
+
+    def set_forked(self):
+        """Called in a forked child that saves the dataset and ends: what was saved may be given back, for good."""
+        memory_begin_dismissing()
 
     @property
     def now_ms(self):

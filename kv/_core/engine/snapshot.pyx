@@ -6,11 +6,10 @@ import os
 from kv import VALKEY_VERSION
 from kv._core.base.clock cimport clock_us
 from kv._core.base.memory cimport memory_used
-from kv._core.base.sink cimport sink_free
 from kv._core.base.slice cimport slice_of
 from kv._core.engine.engine cimport Engine
 from kv._core.engine.isolation cimport Isolated, isolated_enter
-from kv._core.persist.filesink cimport FileSink, filesink_flush, filesink_init
+from kv._core.persist.filesink cimport FileSink, filesink_await, filesink_flush, filesink_free, filesink_init
 from kv._core.persist.rdbfile cimport (
     RdbFile, rdb_encoder, rdbfile_begin, rdbfile_end, rdbfile_free, rdbfile_init, rdbfile_put_library)
 from kv._core.persist.save cimport Save, commands_encoder, save_free, save_init, save_step
@@ -55,7 +54,7 @@ cdef class Snapshot:
         before = self.engine.enter()
         save_free(&self.save)
         rdbfile_free(&self.rdb)
-        sink_free(&self.file.sink)
+        filesink_free(&self.file)
         isolated_enter(before)
 
     @property
@@ -94,6 +93,7 @@ cdef class Snapshot:
             self.begin()
         if not self.ended and not save_step(&self.save, keys, clock_us() + 1000 * ms if ms else 0):
             self.end()
+        filesink_await(&self.file)
         if self.file.fault:
             raise OSError(self.file.fault, os.strerror(self.file.fault))
         return not self.ended

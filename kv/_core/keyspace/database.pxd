@@ -4,7 +4,7 @@ from libc.stdint cimport int64_t, uint64_t
 from kv._core.base.random cimport Random
 from kv._core.base.slice cimport Slice
 from kv._core.containers.hashtable cimport (
-    Hashtable, Position, hashtable_find, hashtable_fit, hashtable_insert, hashtable_locate, hashtable_overhead,
+    Hashtable, Position, hashtable_dismiss, hashtable_find, hashtable_fit, hashtable_insert, hashtable_locate, hashtable_overhead,
     hashtable_prefetch_bucket, hashtable_prefetch_element, hashtable_random, hashtable_rehash, hashtable_remove,
     hashtable_replace, hashtable_reserve, hashtable_sample, hashtable_scan, scan_visitor)
 from kv._core.objects.entry cimport ENTRY_EXPIRES, Entry
@@ -93,6 +93,11 @@ cdef inline uint64_t database_scan(Database *database, uint64_t cursor, scan_vis
     return hashtable_scan(&database.key_table, cursor, visit, argument)
 
 
+cdef inline void database_dismiss(Database *database, uint64_t cursor, uint64_t next_cursor) noexcept nogil:
+    """In a forked child: give back what a scan has read of the table from a cursor to the next, for good."""
+    hashtable_dismiss(&database.key_table, cursor, next_cursor)
+
+
 # -- the size of the table --------------------------------------------------------------------------------------------
 
 cdef inline void database_expect(Database *database, uint64_t more) noexcept nogil:
@@ -108,11 +113,6 @@ cdef inline void database_fit(Database *database) noexcept nogil:
 cdef inline bint database_rehash(Database *database, uint64_t buckets) noexcept nogil:
     """Move so many buckets on, if the table is being resized. Whether there are more to move."""
     return hashtable_rehash(&database.key_table, buckets)
-
-
-cdef inline void database_avoid_resize(Database *database, bint avoid) noexcept nogil:
-    """While a forked child shares the pages: grow only when crowded."""
-    database.key_table.avoid_resize = avoid
 
 
 cdef inline size_t database_overhead(const Database *database) noexcept nogil:

@@ -34,7 +34,6 @@ cdef void database_detach(Database *database, Database *detached) noexcept nogil
     """Move all keys to `detached`, which is nobody's database and need not be initialized: its owner clears it."""
     detached[0] = database[0]
     database_init(database, detached.id)
-    database_avoid_resize(database, detached.key_table.avoid_resize)
 
 
 cdef const char *database_check(Database *database) noexcept nogil:

@@ -14,13 +14,17 @@ child, where nothing changes.
 
 Why batches? Each entry is a miss of the cache. Those of a batch are fetched while its buckets are read, all at once, and are
 there when they are used.
+
+In a forked child the buckets behind the walk are given back: where the parent changes them then, no page is copied for the child's
+sake.
 """
 from libc.stdint cimport uint64_t
 from libc.string cimport memset
 
 from kv._core.base.buffer cimport buffer_append, buffer_free
+from kv._core.base.memory cimport memory_dismissing
 from kv._core.base.platform cimport prefetch
-from kv._core.keyspace.database cimport database_count, database_scan
+from kv._core.keyspace.database cimport database_count, database_dismiss, database_scan
 
 
 cdef void walk_init(Walk *walk, Keyspace *keyspace) noexcept nogil:
@@ -41,11 +45,15 @@ cdef uint64_t walk_next(Walk *walk, uint64_t least) noexcept nogil:
     """Make the next batch: at least so many entries (1 or more), fewer only where a database ends. How many it has; 0 where
     all were handed out."""
     cdef size_t enough = least * sizeof(void *)
+    cdef uint64_t before
     walk.batch.length = 0
     while walk.batch.length < enough and walk.next_database < walk.keyspace.count:
         walk.database = walk.keyspace.databases + walk.next_database
         if database_count(walk.database):
-            walk.cursor = database_scan(walk.database, walk.cursor, gather, &walk.batch)
+            before = walk.cursor
+            walk.cursor = database_scan(walk.database, before, gather, &walk.batch)
+            if memory_dismissing():
+                database_dismiss(walk.database, before, walk.cursor)
         else:
             walk.cursor = 0
         if walk.cursor == 0:

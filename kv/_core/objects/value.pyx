@@ -5,10 +5,12 @@ other type by the TypeOperations that its module registered (objects/entry).
 """
 from libc.stdint cimport int64_t, uint64_t
 
-from kv._core.base.memory cimport memory_size
+from kv._core.base.memory cimport memory_dismiss, memory_size
 from kv._core.base.slice cimport Slice
+from kv._core.containers.quicklist cimport Quicklist
+from kv._core.containers.quicknode cimport QuicklistNode
 from kv._core.objects.entry cimport (
-    ENCODING_RAW, Entry, entry_encoding, entry_expiry, entry_new, entry_size, entry_type, entry_word, type_operations)
+    ENCODING_INTSET, ENCODING_LISTPACK, ENCODING_QUICKLIST, ENCODING_RAW, Entry, entry_encoding, entry_expiry, entry_new, entry_size, entry_type, entry_word, type_operations)
 from kv._core.objects.string cimport string_copy
 
 
@@ -41,6 +43,20 @@ cdef size_t value_free_effort(const Entry *entry) noexcept nogil:
     if encoding <= ENCODING_RAW:
         return 1
     return type_operations(entry_type(entry)).effort(entry_word(<Entry *> entry)[0], encoding)
+
+
+cdef void value_dismiss(const Entry *entry) noexcept nogil:
+    """In a forked child: give back the blocks of the value that are larger than a page of the system, which is never read again.
+    Elements of tables have blocks that are shared with others, but for the largest: they stay."""
+    cdef int encoding = entry_encoding(entry)
+    cdef const QuicklistNode *node
+    if encoding == ENCODING_RAW or encoding == ENCODING_LISTPACK or encoding == ENCODING_INTSET:
+        memory_dismiss(entry_word(<Entry *> entry)[0])
+    elif encoding == ENCODING_QUICKLIST:
+        node = (<Quicklist *> entry_word(<Entry *> entry)[0]).first
+        while node != NULL:
+            memory_dismiss(node.block)
+            node = node.next
 
 
 cdef uint64_t value_length(const Entry *entry) noexcept nogil:

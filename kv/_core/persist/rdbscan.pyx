@@ -3,7 +3,12 @@
     scan = RdbScan(fd, now_ms=now)
     more = True
     while more:
+<<<<<<< HEAD
         events, more = scan.step()
+=======
+        more = scan.step()
+        for event in scan.take_events(): ...
+>>>>>>> r4
 
 So a file of any size takes the memory of its largest value. Values are decoded as they are when they are loaded, with all checks
 (sanitize-dump-payload yes): what a scan lets pass a server loads. But two kinds of things it knows that a server refuses: what
@@ -18,8 +23,13 @@ Events are tuples:
 each with the offset behind it as first item.
 """
 from cpython.bytes cimport PyBytes_FromStringAndSize
+<<<<<<< HEAD
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
+=======
+from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.string cimport memcmp, memcpy
+>>>>>>> r4
 
 import os
 
@@ -195,7 +205,11 @@ cdef class RdbScan:
         return source_offset(&self.file.source)
 
     def step(self, uint64_t keys=10000):
+<<<<<<< HEAD
         """Scan on for so many keys: (events, whether there is more). ScanFault, OSError."""
+=======
+        """Scan on for so many keys; whether there is more. What was met before a fault is among the events. ScanFault, OSError."""
+>>>>>>> r4
         cdef uint64_t until = self.keys + keys
         cdef bint more = True
         if not self.begun:
@@ -203,8 +217,17 @@ cdef class RdbScan:
             self.begin()
         while more and self.keys < until:
             more = self.next()
+<<<<<<< HEAD
         events, self.events = self.events, []
         return events, bool(more)
+=======
+        return bool(more)
+
+    def take_events(self):
+        """What was met since they were taken last."""
+        events, self.events = self.events, []
+        return events
+>>>>>>> r4
 
     cdef object fault(self, str text=None):
         """What to raise: the reader's complaint, or a text."""
@@ -321,6 +344,10 @@ cdef class RdbScan:
 
     cdef int take_key(self) except -1:
         cdef uint64_t start = source_offset(&self.file.source) - 1
+<<<<<<< HEAD
+=======
+        cdef Profile profile
+>>>>>>> r4
         cdef Slice name
         cdef uint64_t elements = 0
         if self.opcode != RDB_MODULE and self.opcode != RDB_MODULE_PRE and not rdb_type_known(self.opcode, self.version):

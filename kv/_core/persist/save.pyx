@@ -4,16 +4,18 @@
 
 A step ends between two batches of the walk, so saving can be interrupted: by time, to let progress be told, or to let a client
 be served where the dataset is saved without fork. Keys whose time has come are saved with their expiry, and go when they are
-read back.
+read back. In a forked child large values are given back once they are saved.
 """
 from libc.stdint cimport int64_t, uint64_t
 
 from kv._core.base.clock cimport clock_us
+from kv._core.base.memory cimport memory_dismissing
 from kv._core.base.platform cimport prefetch
 from kv._core.base.sink cimport Sink, sink_drain_if_full
 from kv._core.keyspace.walk cimport walk_batch, walk_free, walk_init, walk_next
 from kv._core.objects.entry cimport (
     ENCODING_RAW, ENTRY_EXPIRES, entry_encoding, entry_expiry, entry_key, entry_word)
+from kv._core.objects.value cimport value_dismiss
 from kv._core.persist.types cimport saved_type
 from kv._core.resp.words cimport resp_header, resp_i64, resp_slice, resp_word
 
@@ -46,6 +48,8 @@ cdef void put_batch(Save *save, uint64_t count) noexcept nogil:
         if i + AHEAD < count:
             prefetch_value(entries[i + AHEAD])
         save.encoder.put_entry(save.writer, entries[i])
+        if memory_dismissing():
+            value_dismiss(entries[i])
 
 
 cdef bint save_step(Save *save, uint64_t entries, int64_t until_us) noexcept nogil:

@@ -19,34 +19,11 @@ import atexit
 
 from kv._core.base.memory cimport (
     MemoryAccount, memory_account, memory_alloc, memory_enter_thread, memory_free, memory_free_for)
+from kv._core.base.pthread cimport (
+    pthread_atfork, pthread_cond_broadcast, pthread_cond_init, pthread_cond_t, pthread_cond_wait, pthread_join,
+    pthread_mutex_init, pthread_mutex_lock, pthread_mutex_t, pthread_mutex_unlock, pthread_t, thread_start)
 from kv._core.keyspace.database cimport Database, database_clear, database_count
 from kv._core.objects.entry cimport Entry, entry_free
-
-cdef extern from "<pthread.h>" nogil:
-    ctypedef struct pthread_t:
-        pass
-    ctypedef struct pthread_mutex_t:
-        pass
-    ctypedef struct pthread_cond_t:
-        pass
-    int pthread_create(pthread_t *thread, void *attributes, void *(*start)(void *) noexcept nogil,
-                       void *argument)
-    int pthread_join(pthread_t thread, void **result)
-    int pthread_mutex_init(pthread_mutex_t *mutex, void *attributes)
-    int pthread_mutex_lock(pthread_mutex_t *mutex)
-    int pthread_mutex_unlock(pthread_mutex_t *mutex)
-    int pthread_cond_init(pthread_cond_t *condition, void *attributes)
-    int pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex)
-    int pthread_cond_broadcast(pthread_cond_t *condition)
-    int pthread_atfork(void (*prepare)() noexcept nogil, void (*parent)() noexcept nogil,
-                       void (*child)() noexcept nogil)
-
-cdef extern from "<signal.h>" nogil:
-    ctypedef struct sigset_t:
-        pass
-    int sigfillset(sigset_t *signals)
-    int pthread_sigmask(int how, const sigset_t *signals, sigset_t *previous)
-    int SIG_SETMASK
 
 cdef extern from *:
     """
@@ -121,10 +98,12 @@ cdef Job *job_new(uint64_t objects) noexcept nogil:
 
 cdef void submit(Job *job) noexcept nogil:
     """Queue a job; where there can be no thread it is done here and now."""
-    global first, last, unfinished
+    global first, last, unfinished, running
     cdef bint queued
     pthread_mutex_lock(&lock)
-    queued = not stopping and (running or start())
+    if not running and not stopping:
+        running = thread_start(&thread, work, NULL)
+    queued = running and not stopping
     if queued:
         if first == NULL:
             first = job
@@ -136,17 +115,6 @@ cdef void submit(Job *job) noexcept nogil:
     pthread_mutex_unlock(&lock)
     if not queued:
         perform(job)
-
-
-cdef bint start() noexcept nogil:
-    """Start the thread, deaf to signals: they are for the thread that runs Python."""
-    global running
-    cdef sigset_t all_signals, previous
-    sigfillset(&all_signals)
-    pthread_sigmask(SIG_SETMASK, &all_signals, &previous)
-    running = pthread_create(&thread, NULL, work, NULL) == 0
-    pthread_sigmask(SIG_SETMASK, &previous, NULL)
-    return running
 
 
 # -- the thread ---------------------------------------------------------------------------------------------

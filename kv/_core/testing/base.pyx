@@ -8,7 +8,7 @@ itself promises to check. The server never imports this module.
 from libc.stdint cimport int64_t, uint64_t
 
 from kv._core.base.clock cimport clock_ticks_per_us
-from kv._core.base.crc cimport crc16, crc64, key_slot
+from kv._core.base.crc cimport crc16, crc64, crc64_fold, key_slot
 from kv._core.base.glob cimport glob_match
 from kv._core.base.lzf cimport lzf_compress, lzf_decompress
 from kv._core.base.numbers cimport (
@@ -90,6 +90,10 @@ cdef class RandomSource:
 def crc_crc64(bytes data, uint64_t crc=0):
     cdef Block block = Block(data)
     return crc64(crc, block.data, block.length)
+
+
+def crc_fold(bint fold):
+    return crc64_fold(fold)
 
 
 def crc_crc16(bytes data):

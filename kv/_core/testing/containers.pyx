@@ -10,7 +10,7 @@ from kv._core.base.hashing cimport hash_bytes
 from kv._core.base.memory cimport memory_alloc, memory_free
 from kv._core.base.random cimport Random, random_seed
 from kv._core.containers.hashtable cimport (
-    Hashtable, HashtableType, Position, hashtable_check, hashtable_clear, hashtable_find, hashtable_fit,
+    Hashtable, HashtableType, Position, hashtable_avoid_resize, hashtable_check, hashtable_clear, hashtable_find, hashtable_fit,
     hashtable_init,
     hashtable_insert, hashtable_locate, hashtable_overhead, hashtable_pause, hashtable_random,
     hashtable_rehash,
@@ -74,8 +74,10 @@ cdef class Table:
     cdef Random random
     cdef object victims     # of scan_removing
     cdef list removed
+    cdef bint avoiding      # as it was set last; counts for all tables
 
     def __cinit__(self, uint64_t seed=1):
+        hashtable_avoid_resize(False)
         hashtable_init(&self.table, &ITEMS)
         random_seed(&self.random, seed)
 
@@ -199,8 +201,9 @@ cdef class Table:
 
     @property
     def avoid_resize(self):
-        return bool(self.table.avoid_resize)
+        return self.avoiding
 
     @avoid_resize.setter
     def avoid_resize(self, bint avoid):
-        self.table.avoid_resize = avoid
+        self.avoiding = avoid
+        hashtable_avoid_resize(avoid)

@@ -5,8 +5,9 @@ from libc.string cimport memset
 
 from kv._core.base.heap cimport heap_look
 from kv._core.base.memory cimport (
-    MemoryFigures, memory_alloc, memory_calloc, memory_check, memory_class_size, memory_enter_thread, memory_figures, memory_free,
-    memory_purge, memory_realloc, memory_resident, memory_size, memory_slab_bytes, memory_spare, memory_used)
+    MemoryFigures, memory_alloc, memory_begin_dismissing, memory_calloc, memory_check, memory_class_size, memory_dismiss,
+    memory_enter_thread, memory_figures, memory_free, memory_purge, memory_realloc, memory_resident, memory_size, memory_slab_bytes,
+    memory_spare, memory_spare_pages, memory_used)
 from kv._core.base.platform cimport ASAN
 
 SANITIZED = bool(ASAN)      # every block is malloc's own
@@ -65,6 +66,18 @@ def check():
     cdef const char *fault = memory_check()
     if fault != NULL:
         raise AssertionError(fault.decode())
+
+
+def spare_pages(bint spare):
+    memory_spare_pages(spare)
+
+
+def begin_dismissing():
+    memory_begin_dismissing()
+
+
+def dismiss(uintptr_t block):
+    memory_dismiss(<void *> block)
 
 
 def fill(uintptr_t block, int byte, size_t length):

@@ -4,13 +4,13 @@ from libc.stdint cimport uint64_t
 import os
 
 from kv._core.base.buffer cimport buffer_append
-from kv._core.base.sink cimport sink_free
+from kv._core.base.sink cimport sink_drain_if_full
 from kv._core.base.slice cimport Slice, slice_of
 from kv._core.engine.engine cimport Engine
 from kv._core.keyspace.keyspace cimport Database, key_of, keyspace_find
 from kv._core.keyspace.walk cimport Walk, walk_batch, walk_free, walk_init, walk_next
 from kv._core.objects.entry cimport Entry, entry_key
-from kv._core.persist.filesink cimport FileSink, filesink_flush, filesink_init
+from kv._core.persist.filesink cimport FileSink, filesink_flush, filesink_free, filesink_init
 from kv._core.persist.save cimport Encoder, Save, save_free, save_init, save_step
 from kv._core.persist.types cimport saved_type
 from kv._core.rdb.writer cimport RdbWriter, rdb_put_byte, rdb_put_string, rdb_writer_free, rdb_writer_init
@@ -62,9 +62,9 @@ def commands(Engine engine not None, bytes name not None, size_t most):
     return parts, held
 
 
-def write(int fd, bytes data not None, uint64_t sync_bytes=0, int times=1):
-    """Send data through a file's sink so many times: (errno of the fault or 0, bytes written, CRC-64, bytes unsynced,
-    room that the buffer keeps)."""
+def write(int fd, bytes data not None, uint64_t sync_bytes=0, int times=1, bint flush=True):
+    """Send data through a file's sink so many times, each time to the file or (`flush` false) as the buffer gets full: (errno of
+    the fault or 0, bytes written, CRC-64, bytes unsynced, room that the buffer keeps)."""
     cdef FileSink file
     cdef const char *bytes_ = data
     cdef size_t length = len(data)
@@ -73,9 +73,13 @@ def write(int fd, bytes data not None, uint64_t sync_bytes=0, int times=1):
     with nogil:
         for _i in range(times):
             buffer_append(&file.sink.buffer, bytes_, length)
-            filesink_flush(&file)
+            if flush:
+                filesink_flush(&file)
+            else:
+                sink_drain_if_full(&file.sink)
+        filesink_flush(&file)
     kept = file.sink.buffer.capacity
-    sink_free(&file.sink)
+    filesink_free(&file)
     return file.fault, file.written, file.crc, file.unsynced, kept
 
 
@@ -111,7 +115,7 @@ def save_values(Engine engine not None, int fd, int version=11):
     filesink_flush(&file)
     save_free(&save)
     rdb_writer_free(&writer)
-    sink_free(&file.sink)
+    filesink_free(&file)
     if file.fault:
         raise OSError(file.fault, os.strerror(file.fault))
     return file.crc

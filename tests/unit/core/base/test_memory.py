@@ -1,5 +1,6 @@
 """The allocator: what it hands out, what it counts, what it gives back."""
 import json
+import os
 import random
 import subprocess
 import sys
@@ -381,3 +382,88 @@ def test_what_another_thread_freed_is_not_allocated():
     assert memory.figures()[0] == before
     assert memory.figures()[1] >= before
     memory.purge()
+
+
+# -- beside a forked child, and in it -------------------------------------------------------------------------------
+
+@pytest.fixture
+def spared():
+    yield
+    memory.spare_pages(False)
+    memory.check()
+
+
+def system_pages(blocks):
+    return {block // 4096 for block in blocks}
+
+
+@slabs_only
+def test_beside_a_child_new_blocks_come_from_new_pages(spared):
+    old = [memory.alloc(72) for _ in range(50_000)]
+    for block in old[::3]:
+        memory.free(block)
+    shared = system_pages(old)
+    memory.spare_pages(True)
+    new = [memory.alloc(72) for _ in range(20_000)]
+    # but for the one page that the class allocated from when the child was forked
+    assert len(system_pages(new) & shared) <= PAGE // 4096
+    memory.check()
+    memory.spare_pages(False)
+    again = [memory.alloc(72) for _ in range(10_000)]
+    assert len(system_pages(again) & shared) > 500          # the holes are there again
+    for block in [*[block for i, block in enumerate(old) if i % 3], *new, *again]:
+        memory.free(block)
+
+
+@slabs_only
+def test_beside_a_child_what_was_freed_since_is_used_first(spared):
+    old = [memory.alloc(104) for _ in range(30_000)]
+    memory.spare_pages(True)
+    before = memory.slab_bytes()
+    for _ in range(20):
+        for block in old[1000:2000]:
+            memory.free(block)
+        old[1000:2000] = [memory.alloc(104) for _ in range(1000)]
+    assert memory.slab_bytes() - before <= 4 * PAGE         # however often, no page but a few is new
+    for block in old:
+        memory.free(block)
+    memory.check()
+
+
+@slabs_only
+def test_beside_a_child_pages_empty_and_are_purged_as_ever(spared):
+    blocks = [memory.alloc(200) for _ in range(50_000)]
+    for block in blocks[::2]:
+        memory.free(block)
+    memory.spare_pages(True)
+    rest = blocks[1::2]
+    free_elsewhere(rest[:5000]).join()
+    for block in rest[5000:]:
+        memory.free(block)
+    memory.purge()
+    memory.check()
+
+
+@pytest.mark.skipif(memory.SANITIZED, reason="the sanitizer keeps its own accounts beside the blocks")
+@pytest.mark.parametrize("size", [4000, 8192, 16_000, 100_000, 1 << 20])
+def test_a_child_gives_back_whole_pages_of_a_block_and_nothing_else(size):
+    blocks = [memory.alloc(size) for _ in range(5)]
+    for number, block in enumerate(blocks):
+        memory.fill(block, number + 1, size)
+    memory.dismiss(blocks[2])
+    assert memory.content(blocks[2], size) == bytes([3]) * size      # this is no child
+    child = os.fork()
+    if child == 0:
+        memory.begin_dismissing()
+        memory.dismiss(blocks[2])
+        memory.dismiss(0)
+        start, end = -(-blocks[2] // 4096) * 4096 - blocks[2], (blocks[2] + memory.size(blocks[2])) // 4096 * 4096 - blocks[2]
+        given = memory.content(blocks[2], size)
+        expected = bytes(bytes([3]) * size if end <= start else b"\3" * start + bytes(end - start) + b"\3" * (size - end))[:size]
+        whole = all(memory.content(block, size) == bytes([number + 1]) * size
+                    for number, block in enumerate(blocks) if number != 2)
+        os._exit(0 if given == expected and whole else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert memory.content(blocks[2], size) == bytes([3]) * size
+    for block in blocks:
+        memory.free(block)

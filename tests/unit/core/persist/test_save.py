@@ -191,3 +191,49 @@ def test_a_fault_is_an_error_of_the_step() -> None:
     finally:
         os.close(fd)
     assert raised.value.errno == errno.ENOSPC and raised.value.strerror == "No space left on device"
+
+
+# -- the file's thread ------------------------------------------------------------------------------------------------
+
+PIECE = bytes(range(256)) * 1024        # 256 KiB
+
+
+def test_parts_that_a_thread_writes_arrive_whole_and_in_order(tmp_path) -> None:
+    with open(tmp_path / "file", "w+b") as file:
+        fault, written, crc, _, kept = persist.write(file.fileno(), PIECE, 3 << 20, 101, False)
+        assert (fault, written, kept) == (0, 101 * len(PIECE), kept) and crc == crc_crc64(PIECE * 101)
+        file.seek(0)
+        assert file.read() == PIECE * 101
+
+
+def test_what_a_thread_can_not_write_is_told_and_the_rest_dropped() -> None:
+    with open("/dev/full", "wb", buffering=0) as full:
+        fault, written, crc, *_ = persist.write(full.fileno(), PIECE, 0, 40, False)
+    assert (fault, written) == (errno.ENOSPC, 0) and crc == crc_crc64(PIECE * 40)
+
+
+def test_huge_parts_leave_no_huge_buffers() -> None:
+    fd = os.memfd_create("parts")
+    try:
+        assert persist.write(fd, PIECE * 24, 0, 5, False)[1:5:3] == (5 * 24 * len(PIECE), 0)
+    finally:
+        os.close(fd)
+
+
+def test_a_slow_reader_is_waited_for() -> None:
+    reading, writing = os.pipe()
+    received = bytearray()
+
+    def drain() -> None:
+        while part := os.read(reading, 1 << 16):
+            received.extend(part)
+
+    reader = threading.Thread(target=drain)
+    reader.start()
+    try:
+        assert persist.write(writing, PIECE, 0, 20, False)[:2] == (0, 20 * len(PIECE))
+    finally:
+        os.close(writing)
+        reader.join()
+        os.close(reading)
+    assert received == PIECE * 20

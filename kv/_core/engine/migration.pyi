@@ -1,0 +1,9 @@
+"""Types for migration.pyx."""
+from collections.abc import Iterable
+from typing import Any
+
+from kv._core.runtime.call import Call
+
+def migration_find(call: Call[Any], indexes: Iterable[int]) -> list[int]: ...
+def migration_requests(call: Call[Any], indexes: list[int], replace: bool) -> tuple[list[bytes], list[int]]: ...
+def migration_delete(call: Call[Any], indexes: list[int]) -> None: ...
