@@ -302,8 +302,12 @@ def test_no_truncation_harms(kv: Embedded) -> None:
     for name in CASES:
         make(kv, name)
         body = rdb.payload(kv.engine, b"k")[:-10]
+        kv("DEL", "copy")
+        restore(kv, sealed(body[:-1]))              # what buffers take once
+        before = inspect.memory_figures(kv.engine)["used"]
         for end in range(0, len(body), max(1, len(body) // 300)):
             assert restore(kv, sealed(body[:end])) == BAD, f"{name}, {end} of {len(body)} bytes"
+        assert inspect.memory_figures(kv.engine)["used"] < before + 2000, f"{name}: what was read is not freed"
 
 
 @pytest.mark.parametrize("version", VERSIONS)
