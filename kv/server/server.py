@@ -88,6 +88,7 @@ class Server:
         engine.on_protocol_error = self.client_log.note_protocol_error
         engine.on_closing = self.client_log.note_closing
         engine.on_commandlog = self.commandlog.note
+        engine.on_bad_payload = self.client_log.note_bad_payload
         engine.on_latency = self.latency.note
         engine.on_flush = self.snapshots.flushed
         self.fill_cron()

@@ -49,8 +49,8 @@ WAITING = {
 # Of these, whose own feature is not there, other files show what is set, or check it.
 SHOWN_ONLY = {"replicaof": {"source.py"}, "cluster-enabled": {"source.py", "file.py", "title.py"},
               "repl-backlog-size": {"figures.py"}, "tls-port": {"title.py"}}
-SWITCHES = {"requires_password", "few_replicas", "save_failed", "enforce_reply_list", "reply_resizing", "reply_peak_reset_ms",
-            "active_expire", "hash_resize"}     # of the core: of DEBUG, or worked out
+SWITCHES = {"requires_password", "few_replicas", "enforce_reply_list", "reply_resizing", "reply_peak_reset_ms", "active_expire",
+            "hash_resize", "save_failed", "skip_checksum_validation", "payloads_trusted"}   # of the core: of DEBUG, or worked out
 LISTED = {name for names in WAITING.values() for name in names.split()}
 
 
