@@ -1,6 +1,6 @@
 """What the log is told of clients: requests that are none, and connections that are closed for what they did.
 
-The core calls in only as such a thing happens (Engine.on_protocol_error, Engine.on_closing).
+The core calls in only as such a thing happens (Engine.on_protocol_error, Engine.on_bad_payload, Engine.on_closing).
 """
 from __future__ import annotations
 
@@ -38,6 +38,13 @@ class ClientLog:
         shown = HIDDEN if self.config.hide_user_data_from_log else sample(data)
         log("verbose", f"Protocol error ({error.removeprefix('Protocol error: ')}) from client: {self.line(client)}. "
                        f"Query buffer: {shown}")
+
+    def note_bad_payload(self, session_id: int, offset: int, complaint: str) -> None:
+        """A client restores what is no value."""
+        client = session(self.engine, session_id)
+        if log.level <= LEVELS["verbose"] and client is not None:
+            log("verbose", f"Internal error in RDB reading offset {offset}, RESTORE -> {complaint} "
+                           f"(from client: {self.line(client)})")
 
     def note_closing(self, session_id: int, why: str) -> None:
         """A client is closed that did not ask for it: evicted, input, output, browser."""

@@ -89,6 +89,7 @@ class Server:
         engine.on_protocol_error = self.client_log.note_protocol_error
         engine.on_closing = self.client_log.note_closing
         engine.on_commandlog = self.commandlog.note
+        engine.on_bad_payload = self.client_log.note_bad_payload
         engine.on_latency = self.latency.note
         engine.on_flush = self.snapshots.flushed
         self.fill_cron()
@@ -218,8 +219,8 @@ def run(config: Config) -> int:
     try:
         server = start(config, supervisor)
     except (StartError, OSError) as error:
-        log("warning", str(error) if isinstance(error, StartError) else f"The server can't start: {reason(error)}")
         process.pidfile.remove()
+        log("warning", str(error) if isinstance(error, StartError) else f"The server can't start: {reason(error)}")
         return 1
     try:
         status = server.run()

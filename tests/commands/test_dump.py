@@ -94,6 +94,16 @@ def test_errors_in_their_order(kv: Embedded) -> None:
     assert kv("RESTORE", "k") == "ERR wrong number of arguments for 'restore' command"
 
 
+def test_the_server_is_told_what_is_wrong(kv: Embedded) -> None:
+    told: list[tuple] = []
+    kv.engine.on_bad_payload = lambda *fault: told.append(fault)
+    kv("RESTORE", "k", 0, payload(16, string(b"no pack")))
+    kv("RESTORE", "k", 0, payload(1, b"\x00"))
+    kv("RESTORE", "k", 0, VALUE[:-1])           # this its sender is told
+    kv.engine.on_bad_payload = None
+    assert told == [(kv.id, 9, "Hash listpack integrity check failed."), (kv.id, 2, "a value without elements")]
+
+
 def test_versions_and_checksums(kv: Embedded) -> None:
     newer, wrong = payload(0, string(b"v"), 80), VALUE[:-1] + bytes([VALUE[-1] ^ 1])
     for data in (newer, wrong):

@@ -2,8 +2,8 @@
 
     python -m tests.fuzz.rdb --seconds 3600 --seed 7        best under KV_BUILD=asan, see CONTRIBUTING.md
 
-The input that is being tried stands in `--last` (fuzz-last.bin): after a crash it is the one that did it. Its line for the corpus is
-printed by `python -m tests.fuzz.rdb --show fuzz-last.bin`.
+The input that is being tried stands in `--last` (fuzz-last.bin): after a crash it is the one that did it. Its line for the corpus
+is printed by `python -m tests.fuzz.rdb --show fuzz-last.bin`.
 """
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ def run(seconds: float, seed: int, last: Path, rounds: int = 0) -> tuple[int, in
     with last.open("wb", buffering=0) as file:
         while (tried < rounds) if rounds else time.monotonic() < end:
             maker.wrong = maker.random.choice([0, 0.003, 0.03])
+            target.sanitize(maker.random.random() < 0.7)
             restoring = maker.random.random() < 0.8
             data = maker.payload() if restoring else maker.file()
             file.seek(0)

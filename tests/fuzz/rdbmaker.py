@@ -161,7 +161,8 @@ class Maker:
         body += self.count(consumers)
         for i in range(consumers):
             mine = ids if self.slips() else ids[i::consumers]
-            body += string(b"c%d" % (0 if self.slips() else i)) + bytes(8 if kind < 21 else 16) + self.count(len(mine)) + b"".join(mine)
+            body += string(b"c%d" % (0 if self.slips() else i)) + bytes(8 if kind < 21 else 16)
+            body += self.count(len(mine)) + b"".join(mine)
         return body
 
     def stream(self, kind: int = 21) -> bytes:
@@ -213,7 +214,8 @@ class Maker:
         found = b"REDIS0011" if self.random.random() < 0.9 else b"VALKEY080"
         for i in range(self.random.randrange(1, 6)):
             kind, body = self.value()
-            beside = [b"\xfe\x01", b"\xfb" + self.count(3) + self.count(1), b"\xfa" + self.text() + self.text(), b"\xf8" + self.count(5),
+            beside = [b"\xfe\x01", b"\xfb" + self.count(3) + self.count(1), b"\xfa" + self.text() + self.text(),
+                      b"\xf8" + self.count(5),
                       b"\xf9\x05", b"\xfc" + struct.pack("<q", self.random.choice([0, -1, 2**62])), b"\xf5" + self.text(),
                       b"\xfd" + self.random.randbytes(4), b"\xf4\x01\x01\x01", b"\xf7\x01"]
             found += b"".join(self.random.choices(beside[:8 if not self.slips() else None], k=self.random.randrange(3)))

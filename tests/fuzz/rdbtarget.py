@@ -10,10 +10,13 @@ from kv._core.testing import rdb
 
 USES: dict[str, list[tuple]] = {
     "string": [("GET",), ("APPEND", "x"), ("SETRANGE", 5, "y"), ("STRLEN",)],
-    "list": [("LRANGE", 0, -1), ("RPUSH", "a", 1), ("LPUSH", "b"), ("LINSERT", "BEFORE", "a", "c"), ("LREM", 1, "a"), ("LSET", 0, "z"),
+    "list": [("LRANGE", 0, -1), ("RPUSH", "a", 1), ("LPUSH", "b"), ("LINSERT", "BEFORE", "a", "c"), ("LREM", 1, "a"),
+             ("LSET", 0, "z"),
              ("LTRIM", 1, -2), ("RPOP", 3)],
-    "set": [("SMEMBERS",), ("SADD", "a", 1, 2), ("SREM", "a", 7), ("SRANDMEMBER", -5), ("SPOP", 3), ("SADD", *range(600)), ("SPOP", 500)],
-    "hash": [("HGETALL",), ("HSET", "a", 1, "name", 2), ("HDEL", "a", "0"), ("HRANDFIELD", -5), ("HSET", *range(1200)), ("HSTRLEN", "5")],
+    "set": [("SMEMBERS",), ("SADD", "a", 1, 2), ("SREM", "a", 7), ("SRANDMEMBER", -5), ("SPOP", 3), ("SADD", *range(600)),
+            ("SPOP", 500)],
+    "hash": [("HGETALL",), ("HSET", "a", 1, "name", 2), ("HDEL", "a", "0"), ("HRANDFIELD", -5), ("HSET", *range(1200)),
+             ("HSTRLEN", "5")],
     "zset": [("ZRANGE", 0, -1, "WITHSCORES"), ("ZADD", 5, "a", 6, "0"), ("ZRANK", "a"), ("ZREM", "a", "m00001"), ("ZPOPMIN", 2),
              ("ZADD", *[word for i in range(200) for word in (i, i)]), ("ZRANGEBYSCORE", 2, 9), ("ZREMRANGEBYRANK", 0, 20)],
     "stream": [("XRANGE", "-", "+"), ("XREVRANGE", "+", "-"), ("XADD", "*", "a", "b"), ("XDEL", "1-1", "1-2"), ("XLEN",),
@@ -26,7 +29,14 @@ class Target:
     def __init__(self, seed: int = 1) -> None:
         self.engine = Engine(None, seed=seed)
         self.session = self.engine.session()
+        self.sanitize(True)
         self.restored = self.loaded = 0
+
+    def sanitize(self, deep: bool) -> None:
+        """Whether listpacks are searched for elements that come twice. Where they are not, such a value is taken, but not every
+        form in which it is written."""
+        self.deep = deep
+        self.engine.configure(sanitize_dump_payload="yes" if deep else "no")
 
     def command(self, *words: object) -> object:
         try:
@@ -51,7 +61,7 @@ class Target:
     def round_trip(self, dumped: bytes) -> None:
         """What this server writes it takes again."""
         found = self.command("RESTORE", "again", 0, dumped, "REPLACE")
-        assert found in ("OK", b"OK", True), f"{found!r} to what was dumped: {dumped.hex()}"
+        assert not self.deep or found in ("OK", b"OK", True), f"{found!r} to what was dumped: {dumped.hex()}"
 
     def restore(self, data: bytes) -> bool:
         """Whether the payload was taken."""
@@ -71,7 +81,7 @@ class Target:
         try:
             os.write(fd, data)
             os.lseek(fd, 0, os.SEEK_SET)
-            loading = RdbLoad(self.engine, fd, relaxed=True, merge=len(data) % 2 == 0)
+            loading = RdbLoad(self.engine, fd, relaxed=True, merge=len(data) % 2 == 0, deep=self.deep)
             while loading.step(ms=1):
                 pass
             self.loaded += 1

@@ -402,7 +402,7 @@ def test_a_start_that_cant_be(tmp_path: Path, library: Path, call: str, error: i
 
 
 @pytest.mark.parametrize("call, error, path, line", [
-    ("opendir", errno.EACCES, ".$", "Removing unfinished rewrites"),
+    ("opendir", errno.EACCES, ".$", "Removing unfinished files"),
     ("write", errno.ENOSPC, ".cut-", "bytes cut off could not be kept"),
     ("open", errno.EACCES, "pid$", "Failed to write PID file")])
 def test_a_start_goes_on_without(tmp_path: Path, library: Path, call: str, error: int, path: str, line: str) -> None:

@@ -317,8 +317,8 @@ def test_a_child_that_is_killed(tmp_path: Path) -> None:
 
 
 def test_a_save_point_waits_after_a_failure(tmp_path: Path) -> None:
-    with serve(tmp_path, save="1 1", stop_writes_on_bgsave_error="no", file_size_limit=1000) as server:
-        server("SET", "b", os.urandom(10_000))
+    with serve(tmp_path, save="1 1", stop_writes_on_bgsave_error="no", file_size_limit=20_000) as server:
+        server("SET", "b", os.urandom(100_000))
         server.until(lambda: server.info()["rdb_last_bgsave_status"] == "err")
         begun = time.monotonic()
         server.until(lambda: server.info()["rdb_saves"] == "2")
@@ -453,13 +453,13 @@ def test_what_a_signal_saves_by_option(tmp_path: Path, words: str, kept: bool) -
 
 
 def test_a_stop_that_cant_save_is_refused(tmp_path: Path) -> None:
-    with serve(tmp_path, save="3600 1", file_size_limit=1000) as server:
-        server("SET", "b", os.urandom(10_000))
+    with serve(tmp_path, save="3600 1", file_size_limit=20_000) as server:
+        server("SET", "b", os.urandom(100_000))
         assert server("SHUTDOWN") == "ERR Errors trying to SHUTDOWN. Check logs."
         assert lines(server, "Error trying to save the DB, can't exit.")
         server.process.send_signal(signal.SIGTERM)
         server.until(lambda: "SIGTERM received but errors trying to shut down the server" in server.text())
-        assert server("STRLEN", "b") == 10_000 and temporary(tmp_path) == []
+        assert server("STRLEN", "b") == 100_000 and temporary(tmp_path) == []
         assert server.connection is not None
         server.connection.send("SHUTDOWN", "FORCE")
         assert server.ends() == 0 and lines(server, "Error trying to save the DB. Exit anyway.")

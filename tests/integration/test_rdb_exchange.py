@@ -20,6 +20,7 @@ from tests.rdbcases import CASES, build
 
 READS = {b"string": ("GET",), b"list": ("LRANGE", 0, -1), b"set": ("SMEMBERS",), b"hash": ("HGETALL",),
          b"zset": ("ZRANGE", 0, -1, "WITHSCORES"), b"stream": ("XRANGE", "-", "+")}
+OURS = {"small set": b"listpack", "list": b"listpack", "digits that were appended": b"int"}     # as 7.2 and later have it
 UNORDERED = {b"set": 1, b"hash": 2}     # elements that belong together
 
 
@@ -39,6 +40,8 @@ def content(client: Callable[..., Any], key: str) -> Any:
     if kind in UNORDERED:
         step = UNORDERED[kind]
         found = sorted([found[at:at + step] for at in range(0, len(found), step)])
+    elif kind == b"zset":       # servers print the same number with 16 digits or with 17
+        found = [float(word) if at % 2 else word for at, word in enumerate(found)]
     details = client("XINFO", "STREAM", key, "FULL", "COUNT", 0) if kind == b"stream" else None
     return kind, found, without_times(details), client("PEXPIRETIME", key)
 
@@ -111,7 +114,7 @@ def test_theirs_loads_here(tmp_path: Path, peers: Callable[..., Client], compres
         found = everything(server)
         assert found == wanted and len(found) == len(CASES)
         assert {name: server("OBJECT", "ENCODING", name) for name in found} == {
-            name: encoding if name not in ("small set",) else b"listpack" for name, encoding in encodings.items()}
+            name: OURS.get(name, encoding) for name, encoding in encodings.items()}
 
 
 @pytest.mark.parametrize("policy", ["allkeys-lru", "allkeys-lfu"])

@@ -3,7 +3,7 @@
 The payload (persist/payload) has no key, no expiry and no database: it can be put under any name, here or in another server, as
 MIGRATE does. DUMP writes it for servers of rdb-write-version.
 """
-from libc.stdint cimport INT64_MAX, int64_t
+from libc.stdint cimport INT64_MAX, int64_t, uint64_t
 from libc.string cimport memset
 
 from kv._core.base.blob cimport BLOB_HELD_LEAST, Blob, blob_free
@@ -12,7 +12,7 @@ from kv._core.base.sink cimport Sink, sink_free, sink_init
 from kv._core.base.slice cimport slice_of
 from kv._core.keyspace.keyspace cimport EVENT_GENERIC, Key, keyspace_add, keyspace_set_access
 from kv._core.objects.entry cimport Entry, entry_free
-from kv._core.persist.payload cimport payload_get, payload_is_sound, payload_put
+from kv._core.persist.payload cimport PayloadFault, payload_get, payload_is_sound, payload_put
 from kv._core.resp.reply cimport reply_bulk, reply_null, reply_ok
 from kv._core.runtime.context cimport (
     arg_i64_or_reply, arg_is, changed, context_key, delete_found, error, read_key, reply_blob, syntax_error, write_key)
@@ -142,7 +142,20 @@ cdef void propagate_deletion(Context *c) noexcept nogil:
     effects_slice(c.runtime, c.argv[1])
 
 
+cdef void tell_fault(Context *c, const PayloadFault *fault) noexcept nogil:
+    """What is wrong with a payload is of interest to the log, not to its sender."""
+    with gil:
+        tell(<object> c.runtime.face, c.session.id, fault)
+        c.runtime.enter(c.runtime)
+
+
+cdef void tell(object engine, uint64_t session, const PayloadFault *fault) noexcept:
+    if engine.on_bad_payload is not None:
+        engine.on_bad_payload(session, fault.offset, fault.complaint.decode())
+
+
 cdef void cmd_restore(Context *c) noexcept nogil:
+    cdef PayloadFault fault
     cdef Restore restore
     cdef Entry *old
     cdef Entry *entry
@@ -158,8 +171,9 @@ cdef void cmd_restore(Context *c) noexcept nogil:
     if not payload_is_sound(c.argv[3], c.runtime.rdb_relaxed, c.runtime.checksum_unchecked):
         error(c, b"ERR DUMP payload version or checksum are wrong")
         return
-    entry = payload_get(c.argv[3], c.argv[1], restore.ttl if restore.ttl else -1, must_sanitize(c))
+    entry = payload_get(c.argv[3], c.argv[1], restore.ttl if restore.ttl else -1, must_sanitize(c), &fault)
     if entry == NULL:
+        tell_fault(c, &fault)
         error(c, b"ERR Bad data format")
         return
     key = context_key(c, 1)

@@ -15,6 +15,7 @@ class Engine:
     on_commandlog: Callable[[int, list[bytes], str, bytes, int, int, int], object] | None
     on_closing: Callable[[int, str], object] | None
     libraries: list[bytes]
+    on_bad_payload: Callable[[int, int, str], object] | None
     on_flush: Callable[[], object] | None
     on_latency: Callable[[str, int], object] | None
     loading: bool

@@ -25,5 +25,5 @@ class RdbLoad:
     def __init__(self, engine: Engine, fd: int, *, serve: Callable[[], object] | None = None, merge: bool = False,
                  keep_expired: bool = False, relaxed: bool = False, checksum: bool = True, deep: bool = False) -> None: ...
     def step(self, ms: int = 0) -> bool:
-        """Load for about so many milliseconds (0: all). Whether there is more. Inside a value that is long in coming `serve` is called
-        several times a second; what it raises ends the load. RdbFault, OSError."""
+        """Load for about so many milliseconds (0: all). Whether there is more. Inside a value that is long in coming `serve` is
+        called several times a second; what it raises ends the load. RdbFault, OSError."""

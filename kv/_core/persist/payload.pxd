@@ -5,8 +5,12 @@ from kv._core.base.sink cimport Sink
 from kv._core.base.slice cimport Slice
 from kv._core.objects.entry cimport Entry
 
+cdef struct PayloadFault:       # why a payload is no value
+    const char *complaint       # as RdbReader's
+    size_t offset               # in the payload, behind what can't be read
+
 cdef void payload_put(Sink *sink, const Entry *entry, int version) noexcept nogil  # behind what the sink holds
 # whether a version can be read (any newer one: relaxed) and the CRC is right (or not looked at)
 cdef bint payload_is_sound(Slice payload, bint relaxed, bint unchecked) noexcept nogil
-# of a sound payload, under a key with an expiry (-1: none); NULL: it is no value, or has no elements. deep: as RdbReader's
-cdef Entry *payload_get(Slice payload, Slice key, int64_t expiry, bint deep) noexcept nogil
+# of a sound payload, under a key with an expiry (-1: none); NULL: see `fault`. deep: as RdbReader's
+cdef Entry *payload_get(Slice payload, Slice key, int64_t expiry, bint deep, PayloadFault *fault) noexcept nogil

@@ -15,7 +15,7 @@ from kv._core.persist.types cimport saved_type
 from kv._core.rdb.decode cimport rdb_get_value
 from kv._core.rdb.format cimport RDB_VERSION
 from kv._core.rdb.reader cimport RdbReader, rdb_get_byte, rdb_reader_free, rdb_reader_init
-from kv._core.rdb.source cimport Source, source_init
+from kv._core.rdb.source cimport Source, source_init, source_offset
 from kv._core.rdb.writer cimport RdbWriter, rdb_put_byte, rdb_put_u64, rdb_writer_free, rdb_writer_init
 
 cdef enum:
@@ -47,7 +47,7 @@ cdef bint payload_is_sound(Slice payload, bint relaxed, bint unchecked) noexcept
         load_u64_le(payload.data + payload.length - CRC) == crc64(0, payload.data, payload.length - CRC))
 
 
-cdef Entry *payload_get(Slice payload, Slice key, int64_t expiry, bint deep) noexcept nogil:
+cdef Entry *payload_get(Slice payload, Slice key, int64_t expiry, bint deep, PayloadFault *fault) noexcept nogil:
     cdef RdbReader reader
     cdef Source source
     cdef Entry *entry = NULL
@@ -57,5 +57,9 @@ cdef Entry *payload_get(Slice payload, Slice key, int64_t expiry, bint deep) noe
     reader.expiry = expiry
     if rdb_get_byte(&reader, &type):
         entry = rdb_get_value(&reader, type, key)
+    fault.offset = source_offset(&source)
+    fault.complaint = reader.complaint
+    if fault.complaint == NULL:
+        fault.complaint = b"a value without elements"
     rdb_reader_free(&reader)
     return entry

@@ -180,6 +180,9 @@ cdef bint get_plain(RdbReader *reader, Entry *entry) noexcept nogil:
     cdef Blob *blob = rdb_get_blob(reader)
     if blob == NULL:
         return False
+    if blob.length == 0:
+        blob_free(blob)
+        return rdb_complain(reader, b"Quicklist integrity check failed.")
     if quicklist_is_large(list.fill, blob.length):
         quicklist_append_plain(list, blob)
         return True

@@ -301,7 +301,6 @@ cdef struct Statistics:         # of INFO; reset by CONFIG RESETSTAT
     uint64_t auth_failures
     uint64_t over_limit_us      # time that used memory was over maxmemory, up to when it last was within it
     int64_t over_limit_since_us  # since when it is over it, by clock_us; 0: it is not
-    uint64_t errors_disabled
     uint64_t timed_out          # CONFIG timeout
     uint64_t turns              # of the loop
     uint64_t loop_ticks         # time of turns, without waiting

@@ -56,14 +56,15 @@ def test_what_was_dumped_comes_back(kv: Embedded, name: str, version: int) -> No
     make(kv, name)
     same(kv, version)
     if name not in ("compressed list", "list of four a node"):      # made with other settings than it comes back under
-        assert kv("OBJECT", "ENCODING", "copy") == kv("OBJECT", "ENCODING", "k").replace("raw", kv("OBJECT", "ENCODING", "copy"))
-    assert contents(kv, "copy") == contents(kv, "k")
+        assert kv("OBJECT", "ENCODING", "copy") in (kv("OBJECT", "ENCODING", "k"), b"int", b"embstr")
+    assert contents(kv, "copy", version > 9) == contents(kv, "k", version > 9)
 
 
-def contents(client: Embedded, key: str) -> object:
+def contents(client: Embedded, key: str, groups: bool = True) -> object:
+    """`groups`: those of a stream, too; version 9 does not know how far they have read."""
     kind = client("TYPE", key)
     if kind == "stream":
-        return client("XRANGE", key, "-", "+"), client("XINFO", "GROUPS", key) if client("XLEN", key) else None
+        return client("XRANGE", key, "-", "+"), client("XINFO", "GROUPS", key) if groups else None
     reads = {"string": ("GET", key), "list": ("LRANGE", key, 0, -1), "set": ("SMEMBERS", key), "hash": ("HGETALL", key),
              "zset": ("ZRANGE", key, 0, -1, "WITHSCORES")}
     found = client(*reads[kind])
@@ -120,7 +121,7 @@ def test_sorted_sets(kv: Embedded, members: dict[bytes, float], version: int) ->
     (16, [b"name", b"v" * 5000], "listpack")])
 def test_packs_are_taken_as_they_are_up_to_the_limit_of_elements(kv: Embedded, kind: int, values: list, encoding: str) -> None:
     assert restore(kv, payload(kind, string(listpack(values)))) == "OK"
-    assert kv("OBJECT", "ENCODING", "copy") == encoding
+    assert kv("OBJECT", "ENCODING", "copy") == encoding.encode()
     assert kv("TYPE", "copy") == {16: "hash", 17: "zset", 20: "set"}[kind]
     length = {16: "HLEN", 17: "ZCARD", 20: "SCARD"}[kind]
     assert kv(length, "copy") == len(values) // (1 if kind == 20 else 2)
@@ -130,7 +131,7 @@ def test_packs_are_taken_as_they_are_up_to_the_limit_of_elements(kv: Embedded, k
 def test_intsets(kv: Embedded, count: int, encoding: str) -> None:
     data = struct.pack(f"<II{count}h", 2, count, *range(-7, count - 7))
     assert restore(kv, payload(11, string(data))) == "OK"
-    assert (kv("OBJECT", "ENCODING", "copy"), kv("SCARD", "copy")) == (encoding, count)
+    assert (kv("OBJECT", "ENCODING", "copy"), kv("SCARD", "copy")) == (encoding.encode(), count)
 
 
 @pytest.mark.parametrize("kind", [16, 17, 20])
@@ -172,9 +173,9 @@ def test_a_list_of_ziplists(kv: Embedded) -> None:
 def test_a_hash_of_a_ziplist(kv: Embedded) -> None:
     assert restore(kv, payload(13, string(ziplist(MIXED)), 9)) == "OK"
     found = kv("HGETALL", "copy")
-    assert found == TEXTS and kv("OBJECT", "ENCODING", "copy") == "listpack"
+    assert found == TEXTS and kv("OBJECT", "ENCODING", "copy") == b"listpack"
     assert restore(kv, payload(13, string(ziplist(range(1026))), 9)) == "OK"
-    assert kv("OBJECT", "ENCODING", "copy") == "hashtable"
+    assert kv("OBJECT", "ENCODING", "copy") == b"hashtable"
     for wrong in (ziplist([b"odd"]), ziplist([b"a", 1, b"a", 2])):
         assert restore(kv, payload(13, string(wrong), 9)) == BAD
 
@@ -214,10 +215,12 @@ WRONG = {
     "a type of Redis 7.4": b"\x16" + bytes(20), "empty list": b"\x01\x00", "empty set": b"\x02\x00", "empty hash": b"\x04\x00",
     "empty sorted set": b"\x05\x00", "list without nodes": b"\x12\x00", "list of empty nodes": b"\x12\x02" + 2 * (
         b"\x02" + string(listpack([]))), "empty hash pack": b"\x10" + string(listpack([])),
-    "empty intset": b"\x0b" + string(struct.pack("<II", 2, 0)), "intset out of order": b"\x0b" + string(
-        struct.pack("<IIhh", 2, 2, 5, 4)), "intset of a width that there is not": b"\x0b" + string(struct.pack("<IIhh", 3, 1, 5, 4)),
+    "empty intset": b"\x0b" + string(struct.pack("<II", 2, 0)),
+    "intset out of order": b"\x0b" + string(struct.pack("<IIhh", 2, 2, 5, 4)),
+    "intset of a width that there is not": b"\x0b" + string(struct.pack("<IIhh", 3, 1, 5, 4)),
+    "plain node of nothing": b"\x12\x01\x01\x00",
     "node of a kind that there is not": b"\x12\x01\x03" + string(listpack([1])),
-    "member twice": b"\x02\x02" + 2 * string(b"a"), "field twice": b"\x04\x88" + PAIR,
+    "member twice": b"\x02\x02" + 2 * string(b"a"), "field twice": b"\x04\x02" + 2 * (string(b"a") + string(b"v" * 70)),
     "member of a sorted set twice": b"\x05\x02" + 2 * (string(b"a") + struct.pack("<d", 1)),
     "score that is no number": b"\x05\x01" + string(b"a") + struct.pack("<d", float("nan")),
     "odd hash pack": b"\x10" + string(listpack([b"a"])), "sorted set pack out of order": b"\x11" + string(
@@ -242,6 +245,57 @@ def test_a_count_takes_no_memory_before_its_elements_are_there(kv: Embedded, kin
     for rest in (b"", PAIR * 3, string(b"a")):
         assert restore(kv, payload(kind, count + rest)) == BAD
     assert inspect.memory_figures(kv.engine)["used"] < before + 100_000
+
+
+# -- streams ----------------------------------------------------------------------------------------------------------
+
+ENTRY: list[bytes | int] = [2, 0, 0, b"value", 4]       # it has its node's names
+
+
+def node(*entries: list, id: tuple[int, int] = (1, 1), head: tuple = (1, 0, 1, b"name", 0)) -> bytes:
+    return string(struct.pack(">QQ", *id)) + string(listpack([*head, *[word for entry in entries for word in entry]]))
+
+
+def stream(*nodes: bytes, last: int = 9, groups: bytes = b"\x00", count: int = 1) -> bytes:
+    """Of type 19: no consumer has been active."""
+    return payload(19, bytes([len(nodes)]) + b"".join(nodes) + bytes([count, last, 9, 1, 1, 0, 0, 1]) + groups)
+
+
+def group(pending: list[int], *consumers: tuple[bytes, list[int]]) -> bytes:
+    def raw(id: int) -> bytes:
+        return struct.pack(">QQ", 1, id)
+
+    body = string(b"group") + bytes([1, 1, 1, len(pending)]) + b"".join(raw(id) + bytes(8) + b"\x01" for id in pending)
+    return body + bytes([len(consumers)]) + b"".join(
+        string(name) + bytes(8) + bytes([len(ids)]) + b"".join(map(raw, ids)) for name, ids in consumers)
+
+
+def test_a_stream_made_by_hand(kv: Embedded) -> None:
+    own = [0, 1, 2, 2, b"a", 1, b"b", 2, 8]
+    groups = b"\x01" + group([1, 5], (b"bob", [5]), (b"alice", [1]))
+    data = stream(node(ENTRY, own, head=(2, 0, 1, b"name", 0)), groups=groups, count=2)
+    assert restore(kv, data) == "OK"
+    assert kv("XRANGE", "copy", "-", "+") == [[b"1-1", [b"name", b"value"]], [b"2-3", [b"a", b"1", b"b", b"2"]]]
+    assert kv("XPENDING", "copy", "group")[:3] == [2, b"1-1", b"1-5"]
+    assert [found[1] for found in kv("XINFO", "CONSUMERS", "copy", "group")] == [b"alice", b"bob"]
+    assert kv("XACK", "copy", "group", "1-1", "1-5") == 2
+
+
+@pytest.mark.parametrize("data", [
+    stream(node(ENTRY), node(ENTRY)), stream(node(ENTRY, id=(2, 0)), node(ENTRY)), stream(node(ENTRY), last=0),
+    stream(node(ENTRY, ENTRY, head=(2, 0, 1, b"name", 0))), stream(node(ENTRY, head=(2, 0, 1, b"name", 0))),
+    stream(node(ENTRY, head=(0, 1, 1, b"name", 0))), stream(node([2, 0, 0, 3], head=(1, 0, 0, 0))),
+    stream(node([0, 0, 0, 0, 4])), stream(node([2, 0, 0, b"value", 5])), stream(node([2, b"x", 0, b"value", 4])),
+    stream(node([2, -1, 0, b"value", 4])), stream(node(ENTRY, head=(1, 0, 1, b"name", 1))), stream(node([2, 0, 0])),
+    stream(), stream(string(b"no id") + string(listpack([1]))), stream(string(bytes(16)) + string(listpack([]))),
+    stream(node(ENTRY), groups=b"\x02" + 2 * group([])), stream(node(ENTRY), groups=b"\x01" + group([1])),
+    stream(node(ENTRY), groups=b"\x01" + group([1, 1], (b"a", [1]))), stream(node(ENTRY), groups=b"\x01" + group([], (b"a", [1]))),
+    stream(node(ENTRY), groups=b"\x01" + group([1], (b"a", [1]), (b"a", []))),
+    stream(node(ENTRY), groups=b"\x01" + group([1], (b"a", [1]), (b"b", [1]))),
+    stream(node(ENTRY), groups=b"\x01" + group([1], (b"a", [1, 1])))])
+def test_streams_that_do_not_hold_together(kv: Embedded, data: bytes) -> None:
+    assert restore(kv, stream(node(ENTRY))) == "OK"
+    assert restore(kv, data) == BAD
 
 
 def test_no_truncation_harms(kv: Embedded) -> None:
