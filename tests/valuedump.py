@@ -41,7 +41,8 @@ READERS = {
     "string": lambda client, key: client("GET", key),
     "list": lambda client, key: client("LRANGE", key, 0, -1),
     "set": lambda client, key: sorted(client("SMEMBERS", key)),
-    "zset": lambda client, key: [(member, float(score)) for member, score in pairs(client("ZRANGE", key, 0, -1, "WITHSCORES")).items()],
+    "zset": lambda client, key: [(member, float(score)) for member, score in
+                                 pairs(client("ZRANGE", key, 0, -1, "WITHSCORES")).items()],
     "hash": lambda client, key: pairs(client("HGETALL", key)),
     "stream": stream,
 }

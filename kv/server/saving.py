@@ -43,15 +43,6 @@ def forget_pages(fd: int, what: str) -> None:
         troubles.report(f"Advising the system about {what}", error)
 
 
-def sync_folder(path: str) -> None:
-    """Have a folder's names on disk. Raises OSError."""
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
 def count_keys(engine: Engine) -> int:
     return sum([keys for keys, _, _ in database_figures(engine)])
 

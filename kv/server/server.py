@@ -222,8 +222,8 @@ def run(config: Config) -> int:
     try:
         server = start(config, supervisor)
     except (StartError, OSError) as error:
-        log("warning", str(error) if isinstance(error, StartError) else f"The server can't start: {reason(error)}")
         process.pidfile.remove()
+        log("warning", str(error) if isinstance(error, StartError) else f"The server can't start: {reason(error)}")
         return 1
     try:
         status = server.run()

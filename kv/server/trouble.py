@@ -6,7 +6,7 @@ connection is looked at. None of that is a bug of the server, and none of it end
     Told        in one line: what was tried, and why it failed. The same line is not repeated within half a minute; the next
                 one says how many there were. INFO stats has system_errors and last_system_error from the first error on.
     Refused     what a client asked for: an error reply, and things stay as they were. Writes, while the append-only file
-                can't be written (MISCONF, aof_last_write_status:err).
+                can't be written (MISCONF, aof_last_write_status:err), or while snapshots fail (rdb_last_bgsave_status:err).
     Retried     what nobody waits for. A part of the cron comes round again. A descriptor whose handler failed rests until
                 the next cron, since the poller would else report it without end. A write to the append-only file keeps its
                 bytes; a rewrite is tried again ever more rarely (aof_last_bgrewrite_status:err); a file that can't be

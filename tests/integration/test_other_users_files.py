@@ -63,7 +63,7 @@ def hand_over(folder: Path) -> None:
 
 
 def interpreter() -> str:
-    """A Python that another user may run, of our version. Skips the test where there is none, or where the package is out of reach."""
+    """A Python that another user may run, of our version. Skips the test where there is none, or the package is out of reach."""
     if not is_open(ROOT):
         pytest.skip("the package is out of another user's reach")
     version = f"Python {sys.version.split()[0].rpartition('.')[0]}."

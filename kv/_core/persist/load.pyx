@@ -181,7 +181,7 @@ cdef bint take_end(Load *load) noexcept nogil:
         if not rdb_get_milliseconds(&load.reader, &stated):
             return False
         if source.checksummed and stated != 0 and <uint64_t> stated != crc:
-            snprintf(load.text, COMPLAINT_SIZE, b"Wrong RDB checksum expected: (%llx) but got (%llx). Aborting now.",
+            snprintf(load.text, COMPLAINT_SIZE, b"Wrong RDB checksum expected: (%llx) but got (%llx). RDB CRC error. Aborting now.",
                      <unsigned long long> crc, <unsigned long long> stated)
             return rdb_complain(&load.reader, load.text)
     load.ended = True

@@ -3,12 +3,8 @@
     scan = RdbScan(fd, now_ms=now)
     more = True
     while more:
-<<<<<<< HEAD
-        events, more = scan.step()
-=======
         more = scan.step()
         for event in scan.take_events(): ...
->>>>>>> r4
 
 So a file of any size takes the memory of its largest value. Values are decoded as they are when they are loaded, with all checks
 (sanitize-dump-payload yes): what a scan lets pass a server loads. But two kinds of things it knows that a server refuses: what
@@ -23,13 +19,8 @@ Events are tuples:
 each with the offset behind it as first item.
 """
 from cpython.bytes cimport PyBytes_FromStringAndSize
-<<<<<<< HEAD
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
-from libc.string cimport memcmp, memcpy, memset
-=======
 from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.string cimport memcmp, memcpy
->>>>>>> r4
 
 import os
 
@@ -40,7 +31,7 @@ from kv._core.objects.entry cimport TYPE_STRING, TYPE_ZSET, Entry, Item, entry_f
 from kv._core.objects.string cimport string_length
 from kv._core.objects.value cimport value_length, value_walk
 from kv._core.persist.filesource cimport FileSource, filesource_free, filesource_init
-from kv._core.rdb.decode cimport rdb_get_value, rdb_type_known
+from kv._core.rdb.decode cimport rdb_get_value, rdb_skip_value, rdb_type_known
 from kv._core.rdb.format cimport (
     RDB_MODULE, RDB_MODULE_PRE, RDB_OPCODE_AUX, RDB_OPCODE_EOF, RDB_OPCODE_EXPIRY_MS, RDB_OPCODE_EXPIRY_S, RDB_OPCODE_FREQ,
     RDB_OPCODE_FUNCTION, RDB_OPCODE_FUNCTION_PRE, RDB_OPCODE_IDLE, RDB_OPCODE_MODULE_AUX, RDB_OPCODE_RESIZEDB,
@@ -165,11 +156,12 @@ cdef uint64_t measure(Profile profile, const Entry *entry) noexcept:
 
 cdef class RdbScan:
     """A scan of the file behind a descriptor, which stays the caller's, from where it stands. `size`: bytes of the file, 0 where
-    nobody knows; counts are judged by it."""
+    nobody knows; counts are judged by it. `quick`: values are read over, and there are no figures by type."""
     cdef FileSource file
     cdef RdbReader reader
     cdef int64_t now_ms
     cdef bint rows
+    cdef bint quick                 # values are read over
     cdef bint begun
     cdef int64_t expiry             # of the next key; -1: none
     cdef list events
@@ -187,11 +179,11 @@ cdef class RdbScan:
     cdef readonly int64_t database  # -1: none yet
     cdef readonly dict profiles     # by database and type, as far as there are keys
 
-    def __cinit__(self, int fd, *, int64_t now_ms, bint rows=False, uint64_t size=0):
+    def __cinit__(self, int fd, *, int64_t now_ms, bint rows=False, uint64_t size=0, bint quick=False):
         filesource_init(&self.file, fd, True)
         self.file.source.size = size
         rdb_reader_init(&self.reader, &self.file.source, 0, True)
-        self.now_ms, self.rows, self.expiry = now_ms, rows, -1
+        self.now_ms, self.rows, self.quick, self.expiry = now_ms, rows, quick, -1
         self.doing, self.type, self.opcode, self.database = "start", -1, -1, -1
         self.profiles, self.events = {}, []
 
@@ -205,11 +197,7 @@ cdef class RdbScan:
         return source_offset(&self.file.source)
 
     def step(self, uint64_t keys=10000):
-<<<<<<< HEAD
-        """Scan on for so many keys: (events, whether there is more). ScanFault, OSError."""
-=======
         """Scan on for so many keys; whether there is more. What was met before a fault is among the events. ScanFault, OSError."""
->>>>>>> r4
         cdef uint64_t until = self.keys + keys
         cdef bint more = True
         if not self.begun:
@@ -217,17 +205,12 @@ cdef class RdbScan:
             self.begin()
         while more and self.keys < until:
             more = self.next()
-<<<<<<< HEAD
-        events, self.events = self.events, []
-        return events, bool(more)
-=======
         return bool(more)
 
     def take_events(self):
         """What was met since they were taken last."""
         events, self.events = self.events, []
         return events
->>>>>>> r4
 
     cdef object fault(self, str text=None):
         """What to raise: the reader's complaint, or a text."""
@@ -344,10 +327,7 @@ cdef class RdbScan:
 
     cdef int take_key(self) except -1:
         cdef uint64_t start = source_offset(&self.file.source) - 1
-<<<<<<< HEAD
-=======
         cdef Profile profile
->>>>>>> r4
         cdef Slice name
         cdef uint64_t elements = 0
         if self.opcode != RDB_MODULE and self.opcode != RDB_MODULE_PRE and not rdb_type_known(self.opcode, self.version):
@@ -365,6 +345,10 @@ cdef class RdbScan:
             self.skip_module()
             profile = self.profile("module")
             profile.note_elements(0)
+        elif self.quick:
+            profile = None
+            if not rdb_skip_value(&self.reader, self.type):
+                raise self.fault()
         else:
             profile = self.take_value(&elements)
         self.note_key(profile, elements, source_offset(&self.file.source) - start)

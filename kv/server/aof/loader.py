@@ -215,8 +215,8 @@ class FileReplay:
     def way_out(self, offset: int) -> str:
         """What an operator can do about a file that is whole up to an offset."""
         return (f"nothing was changed. Everything before offset {offset} is whole, the {self.size - offset} bytes behind it can't "
-                f"be read. Make a backup of your AOF files, then cut the file there ({self.how_to_cut(offset)}) and start again; what "
-                "the file holds behind the offset is lost then.")
+                f"be read. Make a backup of your AOF files, then cut the file there ({self.how_to_cut(offset)}) and start again; "
+                "what the file holds behind the offset is lost then.")
 
     def how_to_cut(self, offset: int) -> str:
         folder = self.loader.folder

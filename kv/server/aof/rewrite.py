@@ -177,6 +177,7 @@ class Rewrite:
         if self.children.child is not None:
             return False
         self.children.coming = self.new_progress()
+        self.form = base_form(self.engine, self.config)
         if not self.aof.begin_increment(self.go_on):
             self.children.coming = None
             self.note_end(False)
@@ -198,7 +199,6 @@ class Rewrite:
     def fork(self) -> bool:
         """False, and logged, where there can be no child."""
         progress = self.new_progress()
-        self.form = base_form(self.engine, self.config)
         child = Child(KIND, title="kv-aof-rewrite", cpulist=("aof-rewrite-cpulist", self.config.aof_rewrite_cpulist),
                       work=lambda pipe: self.work(pipe, progress), ended=self.done, progress=progress)
         try:

@@ -11,8 +11,9 @@ import os
 
 from kv._core.engine.snapshot import Snapshot
 
+from ..config.file import sync_directory
 from ..log import log
-from ..saving import SYNC_BYTES, forget_pages, sync_folder, write_snapshot
+from ..saving import SYNC_BYTES, forget_pages, write_snapshot
 from ..trouble import reason, troubles
 
 TYPE_CHECKING = False
@@ -43,7 +44,7 @@ def save_file(engine: Engine, config: Config, progress: Progress | None = None, 
         remove(name)
         return False
     try:
-        sync_folder(".")
+        sync_directory(".")
     except OSError as error:
         troubles.report("Failed to fsync directory while saving DB", error)
         return False

@@ -100,8 +100,8 @@ class RdbLoader:
 
     @staticmethod
     def complaint(fault: RdbFault) -> str:
-        """Where and why a file is wrong. It names the key whatever hide-user-data-from-log says, as an operator can do nothing about
-        the file without."""
+        """Where and why a file is wrong. It names the key whatever hide-user-data-from-log says, as an operator can do nothing
+        about the file without."""
         key = fault.key.decode("utf-8", "backslashreplace")[:SHOWN_KEY]
         return f"at offset {fault.offset}" + (f", key '{key}'" if key else "") + f": {fault}"
 
