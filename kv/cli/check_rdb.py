@@ -7,6 +7,7 @@ The lines and the exit status (0: sound, 1: not) are those of valkey-check-rdb 8
 the figures by type those of 9.1. Figures by prefix, and json, are ours: with json nothing else is written to the standard output.
 
 Every value is decoded by the core, with the checks of a load, and dropped (kv/_core/persist/rdbscan), so a file may be of any size.
+With --quick values are only read over: where they begin and end, and the checksum of everything.
 """
 from __future__ import annotations
 
@@ -121,7 +122,8 @@ class Check:
         self.note(f"Checking RDB file {self.path}", 0)
         with open(self.path, "rb", buffering=0) as file:
             size = os.fstat(file.fileno()).st_size
-            self.scan = scan = RdbScan(file.fileno(), now_ms=int(time.time() * 1000), rows=self.options.stats, size=size)
+            self.scan = scan = RdbScan(file.fileno(), now_ms=int(time.time() * 1000), rows=self.options.stats, size=size,
+                                       quick=self.options.quick)
             try:
                 self.read(scan)
             except (ScanFault, OSError) as error:
@@ -260,8 +262,9 @@ def parser(program: str) -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog=program, description="Checks an RDB file, and shows what is in it.", allow_abbrev=False,
         usage=f"{program} <rdb-file-name> [--format table|info|csv|json] [--stats] [--output <file>] [--separator <text>] "
-              "[--depth <n>] [--top <n>]")
+              "[--depth <n>] [--top <n>] [--quick]")
     made.add_argument("file", help="the RDB file")
+    made.add_argument("--quick", action="store_true", help="read over values: look at what is around them, and the checksum")
     made.add_argument("--stats", action="store_true", help="keys, bytes, expiries and elements by type, and by prefix of keys")
     made.add_argument("--format", choices=["table", "info", "csv", "json"], default="table", help="of what --stats shows")
     made.add_argument("--output", help="a file for what --stats shows")
@@ -280,11 +283,10 @@ def positive(text: str) -> int:
 
 def main() -> int:
     """Run the program; the exit status."""
-    program = os.path.basename(sys.argv[0])
     if sys.argv[1:2] in (["-v"], ["--version"]):
         print(version_line("kv-check-rdb"))
         return 0
-    made = parser(program)
+    made = parser("kv-check-rdb")
     if len(sys.argv) < 2:
         print(f"Usage: {made.usage}", file=sys.stderr)
         return 1
@@ -292,7 +294,7 @@ def main() -> int:
         options = made.parse_args()
     except SystemExit as stop:      # 0 for --help; else its own words were said
         return 1 if stop.code else 0
-    if not options.separator:
+    if not options.separator or (options.quick and options.stats):
         made.print_usage(sys.stderr)
         return 1
     sys.stdout.reconfigure(errors="backslashreplace")   # type: ignore[union-attr]

@@ -31,7 +31,7 @@ from kv._core.objects.entry cimport TYPE_STRING, TYPE_ZSET, Entry, Item, entry_f
 from kv._core.objects.string cimport string_length
 from kv._core.objects.value cimport value_length, value_walk
 from kv._core.persist.filesource cimport FileSource, filesource_free, filesource_init
-from kv._core.rdb.decode cimport rdb_get_value, rdb_type_known
+from kv._core.rdb.decode cimport rdb_get_value, rdb_skip_value, rdb_type_known
 from kv._core.rdb.format cimport (
     RDB_MODULE, RDB_MODULE_PRE, RDB_OPCODE_AUX, RDB_OPCODE_EOF, RDB_OPCODE_EXPIRY_MS, RDB_OPCODE_EXPIRY_S, RDB_OPCODE_FREQ,
     RDB_OPCODE_FUNCTION, RDB_OPCODE_FUNCTION_PRE, RDB_OPCODE_IDLE, RDB_OPCODE_MODULE_AUX, RDB_OPCODE_RESIZEDB,
@@ -156,11 +156,12 @@ cdef uint64_t measure(Profile profile, const Entry *entry) noexcept:
 
 cdef class RdbScan:
     """A scan of the file behind a descriptor, which stays the caller's, from where it stands. `size`: bytes of the file, 0 where
-    nobody knows; counts are judged by it."""
+    nobody knows; counts are judged by it. `quick`: values are read over, and there are no figures by type."""
     cdef FileSource file
     cdef RdbReader reader
     cdef int64_t now_ms
     cdef bint rows
+    cdef bint quick                 # values are read over
     cdef bint begun
     cdef int64_t expiry             # of the next key; -1: none
     cdef list events
@@ -178,11 +179,11 @@ cdef class RdbScan:
     cdef readonly int64_t database  # -1: none yet
     cdef readonly dict profiles     # by database and type, as far as there are keys
 
-    def __cinit__(self, int fd, *, int64_t now_ms, bint rows=False, uint64_t size=0):
+    def __cinit__(self, int fd, *, int64_t now_ms, bint rows=False, uint64_t size=0, bint quick=False):
         filesource_init(&self.file, fd, True)
         self.file.source.size = size
         rdb_reader_init(&self.reader, &self.file.source, 0, True)
-        self.now_ms, self.rows, self.expiry = now_ms, rows, -1
+        self.now_ms, self.rows, self.quick, self.expiry = now_ms, rows, quick, -1
         self.doing, self.type, self.opcode, self.database = "start", -1, -1, -1
         self.profiles, self.events = {}, []
 
@@ -344,6 +345,10 @@ cdef class RdbScan:
             self.skip_module()
             profile = self.profile("module")
             profile.note_elements(0)
+        elif self.quick:
+            profile = None
+            if not rdb_skip_value(&self.reader, self.type):
+                raise self.fault()
         else:
             profile = self.take_value(&elements)
         self.note_key(profile, elements, source_offset(&self.file.source) - start)
