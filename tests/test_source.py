@@ -17,7 +17,7 @@ PYTHON_LEVELS = {
         "__init__",
         "config.",
         "log trouble progress loading",
-        "system user absent affinity instance process rename title crash saving worker",
+        "system user absent affinity instance process rename title crash saving worker link",
         "loop latencymonitor commandlog acllog clientlog metrics selfcheck children listeners",
         "aof. rdb.",
         "info figures settings shutdown",
@@ -38,6 +38,7 @@ PYTHON_LEVELS = {
         "script",
         "modes",
         "client",
+        "check_rdb",
     ],
     "benchmark": ["__init__", "histogram replies", "load options", "link", "report suite", "program"],
 }

@@ -22,7 +22,7 @@ TESTS_ONLY = {
     "quicklist_limit": "a list of other limits", "quicklist_slice": "what a cursor is at", "lazyfree_wait": "until all is freed",
     "listpack_append_number": "the twin of listpack_append", "hashtable_pause": "elements stay where they are",
     "hashtable_resume": "the same",
-    "memory_check": "the allocator's invariants", "crc64": "RDB files and DUMP", "key_slot": "cluster"}
+    "memory_check": "the allocator's invariants", "crc64_fold": "both ways of CRC-64", "key_slot": "cluster"}
 UNUSED: dict[str, str] = {}     # with why it stays
 
 

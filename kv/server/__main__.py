@@ -5,15 +5,10 @@ import os
 import signal
 import sys
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 
 def main() -> int:
     signal.signal(signal.SIGINT, signal.SIG_DFL)    # until the server catches it: no traceback of Python's
-    if (tool := tool_named(os.path.basename(sys.argv[0]))) is not None:
-        return tool()
+    become_tool(os.path.basename(sys.argv[0]))
     from kv.server.process import fill_standard_descriptors
 
     fill_standard_descriptors()
@@ -35,17 +30,11 @@ def main() -> int:
         return refuse(error)
 
 
-def tool_named(name: str) -> Callable[[], int] | None:
-    """The program that the server is under another name: a link called redis-check-rdb checks files."""
-    if "check-rdb" in name:
-        from kv.cli.check_rdb import main as check_rdb
-
-        return check_rdb
-    if "check-aof" in name:
-        from kv.cli.check_aof import main as check_aof
-
-        return check_aof
-    return None
+def become_tool(name: str) -> None:
+    """Under another name the server is another program: a link called redis-check-rdb checks files."""
+    for tool in ("check-rdb", "check-aof"):
+        if tool in name:
+            os.execv(sys.executable, [sys.executable, "-m", "kv.cli." + tool.replace("-", "_"), *sys.argv[1:]])
 
 
 def refuse(error: Exception) -> int:

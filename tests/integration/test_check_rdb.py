@@ -68,6 +68,16 @@ def test_lines_of_a_sound_file(dump: Path) -> None:
         f"[info] {len(CASES) // 2} expires", "[info] 0 already expired"]
 
 
+def test_values_can_be_read_over(dump: Path, tmp_path: Path) -> None:
+    assert check(dump, "--quick").stdout == check(dump).stdout
+    assert check(dump, "--quick", "--stats").returncode == 1
+    bad_pack = b"\x10" + string(b"k") + string(b"\x07\0\0\0\0\0\x01")
+    (tmp_path / "file").write_bytes(made(bad_pack))
+    assert (check(tmp_path / "file").returncode, check(tmp_path / "file", "--quick").returncode) == (1, 0)
+    (tmp_path / "file").write_bytes(made(bad_pack, crc=b"x" * 8))
+    assert "RDB CRC error" in check(tmp_path / "file", "--quick").stdout
+
+
 def test_the_server_checks_under_the_names_of_other_tools(dump: Path, tmp_path: Path) -> None:
     link = tmp_path / "redis-check-rdb"
     link.write_text("import sys\nfrom kv.server.__main__ import main\nsys.exit(main())\n")

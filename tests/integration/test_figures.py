@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -309,6 +310,26 @@ def reply_rooms(program: Program, watch: Watch) -> None:
         watch.until("reply_buffer_shrinks", lambda count: count > 0)
 
 
+def links(watch: Watch) -> None:
+    """A key moves to somebody who takes everything, over a link that is kept."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        def take() -> None:
+            taker, _ = listener.accept()
+            taker.recv(1 << 16)
+            taker.sendall(b"+OK\r\n+OK\r\n")
+            taken.wait(30)
+            taker.close()
+
+        taken = threading.Event()
+        other = threading.Thread(target=take)
+        other.start()
+        watch.client("SET", "moves", "1")
+        assert watch.client("MIGRATE", "127.0.0.1", listener.getsockname()[1], "moves", 0, 5000) == "OK"
+        assert watch.number("migrate_cached_sockets") == 1
+        taken.set()
+        other.join()
+
+
 @unsanitized
 def test_every_figure_of_info_moves(program: Program, watch: Watch) -> None:
     client = watch.client
@@ -324,6 +345,7 @@ def test_every_figure_of_info_moves(program: Program, watch: Watch) -> None:
     rewrite(watch)
     snapshots(watch)
     reply_rooms(program, watch)
+    links(watch)
     client("CONFIG", "SET", "hz", 20)
     watch.look()
     waiting = set().union(*WAITS_FOR.values())
