@@ -157,7 +157,8 @@ def test_programs_have_the_names_of_other_images(tmp_path):
     for step in links:
         subprocess.run(["/bin/sh", "-c", step.replace("/usr/local/bin", str(tmp_path))], check=True)
     for name, program in (("redis-server", "kv-server"), ("valkey-server", "kv-server"), ("redis-cli", "kv-cli"),
-                          ("valkey-benchmark", "kv-benchmark"), ("redis-check-rdb", "kv-check-rdb"), ("valkey-check-aof", "kv-check-aof"), ("docker-entrypoint.sh", "kv-server")):
+                          ("valkey-benchmark", "kv-benchmark"), ("redis-check-rdb", "kv-check-rdb"),
+                          ("valkey-check-aof", "kv-check-aof"), ("docker-entrypoint.sh", "kv-server")):
         assert subprocess.check_output([tmp_path / name, "x"], text=True) == f"{program} x\n"
     assert not (tmp_path / "redis-").exists()
 

@@ -69,7 +69,8 @@ class Options:
                   "4.0.7 Added the `AUTH` option.", "6.0.0 Added the `AUTH2` option."],
          args='host port:integer (key-selector: key | empty-string="") destination-db:integer timeout:integer '
               "[COPY@3.0.0] [REPLACE@3.0.0] "
-              "[authentication: AUTH@4.0.7 auth<password> | (AUTH2@6.0.0 auth2: username password)] [KEYS@3.0.6 keys<key>:key#1...]")
+              "[authentication: AUTH@4.0.7 auth<password> | (AUTH2@6.0.0 auth2: username password)] "
+              "[KEYS@3.0.6 keys<key>:key#1...]")
 def migrate(call: Call):
     options = Options(call)
     timeout = call.integer(4)
