@@ -6,8 +6,8 @@ the end is no fault here: the reader is told how far whole commands go, and deci
 
 A transaction counts as a whole: its commands run when its EXEC is there. MULTI and EXEC themselves do not run, since
 nothing comes in between. A MULTI inside a transaction is a fault, and so is an EXEC outside: there a transaction was torn and
-somebody wrote on behind it, so nobody can tell any longer what belongs to it. Nothing is accounted to commands, logged or propagated: this is the past, and was accounted
-for then.
+somebody wrote on behind it, so nobody can tell any longer what belongs to it. Nothing is accounted to commands, logged
+or propagated: this is the past, and was accounted for then.
 
 As with sockets, a window of commands is parsed before the first one runs, and their buckets and entries are fetched
 meanwhile.

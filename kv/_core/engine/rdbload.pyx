@@ -19,8 +19,8 @@ from kv._core.rdb.source cimport SOURCE_STOPPED, source_offset
 
 
 class RdbFault(ValueError):
-    """The bytes at `offset` can't be read, or what was read up to there must not be. `key` is the key that was being read, b"" where
-    it was none."""
+    """The bytes at `offset` can't be read, or what was read up to there must not be. `key` is the key that was being read, b""
+    where it was none."""
 
     def __init__(self, complaint, offset=0, key=b""):
         super().__init__(complaint)
@@ -31,8 +31,8 @@ class RdbFault(ValueError):
 cdef class RdbLoad:
     """Reads RDB from a file descriptor, which stays the caller's, into the databases of an engine.
 
-    `checksum`: the CRC-64 at the end must be right, unless it is 0. `relaxed`: a file of a newer version is read as long as it holds
-    only what exists here. `deep`: listpacks are searched for elements that come twice. `merge`: a key that is there already is
+    `checksum`: the CRC-64 at the end must be right, unless it is 0. `relaxed`: a file of a newer version is read as long as it
+    holds only what exists here. `deep`: listpacks are searched for elements that come twice. `merge`: a key that is there already is
     replaced, else it is a fault. `keep_expired`: keys whose time has come are loaded. After a fault the engine has what was read
     before."""
     cdef Engine engine

@@ -10,8 +10,8 @@ from kv._core.base.slice cimport Slice
 from kv._core.containers.quicklist cimport Quicklist
 from kv._core.containers.quicknode cimport QuicklistNode
 from kv._core.objects.entry cimport (
-    ENCODING_INTSET, ENCODING_LISTPACK, ENCODING_QUICKLIST, ENCODING_RAW, Entry, entry_encoding, entry_expiry, entry_new, entry_size,
-    entry_type, entry_word, type_operations)
+    ENCODING_INTSET, ENCODING_LISTPACK, ENCODING_QUICKLIST, ENCODING_RAW, Entry, entry_encoding, entry_expiry, entry_new,
+    entry_size, entry_type, entry_word, type_operations)
 from kv._core.objects.string cimport string_copy
 
 

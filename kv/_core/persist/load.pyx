@@ -8,8 +8,8 @@ A window of entries is decoded before the first one is put into its database: by
 began when the key was known, are in the cache. Tables are made for as many keys as the file announces, so nothing is moved on the
 way.
 
-A complaint ends the load, and says in Valkey's words what is wrong; where, the source knows. What was loaded until then stays: it is
-for whoever loads to throw it away. Source of the format: Valkey 8.1.7 and 9.1, rdb.c.
+A complaint ends the load, and says in Valkey's words what is wrong; where, the source knows. What was loaded until then stays: whoever
+loads throws it away. Source of the format: Valkey 8.1.7 and 9.1, rdb.c.
 """
 from libc.stdint cimport UINT32_MAX, int32_t, int64_t, uint64_t
 from libc.string cimport memcmp, memset
@@ -27,9 +27,9 @@ from kv._core.containers.hashtable cimport position_element
 from kv._core.objects.entry cimport Entry, entry_free, entry_key
 from kv._core.rdb.decode cimport rdb_get_value, rdb_type_known
 from kv._core.rdb.format cimport (
-    RDB_OPCODE_AUX, RDB_OPCODE_EOF, RDB_OPCODE_EXPIRY_S, RDB_OPCODE_EXPIRY_MS, RDB_OPCODE_FREQ, RDB_OPCODE_FUNCTION, RDB_OPCODE_FUNCTION_PRE, RDB_OPCODE_IDLE,
-    RDB_MODULE, RDB_OPCODE_MODULE_AUX, RDB_MODULE_PRE, RDB_OPCODE_RESIZEDB, RDB_OPCODE_SELECTDB, RDB_OPCODE_SLOT_INFO, RDB_VALKEY, RDB_VERSION,
-    RDB_VERSION_CRC)
+    RDB_MODULE, RDB_MODULE_PRE, RDB_OPCODE_AUX, RDB_OPCODE_EOF, RDB_OPCODE_EXPIRY_MS, RDB_OPCODE_EXPIRY_S, RDB_OPCODE_FREQ,
+    RDB_OPCODE_FUNCTION, RDB_OPCODE_FUNCTION_PRE, RDB_OPCODE_IDLE, RDB_OPCODE_MODULE_AUX, RDB_OPCODE_RESIZEDB, RDB_OPCODE_SELECTDB,
+    RDB_OPCODE_SLOT_INFO, RDB_VALKEY, RDB_VERSION, RDB_VERSION_CRC)
 from kv._core.rdb.reader cimport (
     MOST_RESERVED, rdb_complain, rdb_get_byte, rdb_get_bytes, rdb_get_element, rdb_get_length,
     rdb_get_milliseconds, rdb_get_pair, rdb_get_string, rdb_reader_free, rdb_reader_init)
@@ -305,7 +305,7 @@ cdef bint take_next(Load *load) noexcept nogil:
 
 
 cdef bint load_step(Load *load, int64_t until_us) noexcept nogil:
-    """Load on until clock_us() is past a time (0: for as long as it takes). Whether there is more. Once it is false, either the file
+    """Load on until clock_us() is past a time (0: for as long as it takes). Whether there is more. Once it is false, the file
     has `ended`, or the reader has a complaint, the source a fault, or a callback wanted no more."""
     cdef bint more = not load.ended
     while more:
