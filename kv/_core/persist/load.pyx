@@ -8,8 +8,8 @@ A window of entries is decoded before the first one is put into its database: by
 began when the key was known, are in the cache. Tables are made for as many keys as the file announces, so nothing is moved on the
 way.
 
-A complaint ends the load, and says in Valkey's words what is wrong; where, the source knows. What was loaded until then stays: whoever
-loads throws it away. Source of the format: Valkey 8.1.7 and 9.1, rdb.c.
+A complaint ends the load, and says in Valkey's words what is wrong; where, the source knows. What was loaded until then
+stays: whoever loads throws it away. Source of the format: Valkey 8.1.7 and 9.1, rdb.c.
 """
 from libc.stdint cimport UINT32_MAX, int32_t, int64_t, uint64_t
 from libc.string cimport memcmp, memset
