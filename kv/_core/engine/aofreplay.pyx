@@ -5,9 +5,9 @@ begins with neither `*` nor `#` (an annotation) is a fault, and so is a command 
 the end is no fault here: the reader is told how far whole commands go, and decides.
 
 A transaction counts as a whole: its commands run when its EXEC is there. MULTI and EXEC themselves do not run, since
-nothing comes in between. A MULTI inside a transaction is a fault, and so is an EXEC outside: there a transaction was torn and
-somebody wrote on behind it, so nobody can tell any longer what belongs to it. Nothing is accounted to commands, logged or propagated: this is the past, and was accounted
-for then.
+nothing comes in between. A MULTI inside a transaction is a fault, and so is an EXEC outside: there a transaction was torn
+and somebody wrote on behind it, so nobody can tell any longer what belongs to it. Nothing is accounted to commands, logged
+or propagated: this is the past, and was accounted for then.
 
 As with sockets, a window of commands is parsed before the first one runs, and their buckets and entries are fetched
 meanwhile.
