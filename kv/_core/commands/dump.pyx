@@ -60,8 +60,7 @@ cdef void cmd_dump(Context *c) noexcept nogil:
 
 
 declare(native(cmd_dump), "dump", 2, "readonly", keys="1 RO access", group="generic", since="2.6.0",
-        complexity="O(1) to find the key and O(N*M) to write it, where N is the number of elements and M their average size.",
-        tips="nondeterministic_output", summary="Returns the value of a key in the form that RESTORE reads.", args="key")
+        complexity="O(1)", tips="nondeterministic_output", summary="Returns the value of a key in the form that RESTORE reads.", args="key")
 
 
 # -- RESTORE ----------------------------------------------------------------------------------------------------------
@@ -197,15 +196,13 @@ cdef void cmd_restore(Context *c) noexcept nogil:
 
 RESTORE_ARGS = ("key ttl:integer serialized-value [REPLACE@3.0.0] [ABSTTL@5.0.0] [IDLETIME@5.0.0 seconds:integer] "
                 "[FREQ@5.0.0 frequency:integer]")
-RESTORE_COMPLEXITY = ("O(1) to create the key and O(N*M) to read the value, where N is the number of elements and M their average "
-                      "size. For sorted sets O(N*M*log(N)), as each element is put into its place.")
 RESTORE_HISTORY = ["3.0.0 Added the `REPLACE` modifier.", "5.0.0 Added the `ABSTTL` modifier.",
                    "5.0.0 Added the `IDLETIME` and `FREQ` options."]
 
 declare(native(cmd_restore), "restore", -4, "write denyoom", keys="1 OW update", group="generic", since="2.6.0",
-        complexity=RESTORE_COMPLEXITY, acl="dangerous", summary="Creates a key from the form that DUMP returns.",
+        complexity="O(1)", acl="dangerous", summary="Creates a key from the form that DUMP returns.",
         history=RESTORE_HISTORY, args=RESTORE_ARGS)
 
 declare(native(cmd_restore), "restore-asking", -4, "write denyoom asking syscmd", keys="1 OW update", group="server",
-        since="3.0.0", complexity=RESTORE_COMPLEXITY, acl="dangerous",
+        since="3.0.0", complexity="O(1)", acl="keyspace dangerous",
         summary="RESTORE, as MIGRATE sends it between the nodes of a cluster.", history=RESTORE_HISTORY, args=RESTORE_ARGS)
