@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 PIECE = 64 * 1024           # bytes that are sent, or received, in one wait
 CRLF = b"\r\n"
 LINE_MOST = 64 * 1024       # bytes of a line; a peer that sends longer ones is no server
+DEEPEST = 16                # arrays in arrays; no reply has more
 CACHED_MOST = 64
 CACHED_SECONDS = 10
 
@@ -101,8 +102,8 @@ class Link:
         del self.buffer[:length + len(CRLF)]
         return data
 
-    def read_reply(self) -> Reply:
-        """The next reply, of RESP2: an error is a LinkRefusal, which is returned, not raised."""
+    def read_reply(self, depth: int = 0) -> Reply:
+        """The next reply, of RESP2: an error is a LinkRefusal, which is returned, not raised. `depth`: arrays that it stands in."""
         line = self.read_line()
         kind, text = line[:1], line[1:]
         if kind == b"+":
@@ -117,8 +118,8 @@ class Link:
             return number
         if kind == b"$":
             return self.read_bytes(number) if number >= 0 else None
-        if kind == b"*":
-            return [self.read_reply() for _ in range(number)] if number >= 0 else None
+        if kind == b"*" and depth < DEEPEST:
+            return [self.read_reply(depth + 1) for _ in range(number)] if number >= 0 else None
         raise no_server()
 
 

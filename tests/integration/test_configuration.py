@@ -142,7 +142,7 @@ def test_renames_that_make_no_sense(tmp_path: Path, lines: list[str], complaint:
 
 
 def test_a_name_is_free_once_its_command_has_another(start_server) -> None:
-    lines = ('EVAL ""', "GET EVAL", "SAVE get", "EVAL fetch")
+    lines = ('EVAL ""', "GET EVAL", "EVALSHA get", "EVAL fetch")
     server = start_server(config="".join([f"rename-command {line}\n" for line in lines]))
     client = server.client()
     client.set("k", "v")

@@ -381,7 +381,7 @@ def test_what_concerns_one_client(scene: Scene, call: str, error: int) -> None:
     ("pipe2", errno.EMFILE, ""), ("epoll_create1", errno.EMFILE, ""), ("epoll_add", errno.ENOMEM, ""), ("socket", errno.EMFILE, ""),
     ("bind", errno.EACCES, ""), ("listen", errno.EACCES, ""), ("chdir", errno.EACCES, ""), ("open", errno.EACCES, MANIFEST),
     ("open", errno.EIO, INCREMENT), ("read", errno.EIO, INCREMENT), ("read", errno.EIO, MANIFEST), ("stat", errno.EIO, INCREMENT),
-    ("truncate", errno.EROFS, INCREMENT), ("opendir", errno.EACCES, "appendonlydir"), ("mkdir", errno.EROFS, "appendonlydir"),
+    ("ftruncate", errno.EROFS, INCREMENT), ("opendir", errno.EACCES, "appendonlydir"), ("mkdir", errno.EROFS, "appendonlydir"),
 ])
 def test_a_start_that_cant_be(tmp_path: Path, library: Path, call: str, error: int, path: str) -> None:
     """One line, status 1, and the files are as they were."""

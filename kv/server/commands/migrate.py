@@ -8,12 +8,11 @@ other side since its last use: where no reply came at all, and that was no timeo
 """
 from __future__ import annotations
 
-import re
-
 from kv._core.engine.migration import migration_delete, migration_find, migration_requests
 from kv._core.runtime.call import OK, SYNTAX_ERROR, ReplyError, Status
 from kv._core.runtime.registry import command
 
+from ..config.option import leading_integer
 from ..link import LinkRefusal, words
 
 TYPE_CHECKING = False
@@ -79,17 +78,11 @@ def migrate(call: Call):
     if not found:
         return NO_KEY
     seconds = min((timeout if timeout > 0 else DEFAULT_TIMEOUT_MS) / 1000, TIMEOUT_MOST_S)
-    host, port = call.args[0].decode("utf-8", "surrogateescape"), leading_integer(call.args[1])
+    host, port = call.args[0].decode("utf-8", "surrogateescape"), leading_integer(call.args[1].decode("utf-8", "surrogateescape"))
     transfer = Transfer(call, options, database, found)
     if not transfer.attempt(host, port, seconds):
         transfer.attempt(host, port, seconds, last=True)
     return OK
-
-
-def leading_integer(text: bytes) -> int:
-    """The digits that a text begins with, 0 where it does not: what there is no port of can't be connected to."""
-    digits = re.match(rb"\s*\+?(\d{1,9})", text)
-    return int(digits[1]) if digits else 0
 
 
 class Transfer:
