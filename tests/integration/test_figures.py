@@ -449,6 +449,9 @@ def test_every_figure_of_memory_stats_moves(program: Program, watch: Watch) -> N
     assert full[b"dataset.bytes"] - first[b"dataset.bytes"] > 2_000_000
     tables = dict(zip(full[b"db.0"][::2], full[b"db.0"][1::2], strict=True))
     assert tables[b"overhead.hashtable.main"] == full[b"overhead.db.hashtable.lut"] > 20_000 * 64 / 9
+    another = Client(program.port)
+    look()
+    another.close()
     for size in range(100, 20_000, 200):    # what is resident beside what is in use differs only while pages wait to be given back
         client("FLUSHALL", "SYNC")
         look()
