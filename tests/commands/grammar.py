@@ -14,7 +14,8 @@ from typing import Any
 GROUPS = {"string", "bitmap", "generic", "list", "hash", "set", "sorted-set", "stream", "hyperloglog", "geo", "pubsub",
           "transactions"}
 LEFT_OUT = {
-    "dump": "its bytes say which version wrote them", "migrate": "asks another server", "randomkey": "draws at random", "pfselftest": "takes seconds", "pfdebug": "its texts are for people",
+    "dump": "its bytes say which version wrote them", "migrate": "asks another server",
+    "randomkey": "draws at random", "pfselftest": "takes seconds", "pfdebug": "its texts are for people",
     "subscribe": "changes what the connection may do", "psubscribe": "the same", "ssubscribe": "the same",
     "unsubscribe": "has as many replies as words", "punsubscribe": "the same", "sunsubscribe": "the same"}
 FAMILIES = {

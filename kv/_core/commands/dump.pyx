@@ -60,7 +60,8 @@ cdef void cmd_dump(Context *c) noexcept nogil:
 
 
 declare(native(cmd_dump), "dump", 2, "readonly", keys="1 RO access", group="generic", since="2.6.0",
-        complexity="O(1)", tips="nondeterministic_output", summary="Returns the value of a key in the form that RESTORE reads.", args="key")
+        complexity="O(1)", tips="nondeterministic_output",
+        summary="Returns the value of a key in the form that RESTORE reads.", args="key")
 
 
 # -- RESTORE ----------------------------------------------------------------------------------------------------------
