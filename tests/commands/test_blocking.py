@@ -196,7 +196,7 @@ def test_a_timeout(client: Client) -> None:
 
 
 def test_the_nearest_deadline_comes_first(crowd: Crowd, client: Client) -> None:
-    delays = [0.3, 0.1, 0.2, 0.15, 0.25, 0.05]
+    delays = [1.2, 0.4, 0.8, 0.6, 1.0, 0.2]
     waiters = {crowd.wait("BLPOP", f"k{delay}", delay).socket: delay for delay in delays}
     assert info(client, "clients_in_timeout_table") == len(delays)
     ended: list[float] = []
