@@ -16,7 +16,7 @@ from kv._core.persist.payload cimport PayloadFault, payload_get, payload_is_soun
 from kv._core.resp.reply cimport reply_bulk, reply_null, reply_ok
 from kv._core.runtime.context cimport (
     arg_i64_or_reply, arg_is, changed, context_key, delete_found, error, read_key, reply_blob, syntax_error, write_key)
-from kv._core.runtime.expiryoption cimport expiry_passed
+from kv._core.runtime.expiryoption cimport expiry_passed, propagate_deletion
 from kv._core.runtime.propagation cimport (
     effects_begin, effects_number, effects_slice, effects_wanted, effects_word)
 from kv._core.runtime.registry cimport native
@@ -130,18 +130,6 @@ cdef void propagate_absolute(Context *c, int64_t time_ms) noexcept nogil:
     effects_word(c.runtime, b"ABSTTL", 6)
 
 
-cdef void propagate_deletion(Context *c) noexcept nogil:
-    c.propagated = True
-    if not effects_wanted(c.runtime):
-        return
-    effects_begin(c.runtime, c.database.id, 2)
-    if c.keyspace.lazy_server_del:
-        effects_word(c.runtime, b"UNLINK", 6)
-    else:
-        effects_word(c.runtime, b"DEL", 3)
-    effects_slice(c.runtime, c.argv[1])
-
-
 cdef void tell_fault(Context *c, const PayloadFault *fault) noexcept nogil:
     """What is wrong with a payload is of interest to the log, not to its sender."""
     with gil:
@@ -184,7 +172,7 @@ cdef void cmd_restore(Context *c) noexcept nogil:
         c.propagated = True
         if old != NULL:
             changed(c, 1, EVENT_GENERIC, b"del")
-            propagate_deletion(c)
+            propagate_deletion(c, 1, c.keyspace.lazy_server_del)
         reply_ok(&c.reply)
         return
     keyspace_add(c.keyspace, c.database, key, entry)

@@ -20,3 +20,4 @@ cdef bint expiry_option(Context *c, int *at, Expiry *expiry, int special) noexce
 cdef bint expiry_time_or_reply(Context *c, const Expiry *expiry, int64_t *time_ms) noexcept nogil
 cdef bint expiry_passed(const Context *c, int64_t time_ms) noexcept nogil
 cdef void delete_passed(Context *c, int index) noexcept nogil
+cdef void propagate_deletion(Context *c, int index, bint lazily) noexcept nogil

@@ -92,11 +92,16 @@ cdef void delete_passed(Context *c, int index) noexcept nogil:
     keyspace_remove(c.keyspace, c.database, context_key(c, index), c.keyspace.lazy_expire)
     c.keyspace.expired += 1
     changed(c, index, EVENT_EXPIRED, b"expired")
+    propagate_deletion(c, index, c.keyspace.lazy_expire)
+
+
+cdef void propagate_deletion(Context *c, int index, bint lazily) noexcept nogil:
+    """What the command did is propagated as the deletion of the key at an argument."""
     c.propagated = True
     if not effects_wanted(c.runtime):
         return
     effects_begin(c.runtime, c.database.id, 2)
-    if c.keyspace.lazy_expire:
+    if lazily:
         effects_word(c.runtime, b"UNLINK", 6)
     else:
         effects_word(c.runtime, b"DEL", 3)

@@ -75,7 +75,7 @@ def test_an_error_reply_is_no_exception(peer) -> None:
     link.close()
 
 
-@pytest.mark.parametrize("wire", [b"what?\r\n", b"$x\r\n", b"+" + b"x" * 200_000])
+@pytest.mark.parametrize("wire", [b"what?\r\n", b"$x\r\n", b"+" + b"x" * 200_000, b"*1\r\n" * 5000])
 def test_who_is_no_server_is_left(peer, wire: bytes) -> None:
     one = peer(lambda sock: sock.sendall(wire))
     link = Link("127.0.0.1", one.port, 5)
