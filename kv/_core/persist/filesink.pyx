@@ -34,8 +34,8 @@ cdef extern from "<poll.h>" nogil:
     short POLLOUT
 
 cdef enum:
-    CHUNK = 1 << 20             # bytes of a write
-    KEEP = 4 * CHUNK            # room of a buffer that is kept; a huge value's is given back
+    CHUNK = 1 << 17             # bytes of a write
+    KEEP = 8 * CHUNK            # room of a buffer that is kept; a huge value's is given back
 
 
 cdef void filesink_init(FileSink *file, int fd, uint64_t sync_bytes, bint checksummed) noexcept nogil:
