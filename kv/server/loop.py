@@ -3,6 +3,7 @@
     loop = Loop(engine, config)
     loop.watch(fd, handler, "Accepting client connection: accept")     called whenever the descriptor is readable
     loop.each_cron("Looking after a child", children.reap)             called `hz` times a second
+    loop.when_woken.append(steps.poll)                                 called after loop.wake(), which a thread may call
 
 Parts of the server stand above it: they watch their descriptors and name their jobs here, so that they need not know the
 server. A handler or job that the operating system refuses something (see trouble.py) is told of in the log and comes round
@@ -63,6 +64,9 @@ class Loop:
         self.next_sweep = math.inf  # the cron has left some of its sweep to be done before it comes again
         self.running = True
         self.exit_status = 0
+        self.when_woken: list[Callable[[], object]] = []
+        self.waker = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self.watch(self.waker, self.woken, "Going on after a thread")
         self.each_cron("Watching a descriptor again", self.end_rests)
         self.each_cron("Expiring and resizing", self.sweep)
 
@@ -109,6 +113,17 @@ class Loop:
             raise error
         troubles.report("Waiting for events", error)
         time.sleep(POLLER_PAUSE_S)
+
+    # -- threads ------------------------------------------------------------------------------------------------------
+
+    def wake(self) -> None:
+        """Have the loop call each of `when_woken`: from any thread."""
+        os.eventfd_write(self.waker, 1)
+
+    def woken(self) -> None:
+        os.eventfd_read(self.waker)
+        for run in self.when_woken:
+            run()
 
     # -- the cron -----------------------------------------------------------------------------------------------------
 

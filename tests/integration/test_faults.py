@@ -303,6 +303,41 @@ def test_everysec_answers_before(tmp_path: Path, library: Path) -> None:
         scene.faults.lift()
 
 
+def test_a_rewrite_is_answered_when_its_child_is_forked(scene: Scene) -> None:
+    """Its first step waits for the disk in a thread. Who asked waits for that; everybody else is served."""
+    server = scene.server
+    asking, leaving = server.connect(), server.connect()
+    asking_id = asking("CLIENT", "ID")
+    scene.faults.hold("fsync", path="manifest")
+    asking.socket.sendall(request("BGREWRITEAOF") + request("PING"))
+    server.until(lambda: scene.faults.hits == 1)
+    assert server("BGREWRITEAOF") == "ERR Background append only file rewriting already in progress"
+    assert server("CLIENT", "UNBLOCK", asking_id) == 0
+    assert server.info("clients")["blocked_clients"] == "1"
+    assert select.select([asking.socket], [], [], 0.1)[0] == []
+    scene.faults.lift()
+    assert (asking.reply(), asking.reply()) == ("Background append only file rewriting started", "PONG")
+    assert "rewriting started by pid" in server.text()
+    server.rewritten()
+    assert server.info("clients")["blocked_clients"] == "0"
+    assert server.info("commandstats")["cmdstat_bgrewriteaof"].startswith("calls=2,")
+
+    scene.faults.hold("fsync", path="manifest")
+    leaving.socket.sendall(request("BGREWRITEAOF"))
+    server.until(lambda: scene.faults.hits == 1)
+    leaving.close()                     # nobody is there to be told
+    server.until(lambda: server.info("clients")["blocked_clients"] == "0")
+    scene.faults.lift()
+    server.rewritten(2)
+
+
+def test_a_rewrite_that_cant_fork_says_so(scene: Scene) -> None:
+    scene.faults.fail("fork", errno.EAGAIN)
+    assert scene.server("BGREWRITEAOF") == ("ERR Can't execute an AOF background rewriting. Please check the server logs for more "
+                                            "information.")
+    assert scene.server.info("errorstats")["errorstat_ERR"] == "count=1"
+
+
 def test_a_sync_that_failed_is_followed_by_a_rewrite(scene: Scene) -> None:
     scene.write()
     scene.fail("fdatasync", errno.EIO, path=INCREMENT)

@@ -20,16 +20,17 @@ from kv._core.base.clock cimport clock_ticks_per_us
 from kv._core.base.hashing cimport HashKey, hash_enter_key
 from kv._core.base.memory cimport memory_begin_dismissing, memory_free, memory_spare_pages, memory_used
 from kv._core.base.random cimport Random, random_seed, random_u64
-from kv._core.base.slice cimport Slice
+from kv._core.base.slice cimport Slice, slice_of
 from kv._core.engine.appender cimport Appender
 from kv._core.engine.execute cimport execute_nested, refresh_clock
 from kv._core.engine.isolation cimport Isolated, isolated_end, isolated_init
 from kv._core.engine.settings cimport alert_set, hiding_update, setting_put, settings_default
-from kv._core.engine.waiting cimport end_wait, serve_positions, serve_ready
+from kv._core.engine.waiting cimport answer_wait, end_wait, serve_positions, serve_ready
 from kv._core.keyspace.keyspace cimport (
     EVENT_BESIDE, REMOVED_EXPIRED, Database, Keyspace, keyspace_free, keyspace_init)
 from kv._core.containers.hashtable cimport hashtable_avoid_resize, hashtable_clear
 from kv._core.runtime.blocking cimport mark_ready, wait_end
+from kv._core.runtime.call cimport Later
 from kv._core.runtime.lazyfree cimport lazyfree_entry
 from kv._core.runtime.session cimport session_free, session_of_id, session_push, session_resume
 from kv._core.runtime.state cimport (
@@ -40,13 +41,14 @@ from kv._core.runtime.state cimport (
 from kv._core.runtime.propagation cimport (
     effects_begin, effects_slice, effects_wanted, effects_word, propagation_free, propagation_init, propagation_position)
 from kv._core.runtime.pubsub cimport publish_event, unsubscribe_all
-from kv._core.runtime.observed cimport ObservedKey, observed_find
+from kv._core.runtime.observed cimport ObservedKey, Wait, observed_find
 from kv._core.runtime.transaction cimport touch_watched
 
 import os
 
 import kv._core.commands
 import kv._core.runtime.call
+from kv._core.runtime.call import ReplyError, encode
 from kv._core.runtime.registry import declare_package
 
 declare_package(kv._core.commands)
@@ -244,13 +246,24 @@ cdef class Engine:
 
     def unblock(self, uint64_t id, bint with_error):
         """CLIENT UNBLOCK: end the wait of a session that is blocked in a command; whether there was one. A session that
-        CLIENT PAUSE holds back is not blocked in a command."""
+        CLIENT PAUSE holds back is not blocked in a command, and who waits for an answer is left to whoever has it."""
         self.enter()
         cdef Session *session = session_of_id(&self.runtime, id)
-        if session == NULL or session.waiting == NULL:
+        if session == NULL or session.waiting == NULL or (<Wait *> session.waiting).answer:
             return 0
         end_wait(session, with_error)
         return 1
+
+    def answer(self, Later later not None, value):
+        """Give a command that waits for it (Call.later) its reply. False where its client is gone."""
+        cdef Session *session = session_of_id(&self.runtime, later.session_id)
+        cdef bytes reply
+        if session == NULL or session.waiting == NULL or (<Wait *> session.waiting).answer != later.number:
+            return False
+        reply = bytes(encode(value, session.resp))
+        self.enter()
+        answer_wait(session, slice_of(reply, len(reply)), isinstance(value, ReplyError))
+        return True
 
     @property
     def pause_state(self):

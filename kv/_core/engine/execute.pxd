@@ -16,6 +16,7 @@ cdef bint execute(Session *session, Request *request, Buffer *out) noexcept nogi
 cdef bint execute_past(Session *session, Request *request, Buffer *out) noexcept nogil
 cdef bint execute_again(Wait *wait, Buffer *out) noexcept nogil
 cdef void execute_last(Wait *wait, bint with_error, Buffer *out) noexcept nogil
+cdef void execute_answered(Wait *wait, Slice reply, bint failed, Buffer *out) noexcept nogil
 cdef void execute_nested(Context *outer, Command *command, Slice *argv, int argc) noexcept nogil
 cdef void refresh_clock(Runtime *runtime) noexcept nogil
 

@@ -17,7 +17,7 @@ from kv._core.base.memory cimport memory_used
 from kv._core.base.platform cimport likely, unlikely
 from kv._core.base.slice cimport Slice
 from kv._core.engine.gates cimport pass_alerts, pass_gates
-from kv._core.resp.reply cimport reply_null_array
+from kv._core.resp.reply cimport reply_null_array, reply_raw
 from kv._core.runtime.context cimport context_init, error
 from kv._core.runtime.latencystats cimport latency_record
 from kv._core.runtime.observed cimport Wait
@@ -135,6 +135,18 @@ cdef void execute_last(Wait *wait, bint with_error, Buffer *out) noexcept nogil:
         c.command.body(&c)
     else:
         reply_null_array(&c.reply)
+    account(&c, clock_ticks(), 0)
+    if session.flags & (SESSION_REPLY_OFF | SESSION_REPLY_SKIP):
+        suppress_reply(&c, 0)
+
+
+cdef void execute_answered(Wait *wait, Slice reply, bint failed, Buffer *out) noexcept nogil:
+    """The reply of a command that left it to somebody else."""
+    cdef Session *session = wait.session
+    cdef Context c
+    init_kept(&c, session, wait.command, wait.argv, wait.argc, out, LAST_ATTEMPT)
+    reply_raw(&c.reply, reply.data, reply.length)
+    c.reply.errors = failed
     account(&c, clock_ticks(), 0)
     if session.flags & (SESSION_REPLY_OFF | SESSION_REPLY_SKIP):
         suppress_reply(&c, 0)

@@ -5,7 +5,8 @@ A reply to a waiting session is written to a buffer of its own and pushed: the a
 whose command made the key ready.
 """
 from kv._core.base.buffer cimport Buffer, buffer_free
-from kv._core.engine.execute cimport execute_again, execute_last, refresh_clock
+from kv._core.base.slice cimport Slice
+from kv._core.engine.execute cimport execute_again, execute_answered, execute_last, refresh_clock
 from kv._core.keyspace.keyspace cimport LOOKUP_NO_NOTIFY, LOOKUP_NO_STATS, LOOKUP_NO_TOUCH, key_of, keyspace_lookup
 from kv._core.objects.entry cimport Entry, entry_type
 from kv._core.runtime.blocking cimport overdue_wait, take_ready, wait_end
@@ -102,4 +103,10 @@ cdef void end_overdue(Runtime *runtime) noexcept nogil:
 cdef void end_wait(Session *session, bint with_error) noexcept nogil:
     """End a wait with what the command answers after its timeout, or with an error."""
     execute_last(<Wait *> session.waiting, with_error, &session.runtime.wait_reply)
+    release(session)
+
+
+cdef void answer_wait(Session *session, Slice reply, bint failed) noexcept nogil:
+    """End a wait for an answer with it: a whole reply, in the session's RESP version."""
+    execute_answered(<Wait *> session.waiting, reply, failed, &session.runtime.wait_reply)
     release(session)

@@ -1,5 +1,5 @@
 """Commands that wait: for keys (BLPOP, BZPOPMIN, XREAD and their kin), for the AOF and replicas (WAIT, WAITAOF)."""
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint64_t
 
 from kv._core.keyspace.keyspace cimport Database
 from kv._core.runtime.observed cimport ObservedKey, Wait
@@ -9,6 +9,7 @@ cdef bint context_may_block(const Context *c) noexcept nogil
 cdef bint arg_timeout_or_reply(Context *c, int index, bint seconds, int64_t *until_ms) noexcept nogil
 cdef void block_on_keys(Context *c, int type, int first, int count, int64_t until_ms, bint on_missing) noexcept nogil
 cdef void block_on_position(Context *c, int64_t until_ms) noexcept nogil
+cdef uint64_t block_on_answer(Context *c) noexcept nogil
 cdef void wait_end(Session *session) noexcept nogil
 cdef void mark_ready(Runtime *runtime, ObservedKey *observed) noexcept nogil
 cdef void mark_database_ready(Runtime *runtime, Database *database) noexcept nogil

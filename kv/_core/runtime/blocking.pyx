@@ -10,6 +10,8 @@ and no command needs a second form for being served late.
 A wait for the AOF or for replicas has no key. Such waits are a list, and all of them are tried again when the AOF is
 synced or a replica acknowledges; each knows from its session up to which position of the effects it waits.
 
+A command in Python whose reply comes later (Call.later) is not run again: whoever has its answer ends its wait.
+
 Deadlines are a binary heap, the nearest on top: Engine.turn sleeps no longer than that.
 """
 from libc.math cimport ceill, isnan
@@ -95,6 +97,15 @@ cdef void block_on_position(Context *c, int64_t until_ms) noexcept nogil:
     runtime.position_waits_last = wait
 
 
+cdef uint64_t block_on_answer(Context *c) noexcept nogil:
+    """Have the session wait until somebody has the answer (engine/waiting.answer_wait): the number of this wait."""
+    cdef Wait *wait = wait_new(c, 0, 0)
+    c.block = True
+    c.runtime.answers_awaited += 1
+    wait.answer = c.runtime.answers_awaited
+    return wait.answer
+
+
 cdef Wait *wait_new(Context *c, int keys, int64_t until_ms) noexcept nogil:
     """The wait of the session, which is blocked by it."""
     cdef size_t size = sizeof(Wait) + keys * sizeof(Link) + c.argc * sizeof(Slice)
@@ -113,6 +124,7 @@ cdef Wait *wait_new(Context *c, int keys, int64_t until_ms) noexcept nogil:
         wait.argv[i] = slice_of(bytes_, c.argv[i].length)
         bytes_ += c.argv[i].length
     wait.by_position = False
+    wait.answer = 0
     wait.until_ms = until_ms
     if until_ms:
         add_deadline(c.runtime, wait)

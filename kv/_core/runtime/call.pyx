@@ -16,6 +16,7 @@ from kv._core.base.buffer cimport Buffer, buffer_free
 from kv._core.resp.reply cimport (
     Reply, reply_array, reply_attribute, reply_big_number, reply_bool, reply_bulk, reply_double, reply_error, reply_i64, reply_map,
     reply_null, reply_null_array, reply_push, reply_raw, reply_set, reply_status, reply_verbatim)
+from kv._core.runtime.blocking cimport block_on_answer, context_may_block, wait_end
 from kv._core.runtime.propagation cimport propagate_as_came
 from kv._core.runtime.registry import set_python_body
 from kv._core.runtime.state cimport SESSION_CLOSE_AFTER_REPLY, SESSION_LOOPBACK, SESSION_UNIX, Context
@@ -57,6 +58,10 @@ OK = Status("OK")
 NULL_ARRAY = _NullArray()
 NO_REPLY = _NoReply()
 SYNTAX_ERROR = "ERR syntax error"
+
+
+cdef class Later:
+    """A reply that is owed to a client: Engine.answer gives it."""
 
 
 cdef class Call:
@@ -165,6 +170,16 @@ cdef class Call:
         """Send the command to the AOF and replicas although it changed nothing."""
         self.alive().propagated = True
         propagate_as_came(self.context)
+
+    def later(self):
+        """Have the client wait for the reply: the function returns NO_REPLY, and whoever has the answer gives it to
+        Engine.answer with what this returns. None where the command must not wait (in a transaction, for one)."""
+        cdef Later later
+        if not context_may_block(self.alive()):
+            return None
+        later = Later.__new__(Later)
+        later.session_id, later.number = self.context.session.id, block_on_answer(self.context)
+        return later
 
     cdef Context *alive(self) except NULL:
         if self.context == NULL:
@@ -278,27 +293,32 @@ cdef void run_python(Context *c) noexcept nogil:
 cdef void run_handler(Context *c) noexcept:
     cdef Call call = Call.__new__(Call)
     cdef size_t start = c.reply.out.length
-    cdef bytes text
     call.context = c
     c.runtime.python_ran = True
     c.runtime.redacted = 0
     try:
         reply_object(&c.reply, (<object> c.command.handler)(call))
     except ReplyError as error:
-        c.reply.out.length = start
-        text = str(error).encode("utf-8", "surrogateescape")
-        reply_error(&c.reply, text, len(text))
+        fail(c, start, str(error))
     except (OSError, MemoryError) as error:
         trouble_log(f"Running {c.command.name.decode()}", error)
-        c.reply.out.length = start
-        text = f"ERR {getattr(error, 'strerror', None) or 'Cannot allocate memory'}".encode("utf-8", "surrogateescape")
-        reply_error(&c.reply, text, len(text))
+        fail(c, start, f"ERR {getattr(error, 'strerror', None) or 'Cannot allocate memory'}")
     except Exception:
         report_bug(c.command.name.decode())
-        c.reply.out.length = start
-        reply_error(&c.reply, b"ERR internal error", 18)
+        fail(c, start, "ERR internal error")
     finally:
         call.context = NULL
+
+
+cdef int fail(Context *c, size_t start, str error) except -1:
+    """An error instead of what was replied so far, now though the reply was to come later."""
+    cdef bytes text = error.encode("utf-8", "surrogateescape")
+    if c.block:
+        c.block = False
+        wait_end(c.session)
+    c.reply.out.length = start
+    reply_error(&c.reply, text, len(text))
+    return 0
 
 
 set_python_body(<size_t> run_python)

@@ -1,5 +1,5 @@
 """The keys that sessions watch or wait for, found by database and name."""
-from libc.stdint cimport int64_t, uint32_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from kv._core.base.slice cimport Slice
 from kv._core.containers.hashtable cimport scan_visitor
@@ -32,6 +32,7 @@ cdef struct Wait:               # a command that waits; its links, words and the
     bint by_position            # it waits for the AOF or replicas, not for keys
     Wait *next                  # others that do, the later ones behind
     Wait *previous
+    uint64_t answer             # number of the answer that it waits for instead, 0: none
     int64_t until_ms            # unix time at which it ends, 0: never
     size_t place                # index among the deadlines
 

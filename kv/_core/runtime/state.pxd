@@ -340,6 +340,7 @@ cdef struct Runtime:
     uint64_t session_count
     uint64_t next_session_id
     uint64_t blocked_count
+    uint64_t answers_awaited    # ever, by commands whose reply comes later
     Session *ready              # sessions with something to send
     Session *held               # ... whose replies depend on a position that is not safe yet
     Session *doomed             # to be closed at the end of the turn

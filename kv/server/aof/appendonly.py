@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kv._core.engine.engine import Engine
+    from kv._core.runtime.call import Later
 
     from ..children import Children
     from ..config import Config
@@ -61,7 +62,8 @@ class AppendOnly:
         self.folder = Folder(config.appenddirname, config.appendfilename)
         self.manifest = Manifest(config.appendfilename)
         self.writer = Writer(self.engine.appender_of_log(), self.engine.set_write_error, config.appendfsync, latency.note)
-        self.steps = Steps(self.writer.syncs)   # of a rewrite
+        self.steps = Steps(self.writer.syncs, loop.wake)    # of a rewrite
+        loop.when_woken.append(self.steps.poll)
         self.removals = Worker("kv-aof-remove")
         self.loader: Loader | None = None   # while the files are read
         self.unexpected_errors = 0          # commands of the files that answered with an error
@@ -363,9 +365,10 @@ class AppendOnly:
 
     # -- rewriting -------------------------------------------------------------------------------------------
 
-    def rewrite(self) -> str:
-        """BGREWRITEAOF: start one or schedule it; the status line to answer. Raises RewriteError."""
-        return self.rewriting.request()
+    def rewrite(self, later: Callable[[], Later | None]) -> str | None:
+        """BGREWRITEAOF: start one or schedule it; the status line to answer, None where who asked is told later. Raises
+        RewriteError."""
+        return self.rewriting.request(later)
 
     def begin_increment(self, go_on: Callable[[bool], bool]) -> bool:
         """A rewrite begins: once effects go to a new file go_on(True) is called, and go_on(False) where that failed later.

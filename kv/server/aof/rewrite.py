@@ -19,6 +19,7 @@ import signal
 import time
 
 from kv._core.engine.snapshot import Snapshot
+from kv._core.runtime.call import ReplyError, Status
 
 from ..children import Child
 from ..log import log
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from kv._core.engine.engine import Engine
+    from kv._core.runtime.call import Later
 
     from ..children import Children
     from ..config import Config
@@ -49,6 +51,7 @@ DELAY_MINUTES_MOST = 60
 KIND = "aof"                # of its child
 STARTED = "Background append only file rewriting started"
 SCHEDULED = "Background append only file rewriting scheduled"
+FAILED = "ERR Can't execute an AOF background rewriting. Please check the server logs for more information."
 
 
 class RewriteError(Exception):
@@ -139,6 +142,7 @@ class Rewrite:
         self.latency = latency
         self.limit = RetryLimit()
         self.scheduled = False
+        self.asked: list[Later] = []    # who is told when the child is forked
         self.form = RDB             # of the base that is being written, whatever the option says meanwhile
         self.started = -1.0         # unix time, -1: none is under way
         self.last_seconds = -1
@@ -156,8 +160,9 @@ class Rewrite:
     def current_seconds(self) -> int:
         return int(time.time() - self.started) if self.running else -1
 
-    def request(self) -> str:
-        """BGREWRITEAOF: the status line. Raises RewriteError."""
+    def request(self, later: Callable[[], Later | None]) -> str | None:
+        """BGREWRITEAOF: the status line, or None where `later` gave what whoever asked is answered by when the child is forked.
+        Raises RewriteError."""
         if self.running:
             raise RewriteError("ERR Background append only file rewriting already in progress")
         if self.children.child is not None or self.engine.in_transaction:
@@ -166,8 +171,10 @@ class Rewrite:
             log("notice", "Background append only file rewriting scheduled.")
             return SCHEDULED
         if not self.start():
-            raise RewriteError("ERR Can't execute an AOF background rewriting. Please check the server logs "
-                               "for more information.")
+            raise RewriteError(FAILED)
+        if self.children.child is None and (asked := later()) is not None:
+            self.asked.append(asked)
+            return None
         return STARTED
 
     def start(self) -> bool:
@@ -188,13 +195,20 @@ class Rewrite:
         return True
 
     def go_on(self, prepared: bool) -> bool:
-        """From here on effects go to a new file: fork. False where that fails, or where there is no such file."""
+        """From here on effects go to a new file: fork. False where that fails, or where there is no such file: then the rewrite has
+        failed, unless it was put off meanwhile."""
         self.children.coming = None
-        if prepared and self.fork():
-            return True
-        self.note_end(False)
-        self.started = -1.0
-        return False
+        forked = prepared and self.fork()
+        answer: Status | ReplyError = Status(STARTED)
+        if not forked:
+            self.started = -1.0
+            answer = Status(SCHEDULED) if self.scheduled else ReplyError(FAILED)
+            if not self.scheduled:
+                self.note_end(False)
+        asked, self.asked = self.asked, []
+        for later in asked:
+            self.engine.answer(later, answer)
+        return forked
 
     def fork(self) -> bool:
         """False, and logged, where there can be no child."""

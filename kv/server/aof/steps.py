@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 class Steps:
     """At most one job in the thread, and what the loop does with its result. A job that raised has the result False."""
 
-    def __init__(self, worker: Worker) -> None:
+    def __init__(self, worker: Worker, wake: Callable[[], object] = lambda: None) -> None:
         self.worker = worker
+        self.wake = wake            # called in the thread when it is done: the loop is to poll() soon
         self.after: Callable[[bool], object] | None = None  # what the loop does next; None: no step is under way
         self.result = False
         self.done = False
@@ -42,6 +43,7 @@ class Steps:
             self.result = job()
         finally:
             self.done = True
+            self.wake()
 
     def poll(self) -> None:
         """Go on where the thread is done."""

@@ -94,7 +94,8 @@ def lolwut(call: Call):
          summary="Rewrites the append-only file in the background.")
 def bgrewriteaof(call: Call):
     try:
-        return Status(call.server.aof.rewrite())
+        status = call.server.aof.rewrite(call.later)
+        return NO_REPLY if status is None else Status(status)
     except RewriteError as error:
         raise ReplyError(str(error)) from None
 
