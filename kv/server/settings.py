@@ -96,7 +96,7 @@ class Settings:
         on_change(["locale-collate"], collation)
         on_change(["rdma-port", "rdma-bind"], no_rdma)
         on_change(["appendonly"], lambda config: self.aof.switch(config.appendonly))
-        on_change(["aof-disable-auto-gc"], lambda config: self.aof.delete_history())
+        on_change(["aof-disable-auto-gc"], lambda config: self.aof.delete_history_now())
         on_change(["appendfsync"], lambda config: self.aof.set_policy())
         on_change(["aof-timestamp-enabled"], lambda config: self.aof.set_timestamps())
         on_change(["save", "stop-writes-on-bgsave-error"], lambda config: self.snapshots.refuse_writes())

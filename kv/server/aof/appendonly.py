@@ -546,6 +546,12 @@ class AppendOnly:
                 manifest.history.append(file)
         self.steps.run(lambda: self.folder.prepare(manifest), lambda prepared: self.forget_history(manifest, prepared))
 
+    def delete_history_now(self) -> None:
+        """The same, done when this returns: for commands of an operator, who looks at the files next."""
+        self.steps.finish()
+        self.delete_history()
+        self.steps.finish()
+
     def forget_history(self, manifest: Manifest, prepared: bool) -> None:
         """The manifest without history lies ready: have it count."""
         if prepared and self.folder.install():
@@ -600,8 +606,7 @@ class AppendOnly:
         empty_dataset(self.engine)
         self.load_files(do_nothing)
         self.known = True
-        self.delete_history()
-        self.steps.finish()
+        self.delete_history_now()
         self.engine.dirty = 0
         log("notice", "Append Only File loaded by DEBUG LOADAOF")
 
