@@ -94,6 +94,7 @@ class Server:
         engine.on_bad_payload = self.client_log.note_bad_payload
         engine.on_latency = self.latency.note
         engine.on_flush = self.snapshots.flushed
+        engine.on_script_log = log_script
         self.fill_cron()
 
     def fill_cron(self) -> None:
