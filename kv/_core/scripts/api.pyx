@@ -32,7 +32,7 @@ cdef Slice number_text(Scripting *scripting, double number, int argc) noexcept n
     if scripting.numbers.length == 0:       # no text moves once it is pointed to
         buffer_reserve(&scripting.numbers, argc * NUMBER_SIZE)
     at = scripting.numbers.data + scripting.numbers.length
-    if number >= -4503599627370495.0 and number <= 4503599627370496.0 and number == <double> <int64_t> number:
+    if number >= -9223372036854775808.0 and number < 9223372036854775808.0 and number == <double> <int64_t> number:
         text = slice_of(at, format_i64(at, <int64_t> number))
     else:
         text = slice_of(at, format_shortest(at, number))
@@ -172,6 +172,17 @@ cdef int api_replicate_commands(lua_State *L) noexcept nogil:
     return 1
 
 
+cdef int api_breakpoint(lua_State *L) noexcept nogil:
+    """Whether somebody debugs the script."""
+    lua.pushboolean(L, False)
+    return 1
+
+
+cdef int api_debug(lua_State *L) noexcept nogil:
+    """What is shown to whoever debugs the script."""
+    return 0
+
+
 # -- the rest ---------------------------------------------------------------------------------------------------------
 
 cdef void sha1_hex(const char *data, size_t length, char *hex) noexcept with gil:
@@ -229,7 +240,7 @@ cdef void log_line(Scripting *scripting, int level, const char *text) noexcept w
 # -- the tables -------------------------------------------------------------------------------------------------------
 
 cdef enum:
-    FUNCTIONS = 10
+    FUNCTIONS = 12
 
 cdef LuaFunction[FUNCTIONS] API
 API[0] = LuaFunction(b"call", api_call)
@@ -242,6 +253,8 @@ API[6] = LuaFunction(b"status_reply", api_status_reply)
 API[7] = LuaFunction(b"set_repl", api_set_repl)
 API[8] = LuaFunction(b"acl_check_cmd", api_acl_check_cmd)
 API[9] = LuaFunction(b"replicate_commands", api_replicate_commands)
+API[10] = LuaFunction(b"breakpoint", api_breakpoint)
+API[11] = LuaFunction(b"debug", api_debug)
 
 
 cdef bytes REDIS = REDIS_VERSION.encode()

@@ -241,7 +241,7 @@ def first_line(bytes code not None):
         option, equals, names = word.partition(b"=")
         if option != b"flags" or not equals:
             raise ReplyError(f"ERR Unknown lua shebang option: {word.decode('utf-8', 'surrogateescape')}")
-        for name in names.decode("latin-1").split(","):
+        for name in names.decode("latin-1").split(",") if names else ():
             if name not in FLAGS:
                 raise ReplyError(f"ERR Unexpected flag in script shebang: {name}")
             flags |= FLAGS[name]

@@ -298,7 +298,8 @@ cdef void add_place(lua_State *L, ScriptRun *run, Buffer *text) noexcept nogil:
     cdef size_t length
     cdef const char *message
     cdef char digits[24]
-    if field(L, b"err") == LUA_TSTRING:
+    field(L, b"err")
+    if lua.isstring(L, -1):
         message = lua.tolstring(L, -1, &length)
         buffer_append(text, message, length)
     else:
