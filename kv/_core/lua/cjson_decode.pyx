@@ -11,6 +11,7 @@ Tables grow as they are filled. To make them large at once would be faster, but 
 holes, depend on how a table grew, and scripts have come to see Valkey's.
 """
 from libc.stdint cimport uint64_t
+from libc.string cimport memcpy
 
 from kv._core.base.buffer cimport Buffer
 from kv._core.base.machine cimport equal_bytes, leading_zeros_u64, load_u64_le, zero_bytes
@@ -47,6 +48,8 @@ cdef enum:
     OBJECT = -1             # a level's count, where it is an object
     SLOTS_OBJECT = 3        # of Lua's stack: table, key, value
     SLOTS_ARRAY = 2
+    COPIED = 8              # bytes of a string at a time
+    ESCAPED_MOST = 4        # bytes that an escape becomes
     SHORT_DIGITS = 18       # any number of so many digits fits 64 bits
     HIGH_SURROGATE = 0xD800
     LOW_SURROGATE = 0xDC00
@@ -167,13 +170,13 @@ cdef inline Token put_value(Decoder *decoder, int *count) noexcept nogil:
     cdef Token token
     if count[0] == OBJECT:
         lua.rawset(decoder.L, -3)
-        token = next_token(decoder)
+        token = next_token_of_table(decoder)
         if token != TOKEN_COMMA and token != TOKEN_OBJECT_END:
             refuse(decoder, token, b"comma or object end")
     else:
         count[0] += 1
         lua.rawseti(decoder.L, -2, count[0])
-        token = next_token(decoder)
+        token = next_token_of_table(decoder)
         if token != TOKEN_COMMA and token != TOKEN_ARRAY_END:
             refuse(decoder, token, b"comma or array end")
     return token
@@ -191,7 +194,10 @@ cdef inline Token read_key(Decoder *decoder, Token token) noexcept nogil:
     """The token was a key; given is the one behind its colon."""
     if token != TOKEN_STRING:
         refuse(decoder, token, b"object key string")
-    expect(decoder, TOKEN_COLON, b"colon")
+    if decoder.at[0] == c":":
+        decoder.at += 1
+    else:
+        expect(decoder, TOKEN_COLON, b"colon")
     return next_token(decoder)
 
 
@@ -222,6 +228,14 @@ cdef Token next_token(Decoder *decoder) noexcept nogil:
     if byte != TOKEN_END:
         decoder.at += 1
     return <Token> byte
+
+
+cdef inline Token next_token_of_table(Decoder *decoder) noexcept nogil:
+    """Most often a comma."""
+    if decoder.at[0] != c",":
+        return next_token(decoder)
+    decoder.at += 1
+    return TOKEN_COMMA
 
 
 cdef Token read_word(Decoder *decoder) noexcept nogil:
@@ -311,17 +325,11 @@ cdef Token read_escaped(Decoder *decoder) noexcept nogil:
     cdef lua_State *L = decoder.L
     cdef Buffer *scratch = scratch_begin(L)
     cdef const char *at
-    cdef char *out
     cdef unsigned char meant
     decoder.at += 1
     while True:
         at = plain_end(decoder.at, decoder.end)
-        out = scratch_reserve(L, scratch, at - decoder.at + 4)
-        while decoder.at < at:
-            out[0] = decoder.at[0]
-            out += 1
-            decoder.at += 1
-        scratch.length = out - scratch.data
+        copy_plain(decoder, scratch, at - decoder.at)
         if at[0] == c'"':
             break
         if at[0] == 0:
@@ -333,12 +341,28 @@ cdef Token read_escaped(Decoder *decoder) noexcept nogil:
             if not read_code(decoder, scratch):
                 return wrong_token(decoder, b"invalid unicode escape code")
         else:
-            out[0] = meant
+            scratch.data[scratch.length] = meant
             scratch.length += 1
             decoder.at += 2
     scratch_end(L, scratch)
     decoder.at += 1
     return TOKEN_STRING
+
+
+cdef inline void copy_plain(Decoder *decoder, Buffer *scratch, size_t length) noexcept nogil:
+    """And have room for what an escape becomes behind it."""
+    cdef char *out = scratch_reserve(decoder.L, scratch, length + COPIED + ESCAPED_MOST)
+    cdef const char *at = decoder.at
+    cdef const char *stop = at + length
+    if decoder.end - stop >= COPIED:
+        while at < stop:            # some bytes too many, rather than a call for a few
+            memcpy(out, at, COPIED)
+            out += COPIED
+            at += COPIED
+    else:
+        memcpy(out, at, length)
+    scratch.length += length
+    decoder.at = stop
 
 
 cdef int read_hex(const char *text) noexcept nogil:

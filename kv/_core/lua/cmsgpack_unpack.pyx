@@ -18,11 +18,13 @@ cdef enum:
     MAP_KEY = -1            # a level's index: a key comes next
     MAP_VALUE = -2
     ALL = 0x7FFFFFFF
+    SLOTS = 32              # that are asked for at once
 
 cdef struct Input:
     const unsigned char *at
     const unsigned char *end
     uint32_t count          # of the table that was read last
+    int slots               # of Lua's stack above its top that are sure to be there
 
 cdef struct Level:          # a table that is being filled
     uint32_t left           # elements or fields that are still to come
@@ -63,6 +65,7 @@ cdef int unpack_values(lua_State *L, lua_Integer limit, lua_Integer offset) noex
         return lua.L_error(L, b"Start offset %d greater than input length %d.", <int> offset, <int> length)
     if all:
         limit = ALL
+    input.slots = 0
     input.at = <const unsigned char *> text + offset
     input.end = <const unsigned char *> text + length
     while input.at < input.end and count < limit:
@@ -86,44 +89,56 @@ cdef void unpack_value(lua_State *L, Input *input) noexcept nogil:
         if read != READ_SCALAR:
             if level == levels + LUA_SLOTS:
                 lua.L_error(L, b"stack overflow (%s)", TOO_MANY)
-            open_table(L, read, input.count)
+            open_table(L, input, read)
             if input.count:
                 level.left = input.count
                 level.index = 0 if read == READ_ARRAY else MAP_KEY
                 level += 1
                 continue
         # The value is on top of the stack. It goes into its table, and, where that is full then, the table into its own.
-        while level != levels and put_value(L, level - 1):
+        while level != levels and put_value(L, input, level - 1):
             level -= 1
         if level == levels:
             return
 
 
-cdef inline void open_table(lua_State *L, Read read, uint32_t count) noexcept nogil:
+cdef inline void open_table(lua_State *L, Input *input, Read read) noexcept nogil:
     """An array that gets elements has something above it, so that it takes as many slots as a map, and as in Valkey."""
     lua.createtable(L, 0, 0)
     if read == READ_ARRAY:
-        lua.L_checkstack(L, 1, b"in function mp_decode_to_lua_array")
-        if count:
+        need_slot(L, input, b"in function mp_decode_to_lua_array")
+        if input.count:
+            input.slots -= 1
             lua.pushnil(L)
 
 
-cdef inline bint put_value(lua_State *L, Level *level) noexcept nogil:
+cdef inline bint put_value(lua_State *L, Input *input, Level *level) noexcept nogil:
     """Put what is on top of the stack into the table; True: it is full, and on top."""
-    if level.index >= 0:
-        level.index += 1
-        lua.rawseti(L, -3, level.index)
-        level.left -= 1
-        if level.left == 0:
-            lua_pop(L, 1)
-        return level.left == 0
     if level.index == MAP_KEY:
         level.index = MAP_VALUE
         return False
-    lua.rawset(L, -3)
-    level.index = MAP_KEY
     level.left -= 1
+    if level.index == MAP_VALUE:
+        level.index = MAP_KEY
+        lua.rawset(L, -3)
+        input.slots += 2
+        return level.left == 0
+    level.index += 1
+    lua.rawseti(L, -3, level.index)
+    input.slots += 1
+    if level.left == 0:
+        lua_pop(L, 1)
+        input.slots += 1
     return level.left == 0
+
+
+cdef inline void need_slot(lua_State *L, Input *input, const char *text) noexcept nogil:
+    """One is enough, but to ask for each costs more than a value. Near the end of the stack each is asked for."""
+    if input.slots <= 0:
+        if lua.checkstack(L, SLOTS):
+            input.slots = SLOTS
+        else:
+            lua.L_checkstack(L, 1, text)
 
 
 # One value
@@ -166,7 +181,8 @@ cdef Read read_value(lua_State *L, Input *input) noexcept nogil:
     """Of a table its head only."""
     cdef unsigned int first
     need(L, input, 1)
-    lua.L_checkstack(L, 1, TOO_MANY)
+    need_slot(L, input, TOO_MANY)
+    input.slots -= 1
     first = input.at[0]
     input.at += 1
     if first < 0x80:
