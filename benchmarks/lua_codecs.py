@@ -68,7 +68,8 @@ class Redis:
             time.sleep(0.01)
 
     def cli(self, *words: str, given: bytes = b"") -> str:
-        return subprocess.run(["redis-cli", "-s", self.socket, *words], input=given, capture_output=True, check=True).stdout.decode()
+        command = ["redis-cli", "-s", self.socket, *words]
+        return subprocess.run(command, input=given, capture_output=True, check=True).stdout.decode()
 
     def seconds(self) -> float:
         figures = dict(line.split(":") for line in self.cli("info", "cpu").splitlines() if ":" in line)

@@ -132,7 +132,6 @@ cdef Token wrong_token(Decoder *decoder, const char *trouble) noexcept nogil:
 cdef void read_value(Decoder *decoder) noexcept nogil:
     """Push the value that comes next, with all that is in it."""
     cdef int[LUA_SLOTS + 1] counts      # of each open table, from 1 on: elements that an array has so far, OBJECT
-    cdef lua_State *L = decoder.L
     cdef Token token = next_token(decoder)
     while True:
         if token == TOKEN_OBJECT_BEGIN:

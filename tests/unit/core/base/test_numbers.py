@@ -206,11 +206,12 @@ def test_format_general_rounds_halves_to_even():
                 assert base.numbers_format_general(exact, precision) == b"%.*g" % (precision, exact)
 
 
-PREFIX = re.compile(rb"[-+]?(0[xX](?=[0-9a-fA-F]|\.[0-9a-fA-F])[0-9a-fA-F]*\.?[0-9a-fA-F]*([pP][-+]?[0-9]+)?|([0-9]+\.?[0-9]*|\.[0-9]+)"
-                    rb"([eE][-+]?[0-9]+)?|inf(inity)?|nan(\(\w*\))?)", re.I)
+PREFIX = re.compile(rb"[-+]?(0x(?=\.?[0-9a-f])[0-9a-f]*\.?[0-9a-f]*(p[-+]?[0-9]+)?"
+                    rb"|([0-9]+\.?[0-9]*|\.[0-9]+)(e[-+]?[0-9]+)?|inf(inity)?|nan(\(\w*\))?)", re.I)
 
 
-@given(st.text("0123456789+-.eExXp,]} \0", max_size=30).map(str.encode) | st.floats().map(lambda value: repr(value).encode() + b",1"))
+@given(st.text("0123456789+-.eExXp,]} \0", max_size=30).map(str.encode)
+       | st.floats().map(lambda value: repr(value).encode() + b",1"))
 @example(b"12345678901234567890,")
 @example(b"1234567890123456789012345")
 @example(b"0x")

@@ -1,5 +1,6 @@
-"""Random programs of cjson and cmsgpack, here in a State and by EVAL in Debian's redis-server (or what KV_TEST_PEER names): the same
-bytes, errors included. KV_LUA_PROGRAMS=100000 makes it longer.
+"""Random programs of cjson and cmsgpack, here in a State and by EVAL in Debian's redis-server (or what KV_TEST_PEER names).
+
+Results are the same bytes, errors included. KV_LUA_PROGRAMS=100000 makes it longer.
 
 Not asked, since answers differ for reasons: tables and functions as keys and strings of more than 31 bytes as keys (the order of
 pairs is by address, or by another hash), and keys from 2^31 on (an array with one loses elements there, here it is an object).
@@ -13,7 +14,6 @@ import random
 import shutil
 import struct
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -26,13 +26,14 @@ PROGRAMS = int(os.environ.get("KV_LUA_PROGRAMS", "1500"))
 SEEDS = 3
 pytestmark = pytest.mark.skipif(PEER is None, reason="there is no redis-server")
 
-NUMBERS = """0 -0 1 2 3 5 10 12 100 1.5 -1 1e14 1e15 123456789012345 0.1 1/3 1e300 5e-324 1/0 -1/0 0/0 2^31 2^31-1 2^32 2^53 2^63 -2^63
-    2^64 -32 -33 -128 -129 127 128 255 256 65535 65536 -32768 -32769 -2^31 -2^31-1 3.4e38 1e39 0.5 1e-7 1e-5 0.0001234""".split()
+NUMBERS = """0 -0 1 2 3 5 10 12 100 1.5 -1 1e14 1e15 123456789012345 0.1 1/3 1e300 5e-324 1/0 -1/0 0/0 2^31 2^31-1 2^32 2^53
+    2^63 -2^63 2^64 -32 -33 -128 -129 127 128 255 256 65535 65536 -32768 -32769 -2^31 -2^31-1 3.4e38 1e39 0.5 1e-7 1e-5 0.0001234"""
 LENGTHS = [1, 7, 8, 9, 15, 16, 17, 31, 32, 40, 255, 256, 300]
-TOKENS = [token.encode() for token in r"""{ } [ ] , : "a" "b" "" "\u0041" "\ud83d\ude00" "\ud83d" "\udc00" "\ud83d\u0041" "\x" "\ " 1 -1 0
-    00 01 -01 0x1F 0x1p4 0X 1. 1.e5 .5 -.5 - --1 +1 + 1e5 1e 1e+ 1E-400 1e400 12345678901234567890 123456789012345678 9007199254740993
-    0.1234567890123456789 true false null tru nul nan NaN -nan nan(12) inf Infinity -inf infx nano a N n \ "abcdefgh\nijklmnop" 0e1 -0
-    -0.0 1e22 1e23 123e-22 0x 0xg 1_0 1e99999""".split()] + [b" ", b"\n", b"\0", b"\x01", b"\xff", b"1\0", b"0." + b"0" * 30 + b"1"]
+TOKENS = r"""{ } [ ] , : "a" "b" "" "\u0041" "\ud83d\ude00" "\ud83d" "\udc00" "\ud83d\u0041" "\x" "\ " 1 -1 0 00 01 -01 0x1F 0x1p4
+    0X 1. 1.e5 .5 -.5 - --1 +1 + 1e5 1e 1e+ 1E-400 1e400 12345678901234567890 123456789012345678 9007199254740993
+    0.1234567890123456789 true false null tru nul nan NaN -nan nan(12) inf Infinity -inf infx nano a N n \ "abcdefgh\nijklmnop" 0e1
+    -0 -0.0 1e22 1e23 123e-22 0x 0xg 1_0 1e99999"""
+OTHER_TOKENS = [b" ", b"\n", b"\0", b"\x01", b"\xff", b"1\0", b"0." + b"0" * 30 + b"1"]
 OPTIONS = [
     "c.encode_sparse_array({switch}, {small}, {number})", "c.encode_max_depth({small} + 1)", "c.decode_max_depth({small} + 1)",
     "c.encode_number_precision({number} % 14 + 1)", "c.encode_keep_buffer({switch})", "c.encode_invalid_numbers({way})",
@@ -46,9 +47,11 @@ class Grammar:
 
     def __init__(self, seed: int) -> None:
         self.draw = random.Random(seed)
+        self.tokens = [token.encode() for token in TOKENS.split()] + OTHER_TOKENS
 
     def program(self) -> tuple[bytes, list[bytes]]:
-        make = self.draw.choice([self.encoding, self.encoding, self.decoding, self.decoding, self.packing, self.unpacking, self.setting])
+        make = self.draw.choice([
+            self.encoding, self.encoding, self.decoding, self.decoding, self.packing, self.unpacking, self.setting])
         code, arguments = make()
         return code.encode(), arguments
 
@@ -57,13 +60,15 @@ class Grammar:
     def number(self) -> str:
         draw = self.draw
         return draw.choice([
-            draw.choice(NUMBERS), repr(draw.uniform(-1e6, 1e6)), str(draw.randint(-10**6, 10**6)),
+            draw.choice(NUMBERS.split()), repr(draw.uniform(-1e6, 1e6)), str(draw.randint(-10**6, 10**6)),
             repr(draw.randint(-2**62, 2**62) / 2**draw.randint(0, 70)),
             repr(struct.unpack("d", struct.pack("Q", draw.getrandbits(52) | draw.randint(1, 2046) << 52))[0])])
 
     def string(self, most: int = 300) -> str:
-        length = self.draw.choice([size for size in LENGTHS if size <= most]) if self.draw.random() < 0.2 else self.draw.randrange(12)
-        return '"' + "".join("\\%03d" % self.draw.choice([self.draw.randrange(256), 34, 92, 47, 127, 10, 0, 97]) for _ in range(length)) + '"'
+        draw = self.draw
+        length = draw.choice([size for size in LENGTHS if size <= most]) if draw.random() < 0.2 else draw.randrange(12)
+        data = [draw.choice([draw.randrange(256), 34, 92, 47, 127, 10, 0, 97]) for _ in range(length)]
+        return '"' + "".join(f"\\{byte:03}" for byte in data) + '"'
 
     def value(self, depth: int) -> str:
         draw = self.draw
@@ -78,7 +83,8 @@ class Grammar:
 
     def entry(self, depth: int) -> str:
         draw = self.draw
-        key = draw.choice([str(draw.randrange(1, 8)), self.string(31), draw.choice(["-1", "0", "1.5", "true", "false", "1e-7", "2^31-1"])])
+        key = draw.choice([
+            str(draw.randrange(1, 8)), self.string(31), draw.choice(["-1", "0", "1.5", "true", "false", "1e-7", "2^31-1"])])
         return draw.choice([self.value(depth - 1), f"[{key}]={self.value(depth - 1)}"])
 
     # cjson
@@ -100,11 +106,12 @@ class Grammar:
     def text(self) -> bytes:
         draw = self.draw
         if draw.random() < 0.4:
-            return b"".join(draw.choice(TOKENS) for _ in range(draw.randrange(1, 9)))
-        text = bytearray(json.dumps(self.json(4), ensure_ascii=draw.random() < 0.5, separators=draw.choice([(",", ":"), (", ", ": ")])).encode())
+            return b"".join(draw.choice(self.tokens) for _ in range(draw.randrange(1, 9)))
+        separators = draw.choice([(",", ":"), (", ", ": ")])
+        text = bytearray(json.dumps(self.json(4), ensure_ascii=draw.random() < 0.5, separators=separators).encode())
         for _ in range(draw.choice([0, 1, 2])):
             place = draw.randrange(len(text) + 1)
-            change = draw.choice([b"", draw.choice(TOKENS), bytes([draw.randrange(256)])])
+            change = draw.choice([b"", draw.choice(self.tokens), bytes([draw.randrange(256)])])
             text[place:place + draw.randrange(3)] = change
         return bytes(text if draw.random() < 0.9 else text[:draw.randrange(len(text) + 1)])
 
@@ -112,11 +119,12 @@ class Grammar:
         draw = self.draw
         if depth == 0 or draw.random() < 0.45:
             return draw.choice([
-                draw.randint(-10**6, 10**6), draw.uniform(-1e3, 1e3), "x" * draw.randrange(12), 'é😀"\\/\n\x7f'[:draw.randrange(8)], True,
-                False, None, draw.random() * 10.0**draw.randint(-20, 20)])
+                draw.randint(-10**6, 10**6), draw.uniform(-1e3, 1e3), "x" * draw.randrange(12),
+                'é😀"\\/\n\x7f'[:draw.randrange(8)], True, False, None, draw.random() * 10.0**draw.randint(-20, 20)])
         if draw.random() < 0.5:
             return [self.json(depth - 1) for _ in range(draw.randrange(6))]
-        return {draw.choice(["a", "b", "cc", f"key{draw.randrange(30)}", "é"]): self.json(depth - 1) for _ in range(draw.randrange(8))}
+        names = [draw.choice(["a", "b", "cc", f"key{draw.randrange(30)}", "é"]) for _ in range(draw.randrange(8))]
+        return {name: self.json(depth - 1) for name in names}
 
     def setting(self) -> tuple[str, list[bytes]]:
         draw = self.draw
@@ -143,8 +151,8 @@ class Grammar:
     def data(self, depth: int) -> bytes:
         draw = self.draw
         if depth == 0 or draw.random() < 0.6:
-            first, size = draw.choice([(0xcc, 1), (0xcd, 2), (0xce, 4), (0xcf, 8), (0xd0, 1), (0xd1, 2), (0xd2, 4), (0xd3, 8), (0xca, 4),
-                                       (0xcb, 8), (draw.randrange(128), 0), (draw.randrange(224, 256), 0)])
+            first, size = draw.choice([(0xcc, 1), (0xcd, 2), (0xce, 4), (0xcf, 8), (0xd0, 1), (0xd1, 2), (0xd2, 4), (0xd3, 8),
+                                       (0xca, 4), (0xcb, 8), (draw.randrange(128), 0), (draw.randrange(224, 256), 0)])
             return draw.choice([bytes([first]) + draw.randbytes(size), draw.choice(FIXED)])
         count = draw.randrange(5)
         if draw.random() < 0.5:
