@@ -9,6 +9,7 @@ from kv._core.lua.state cimport LuaState, lua_state_free, lua_state_init
 from kv._core.runtime.session cimport session_detached, session_detached_free
 from kv._core.runtime.state cimport CALLER_SCRIPT, EXEMPT_ACCESS, EXEMPT_PAUSE, EXEMPT_WAITING, Runtime
 from kv._core.scripts.api cimport script_open_api
+from kv._core.scripts.run cimport script_watch
 
 from kv._core.lua.api import lua_load
 
@@ -54,6 +55,7 @@ cdef Scripting *scripting_of(Runtime *runtime) except NULL with gil:
 cdef int open_all(lua_State *L) noexcept nogil:
     lua_open_libraries(L)
     script_open_api(L)
+    script_watch(L)
     return 0
 
 
