@@ -1,5 +1,7 @@
 """The libraries that scripts have, opened in a fresh state: those of Lua that can do no harm, and our own."""
 from kv._core.lua.api cimport lua, lua_CFunction, lua_State
+from kv._core.lua.cjson cimport open_cjson
+from kv._core.lua.cmsgpack cimport open_cmsgpack
 
 
 cdef void open_library(lua_State *L, const char *name, lua_CFunction function) noexcept nogil:
@@ -14,4 +16,6 @@ cdef int lua_open_libraries(lua_State *L) noexcept nogil:
     open_library(L, b"table", lua.open_table)
     open_library(L, b"string", lua.open_string)
     open_library(L, b"math", lua.open_math)
+    open_cjson(L)
+    open_cmsgpack(L)
     return 0
