@@ -19,6 +19,7 @@ class Engine:
     on_bad_payload: Callable[[int, int, str], object] | None
     on_flush: Callable[[], object] | None
     on_latency: Callable[[str, int], object] | None
+    on_script_log: Callable[[int, str], object] | None
     loading: bool
     dirty: int
 

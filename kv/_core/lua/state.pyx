@@ -8,7 +8,7 @@ from libc.string cimport memset
 
 from kv._core.base.buffer cimport Buffer, buffer_free, buffer_reserve
 from kv._core.base.platform cimport panic, unlikely
-from kv._core.lua.api cimport LUA_GCCOLLECT, lua, lua_CFunction, lua_State
+from kv._core.lua.api cimport LUA_GCCOLLECT, lua, lua_State
 
 cdef enum:
     # CVE-2014-5461: a vararg function with many parameters is given a frame that is up to some slots short. Blocks that may be

@@ -38,6 +38,7 @@ cdef enum CommandFlag:          # as COMMAND INFO names them, in lower case
     COMMAND_SUBSCRIBED = 1 << 21    # allowed to a RESP2 client that is subscribed
     COMMAND_UNQUEUED = 1 << 22      # runs at once inside MULTI
     COMMAND_PREFETCHING = 1 << 23   # its body fetches its keys ahead
+    COMMAND_SCRIPT = 1 << 24        # what it may do is said by the script that it names
 
 cdef enum SessionFlag:
     SESSION_CLOSE_AFTER_REPLY = 1 << 0  # closed once its output is sent
@@ -72,6 +73,7 @@ cdef enum Caller:               # who sends a session's commands
     CALLER_CLIENT               # somebody at the other end of a transport
     CALLER_PROGRAM              # the program that embeds the engine
     CALLER_FILE                 # the append-only file: it is the past, which was accepted then
+    CALLER_SCRIPT               # a script or a function: in a session that nobody sees
 
 cdef enum Exemption:            # what a caller's commands are not held to
     EXEMPT_ACCESS = 1 << 0      # authentication, enable-debug-command and their like
@@ -325,6 +327,7 @@ cdef struct Propagation:        # the log of effects
     uint64_t base               # position of the first of them in all that was ever appended
     int database                # number of the database that the last one stands in, -1: a SELECT is due
     Unit *unit                  # the innermost open one, NULL: none
+    int muted                   # what runs is not to be logged: redis.set_repl
     LogReader *readers          # NULL: nobody wants effects
     uint64_t safe               # replies that depend on positions up to here may leave
 
@@ -426,6 +429,10 @@ cdef struct Runtime:
     bint in_transaction         # EXEC runs its queue
     void (*enter)(Runtime *runtime) noexcept    # called with the GIL, when Python has run
     void (*run_nested)(Context *outer, Command *command, Slice *argv, int argc) noexcept nogil
+    void (*run_scripted)(void *run, Slice *argv, int argc, Buffer *out) noexcept nogil  # a command of a ScriptRun
+    void *scripting             # the Scripting, NULL: no script came yet
+    bint error_counted          # the error that the running script ends with is in the figures
+    bint over_memory            # when the last command began, memory was over maxmemory and nothing could be evicted
     bint evicting               # a command's eviction ran out of its time: cron goes on
     void (*on_protocol_error)(Session *session, Slice input) noexcept nogil     # the parser has the error's text
     void (*on_commandlog)(Context *c, int64_t duration_us, uint64_t reply_bytes) noexcept nogil

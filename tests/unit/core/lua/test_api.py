@@ -16,8 +16,9 @@ def test_symbols_stand_in_the_order_of_the_struct() -> None:
     """The struct is filled as an array."""
     struct = DECLARED.read_text().split("cdef struct LuaApi:")[1].split("cdef LuaApi lua")[0]
     fields = re.findall(r"\(\*(\w+?)_?(?: \"\w+\")?\)\(|lua_CFunction open_(\w+)", struct)
-    assert SYMBOLS == [
-        f"luaopen_{library}" if library else f"lua{name}" if name.startswith("L_") else f"lua_{name}" for name, library in fields]
+    names = [f"luaopen_{library}" if library else f"lua{name}" if name.startswith("L_") else f"lua_{name}"
+             for name, library in fields]
+    assert names == SYMBOLS
 
 
 def test_loading_twice_is_loading_once() -> None:
