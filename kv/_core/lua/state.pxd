@@ -18,6 +18,7 @@ cdef struct LuaState:
     void *owner                 # whoever runs scripts in it
 
 cdef bint lua_state_init(LuaState *state, void *owner) noexcept nogil
+cdef void lua_state_collect(LuaState *state) noexcept nogil
 cdef void lua_state_free(LuaState *state) noexcept nogil
 cdef char *scratch_reserve(lua_State *L, Buffer *scratch, size_t room) noexcept nogil
 

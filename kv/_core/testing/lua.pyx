@@ -1,11 +1,11 @@
 """A Lua state for tests of the libraries that scripts have; see testing/base for why."""
 from kv._core.lua.api cimport (
-    LUA_GLOBALSINDEX, LUA_MASKCOUNT, LUA_OK, LUA_TBOOLEAN, LUA_TNIL, LUA_TNUMBER, LUA_TSTRING, LUA_TTABLE, lua, lua_Debug, lua_pop,
+    LUA_ERRMEM, LUA_GLOBALSINDEX, LUA_MASKCOUNT, LUA_OK, LUA_TBOOLEAN, LUA_TNIL, LUA_TNUMBER, LUA_TSTRING, LUA_TTABLE, lua, lua_Debug, lua_pop,
     lua_State)
 from kv._core.lua.chunk cimport lua_load_chunk
 from kv._core.lua.libraries cimport lua_open_libraries
 from kv._core.lua.sandbox cimport lua_push_globals, lua_seal, lua_seal_show, lua_seal_table
-from kv._core.lua.state cimport LuaState, lua_state_free, lua_state_init, lua_state_of
+from kv._core.lua.state cimport LuaState, lua_state_collect, lua_state_free, lua_state_init, lua_state_of
 
 from kv._core.lua.api import lua_load
 
@@ -82,6 +82,8 @@ cdef class State:
             status = lua.pcall(L, <int> len(arguments), -1, 0)
         results = [self.value(index, 100) for index in range(top + 1, lua.gettop(L) + 1)]
         lua.settop(L, top)
+        if status == LUA_ERRMEM:
+            lua_state_collect(&self.state)
         if status != LUA_OK:
             raise LuaError(results[0])
         return results
