@@ -3,7 +3,7 @@
 Lua's memory comes from the C library, not from the dataset's account: `used_memory` and eviction know nothing of scripts, as in
 Valkey; INFO shows it beside them (used_memory_vm_*).
 """
-from libc.stdlib cimport free, realloc
+from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memset
 
 from kv._core.base.buffer cimport Buffer, buffer_free, buffer_reserve
@@ -68,9 +68,22 @@ cdef void lua_state_free(LuaState *state) noexcept nogil:
     buffer_free(&state.scratch)
 
 
+cdef void raise_no_memory(lua_State *L) noexcept nogil:
+    """Lua's own error has no place either."""
+    lua.pushstring(L, b"not enough memory")
+    lua.error(L)
+
+
 cdef char *scratch_reserve(lua_State *L, Buffer *scratch, size_t room) noexcept nogil:
     """Where the next bytes go; raises Lua's error where they would be more than the state may have."""
     cdef LuaState *state = lua_state_of(L)
+    cdef void *probe
     if unlikely(state.limit != 0 and state.used + scratch.length + room > state.limit):
-        lua.L_error(L, b"not enough memory")
+        raise_no_memory(L)
+    if unlikely(scratch.capacity - scratch.length < room and scratch.length + room > SCRATCH_KEPT):
+        # The dataset's memory ends the process where there is none: a script is only to get an error. Growing may double it.
+        probe = malloc(2 * (scratch.length + room))
+        if probe == NULL:
+            raise_no_memory(L)
+        free(probe)
     return buffer_reserve(scratch, room)
