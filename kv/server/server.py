@@ -33,7 +33,7 @@ from .latencymonitor import LatencyMonitor
 from .link import LinkCache
 from .listeners import BindError, Listeners
 from .loading import LoadError, LoadStopped
-from .log import LEVELS, log, log_bug
+from .log import LEVELS, log, log_bug, log_script
 from .loop import Loop
 from .metrics import Metrics
 from .rdb import RdbLoader, Snapshots

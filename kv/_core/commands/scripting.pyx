@@ -2,12 +2,11 @@
 from libc.stdint cimport int64_t
 
 from kv._core.base.platform cimport unlikely
-from kv._core.base.slice cimport Slice
 from kv._core.resp.reply cimport reply_array, reply_bulk, reply_error, reply_i64, reply_ok
 from kv._core.runtime.context cimport arg_i64_or_reply, arg_is, error
 from kv._core.runtime.registry cimport native
 from kv._core.runtime.registry import container, declare
-from kv._core.runtime.state cimport ALERT_MONITORS, Context, Runtime
+from kv._core.runtime.state cimport ALERT_MONITORS, Context
 from kv._core.scripts.cache cimport script_add, script_by_body, script_by_sha, script_pin, script_used, scripts_flush
 from kv._core.scripts.run cimport script_may_run, script_run
 from kv._core.scripts.scripting cimport SHA_SIZE, Script, Scripting, ScriptRun, scripting_of

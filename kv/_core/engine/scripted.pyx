@@ -8,7 +8,6 @@ from kv._core.base.platform cimport likely, unlikely
 from kv._core.base.slice cimport Slice
 from kv._core.engine.execute cimport count_error, execute_scripted
 from kv._core.engine.gates cimport UNSAVED_SIZE, unsaved
-from kv._core.resp.reply cimport reply_error
 from kv._core.runtime.registry cimport command_find, command_find_child
 from kv._core.runtime.context cimport context_init, error
 from kv._core.runtime.state cimport (

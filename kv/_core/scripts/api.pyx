@@ -8,7 +8,7 @@ from kv._core.base.numbers cimport format_i64, format_shortest
 from kv._core.base.platform cimport likely, unlikely
 from kv._core.base.slice cimport Slice, slice_of
 from kv._core.lua.api cimport (
-    LUA_GLOBALSINDEX, LUA_TNUMBER, LUA_TSTRING, lua, lua_CFunction, lua_State)
+    LUA_GLOBALSINDEX, LUA_TNUMBER, LUA_TSTRING, lua, lua_State)
 from kv._core.lua.library cimport LuaFunction, lua_library
 from kv._core.runtime.registry cimport command_find
 from kv._core.runtime.state cimport Command

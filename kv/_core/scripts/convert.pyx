@@ -44,7 +44,7 @@ cdef void push_field(lua_State *L, const char *name, Slice text) noexcept nogil:
 
 
 cdef void push_error(lua_State *L, Slice text) noexcept nogil:
-    """{err=...} of an error as a command replies it, without its dash: its code first. A text of one word has none, and is ERR's."""
+    """{err=...} of an error as a command replies it, without its dash: its code first. A single word is a text of ERR's."""
     lua.createtable(L, 0, 3)
     if memchr(text.data, c' ', text.length) != NULL:
         lua.pushlstring(L, text.data, text.length)
@@ -99,10 +99,10 @@ cdef void put_pair(lua_State *L) noexcept nogil:
 
 
 cdef const char *push_map(lua_State *L, const char *at, int64_t count) noexcept nogil:
-    cdef int64_t i
+    cdef int64_t _i
     lua.createtable(L, 0, 1)
     lua.createtable(L, 0, <int> count)
-    for i in range(count):
+    for _i in range(count):
         at = push_reply(L, push_reply(L, at))
         put_pair(L)
     lua.setfield(L, -2, b"map")
@@ -110,10 +110,10 @@ cdef const char *push_map(lua_State *L, const char *at, int64_t count) noexcept 
 
 
 cdef const char *push_set(lua_State *L, const char *at, int64_t count) noexcept nogil:
-    cdef int64_t i
+    cdef int64_t _i
     lua.createtable(L, 0, 1)
     lua.createtable(L, 0, <int> count)
-    for i in range(count):
+    for _i in range(count):
         at = push_reply(L, at)
         lua.pushboolean(L, True)
         put_pair(L)
@@ -150,7 +150,7 @@ cdef const char *push_reply(lua_State *L, const char *at) noexcept nogil:
     cdef char kind = at[0]
     cdef Slice line = line_of(at + 1)
     cdef int64_t count = 0
-    cdef int64_t i
+    cdef int64_t _i
     lua.L_checkstack(L, STACK_NEEDED, b"reached lua stack limit")
     if kind == c'$' or kind == c'=':
         return push_string(L, at, line, kind == c'=')
@@ -176,7 +176,7 @@ cdef const char *push_reply(lua_State *L, const char *at) noexcept nogil:
         if kind == c'~':
             return push_set(L, at, count)
         if kind == c'|':                        # an attribute: what it describes follows
-            for i in range(2 * count):
+            for _i in range(2 * count):
                 at = push_reply(L, at)
                 lua_pop(L, 1)
             return push_reply(L, at)

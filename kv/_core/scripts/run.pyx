@@ -3,7 +3,6 @@
 All of it is one protected call, the building of its arguments and the conversion of its value too: each of them may find no
 memory. What it did to the dataset is one unit of effects, since its commands run inside the command that started it.
 """
-from libc.stdint cimport int64_t
 from libc.string cimport strlen
 
 from kv._core.base.buffer cimport Buffer, buffer_append
@@ -12,7 +11,7 @@ from kv._core.base.numbers cimport format_i64
 from kv._core.base.platform cimport unlikely
 from kv._core.base.slice cimport Slice
 from kv._core.lua.api cimport (
-    LUA_GCSTEP, LUA_GLOBALSINDEX, LUA_OK, LUA_REGISTRYINDEX, LUA_TNUMBER, LUA_TSTRING, LUA_TTABLE, lua, lua_Debug,
+    LUA_GCSTEP, LUA_GLOBALSINDEX, LUA_OK, LUA_REGISTRYINDEX, LUA_TSTRING, LUA_TTABLE, lua, lua_Debug,
     lua_pop, lua_State)
 from kv._core.resp.reply cimport reply_error
 from kv._core.runtime.context cimport error
@@ -33,8 +32,8 @@ cdef enum:
 # -- whether it may -----------------------------------------------------------------------------------------------
 
 cdef bint script_may_run(Context *c, ScriptRun *run) noexcept nogil:
-    """What a script declares in its first line is held against the state of the server before it runs. One that declares nothing
-    is let run: its commands are refused, one by one (engine/scripted)."""
+    """What a script declares in its first line is held against the state of the server before it runs. One that declares
+    nothing is let run: its commands are refused, one by one (engine/scripted)."""
     cdef Runtime *runtime = c.runtime
     cdef char text[400]
     cdef bint held = not c.session.exempt & EXEMPT_STATE
@@ -83,8 +82,6 @@ cdef int on_error(lua_State *L) noexcept nogil:
     have metamethods."""
     cdef lua_Debug place
     cdef bint known
-    cdef size_t length
-    cdef const char *text
     lua.L_checkstack(L, 10, b"error")
     lua.createtable(L, 0, 4)
     if lua.type(L, 1) == LUA_TTABLE:
@@ -187,7 +184,6 @@ cdef void reply_failure(lua_State *L, ScriptRun *run) noexcept nogil:
     cdef Buffer *text = &(<Scripting *> c.runtime.scripting).reply
     cdef const char *message = b"execution failure"
     cdef size_t length
-    cdef char digits[24]
     text.length = 0
     if lua.type(L, -1) == LUA_TTABLE:
         add_place(L, run, text)
