@@ -32,6 +32,8 @@ from kv._core.resp.parser cimport Arguments, arguments_add
 from kv._core.runtime.registry cimport command_find, command_find_child
 from kv._core.runtime.session cimport session_free, session_new
 from kv._core.runtime.state cimport CALLER_FILE, EXEMPT_ALL, Command, Request, Runtime, Session
+from kv._core.scripts.functions cimport libraries_flush
+from kv._core.scripts.scripting cimport Scripting
 
 cdef enum:
     WINDOW = 64             # commands parsed before the first one runs
@@ -306,8 +308,10 @@ cdef str shown(Slice word):
 
 
 def empty_dataset(Engine engine not None):
-    """Delete every key, telling nobody: another dataset is about to be read."""
+    """Delete every key and every function, telling nobody: another dataset is about to be read."""
     cdef int i
     engine.enter()
     for i in range(engine.runtime.keyspace.count):
         database_flush(&engine.runtime.keyspace, engine.runtime.keyspace.databases + i, NULL)
+    if engine.runtime.scripting != NULL:
+        libraries_flush(<Scripting *> engine.runtime.scripting)
