@@ -15,7 +15,7 @@ from kv._core.lua.api cimport lua_State
 from kv._core.persist.payload cimport payload_body, payload_end, payload_is_sound
 from kv._core.rdb.format cimport RDB_OPCODE_FUNCTION, RDB_OPCODE_FUNCTION_PRE
 from kv._core.rdb.reader cimport RdbReader, rdb_get_byte, rdb_get_string, rdb_reader_free, rdb_reader_init
-from kv._core.rdb.source cimport Source, source_init, source_offset
+from kv._core.rdb.source cimport Source, source_has, source_init
 from kv._core.rdb.writer cimport RdbWriter, rdb_put_byte, rdb_put_string, rdb_writer_free, rdb_writer_init
 from kv._core.resp.reply cimport (
     reply_array, reply_bulk, reply_error, reply_i64, reply_map, reply_null, reply_ok, reply_set, reply_status)
@@ -198,7 +198,7 @@ cdef int load_all(Scripting *scripting, RdbReader *reader, Libraries *into, int6
     """Load what a payload holds. Raises LibraryError."""
     cdef int opcode = 0
     cdef Slice code
-    while source_offset(reader.source) < reader.source.size:
+    while source_has(reader.source, 1):
         rdb_get_byte(reader, &opcode)
         if opcode == RDB_OPCODE_FUNCTION_PRE:
             raise LibraryError("Pre-GA function format not supported")
