@@ -27,7 +27,7 @@ from kv._core.scripts.functions cimport (
     function_find, libraries_clear, libraries_collision, libraries_flush, libraries_init, libraries_join, libraries_remove,
     library_find)
 from kv._core.scripts.loading cimport LOADING_LIMIT_US, library_load
-from kv._core.scripts.run cimport script_may_run, script_run
+from kv._core.scripts.run cimport script_busy, script_kill, script_may_run, script_run
 from kv._core.scripts.scripting cimport (
     SCRIPT_FLAG_NAMES, Function, Libraries, Library, Scripting, ScriptRun, script_flag_name, scripting_or_reply)
 
@@ -400,7 +400,7 @@ cdef void cmd_function_stats(Context *c) noexcept nogil:
     cdef Scripting *scripting = <Scripting *> c.runtime.scripting
     cdef const ScriptRun *run = scripting.run if scripting != NULL else NULL
     if run != NULL and run.eval:
-        error(c, b"BUSY Valkey is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.")
+        error(c, script_busy(c.runtime))
         return
     reply_map(&c.reply, 2)
     reply_word(c, b"running_script")
@@ -421,6 +421,19 @@ cdef void cmd_function_stats(Context *c) noexcept nogil:
 declare(native(cmd_function_stats), "function|stats", 2, "noscript allow_busy", group="scripting", since="7.0.0",
         complexity="O(1)", summary="Tells which function runs, and how many there are.",
         tips="nondeterministic_output request_policy:all_shards response_policy:special")
+
+
+cdef void cmd_function_kill(Context *c) noexcept nogil:
+    cdef const char *refusal = script_kill(c.runtime, False)
+    if refusal != NULL:
+        error(c, refusal)
+    else:
+        reply_ok(&c.reply)
+
+
+declare(native(cmd_function_kill), "function|kill", 2, "noscript allow_busy", group="scripting", since="7.0.0",
+        complexity="O(1)", summary="Ends the function that runs.",
+        tips="request_policy:all_shards response_policy:one_succeeded")
 
 
 # -- HELP -------------------------------------------------------------------------------------------------------------

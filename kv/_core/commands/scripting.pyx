@@ -8,7 +8,7 @@ from kv._core.runtime.registry cimport native
 from kv._core.runtime.registry import container, declare
 from kv._core.runtime.state cimport ALERT_MONITORS, Context
 from kv._core.scripts.cache cimport script_add, script_by_body, script_by_sha, script_pin, script_used, scripts_flush
-from kv._core.scripts.run cimport script_may_run, script_run
+from kv._core.scripts.run cimport script_kill, script_may_run, script_run
 from kv._core.scripts.scripting cimport SHA_SIZE, Script, Scripting, ScriptRun, scripting_or_reply
 
 cdef const char *NO_SCRIPT = b"NOSCRIPT No matching script. Please use EVAL."
@@ -148,3 +148,15 @@ declare(native(cmd_script_flush), "script|flush", -2, "noscript", group="scripti
         complexity="O(N)",
         summary="Has the server forget all scripts.", history=["6.2.0 Takes ASYNC and SYNC."],
         tips="request_policy:all_nodes response_policy:all_succeeded", args="[flush-type: ASYNC | SYNC@6.2.0]")
+
+
+cdef void cmd_script_kill(Context *c) noexcept nogil:
+    cdef const char *refusal = script_kill(c.runtime, True)
+    if refusal != NULL:
+        error(c, refusal)
+    else:
+        reply_ok(&c.reply)
+
+
+declare(native(cmd_script_kill), "script|kill", 2, "noscript allow_busy", group="scripting", since="2.6.0", complexity="O(1)",
+        summary="Ends the script that runs.", tips="request_policy:all_shards response_policy:one_succeeded")

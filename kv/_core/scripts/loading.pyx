@@ -16,6 +16,7 @@ from kv._core.scripts.convert cimport push_error_text
 from kv._core.scripts.functions cimport (
     libraries_collision, libraries_put, library_find, library_free, library_new)
 from kv._core.scripts.register cimport script_show_globals, script_show_register
+from kv._core.scripts.run cimport script_watch
 from kv._core.scripts.scripting cimport Function, scripting_of_state
 
 import re
@@ -91,7 +92,7 @@ cdef int run_library(Scripting *scripting, Library *library, Slice code, int64_t
     scripting.reply.length = 0
     scripting.loading, scripting.loading_until_us = library, clock_us() + limit_us if limit_us else 0
     status = lua.cpcall(L, run, &source)
-    lua.sethook(L, NULL, 0, 0)
+    script_watch(L)
     scripting.loading = NULL
     scripting.functions.killed = False
     lua.cpcall(L, show_globals, NULL)

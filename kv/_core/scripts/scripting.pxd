@@ -72,6 +72,8 @@ cdef struct ScriptRun:          # a script or a function that runs
     bint eval                   # a script, not a function
     bint read_only              # it may not write
     bint wrote                  # it called a command that writes
+    bint busy                   # it runs longer than busy-reply-threshold
+    bint killed                 # it is to end
     bint allow_oom
     int target                  # Target
     int64_t began_us            # of the monotonic clock

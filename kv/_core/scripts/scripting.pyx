@@ -17,6 +17,7 @@ from kv._core.runtime.state cimport CALLER_SCRIPT, EXEMPT_ACCESS, EXEMPT_PAUSE, 
 from kv._core.scripts.api cimport script_open_api
 from kv._core.scripts.functions cimport libraries_clear, libraries_init
 from kv._core.scripts.register cimport script_open_register
+from kv._core.scripts.run cimport script_watch
 
 from kv._core.lua.api import LuaMissing, lua_load
 
@@ -97,6 +98,7 @@ cdef int open_eval(lua_State *L) noexcept nogil:
     lua_open_libraries(L)
     script_open_api(L, True)
     lua_seal(L)
+    script_watch(L)
     return 0
 
 
@@ -105,6 +107,7 @@ cdef int open_functions(lua_State *L) noexcept nogil:
     script_open_api(L, False)
     lua_seal(L)
     script_open_register(L)
+    script_watch(L)
     return 0
 
 
