@@ -132,7 +132,7 @@ cdef void cmd_function_load(Context *c) noexcept nogil:
 
 
 declare(native(cmd_function_load), "function|load", -3, "write denyoom noscript", group="scripting", since="7.0.0",
-        complexity="O(1) (considering compilation time is redundant)", summary="Loads a library of functions.",
+        complexity="O(1)", summary="Loads a library of functions.",
         tips=EVERYWHERE, args="[REPLACE] function-code:string")
 
 
@@ -165,7 +165,7 @@ cdef void cmd_function_flush(Context *c) noexcept nogil:
 
 
 declare(native(cmd_function_flush), "function|flush", -2, "write noscript", group="scripting", since="7.0.0",
-        complexity="O(N) where N is the number of functions deleted", summary="Deletes all libraries.", tips=EVERYWHERE,
+        complexity="O(N)", summary="Deletes all libraries.", tips=EVERYWHERE,
         args="[flush-type: ASYNC | SYNC]")
 
 
@@ -191,7 +191,7 @@ cdef void cmd_function_dump(Context *c) noexcept nogil:
 
 
 declare(native(cmd_function_dump), "function|dump", 2, "noscript", group="scripting", since="7.0.0",
-        complexity="O(N) where N is the number of functions", summary="Returns all libraries in the form that RESTORE reads.")
+        complexity="O(N)", summary="Returns all libraries in the form that RESTORE reads.")
 
 
 cdef int load_all(Scripting *scripting, RdbReader *reader, Libraries *into, int64_t limit_us) except -1:
@@ -279,7 +279,7 @@ cdef void cmd_function_restore(Context *c) noexcept nogil:
 
 
 declare(native(cmd_function_restore), "function|restore", -3, "write denyoom noscript", group="scripting", since="7.0.0",
-        complexity="O(N) where N is the number of functions on the payload", summary="Loads the libraries of a payload.",
+        complexity="O(N)", summary="Loads the libraries of a payload.",
         tips=EVERYWHERE, args="serialized-value:string [policy: FLUSH | APPEND | REPLACE]")
 
 
@@ -377,7 +377,7 @@ cdef void cmd_function_list(Context *c) noexcept nogil:
 
 
 declare(native(cmd_function_list), "function|list", -2, "noscript", group="scripting", since="7.0.0",
-        complexity="O(N) where N is the number of functions", summary="Lists the libraries with their functions.",
+        complexity="O(N)", summary="Lists the libraries with their functions.",
         tips="nondeterministic_output_order", args="[LIBRARYNAME library-name-pattern:string] [WITHCODE]")
 
 

@@ -18,3 +18,4 @@ cdef void libraries_put(Libraries *libraries, Library *library, lua_State *L) no
 cdef void libraries_remove(Libraries *libraries, Library *library, lua_State *L) noexcept nogil
 cdef void libraries_join(Libraries *libraries, Libraries *fresh, lua_State *L) noexcept nogil
 cdef void libraries_flush(Scripting *scripting) noexcept nogil
+cdef size_t libraries_bytes(const Libraries *libraries) noexcept nogil

@@ -13,11 +13,11 @@ from libc.string cimport memcpy
 
 from kv._core.base.blob cimport blob_copy, blob_free
 from kv._core.base.hashing cimport hash_bytes
-from kv._core.base.memory cimport memory_alloc, memory_calloc, memory_free
+from kv._core.base.memory cimport memory_alloc, memory_calloc, memory_free, memory_size
 from kv._core.base.slice cimport Slice, lower, slice_of
 from kv._core.containers.hashtable cimport (
     Hashtable, HashtableType, Position, hashtable_clear, hashtable_find, hashtable_fit, hashtable_init, hashtable_insert,
-    hashtable_remove, position_element)
+    hashtable_overhead, hashtable_remove, position_element)
 from kv._core.lua.api cimport LUA_REGISTRYINDEX, lua, lua_State
 from kv._core.lua.state cimport lua_state_free
 
@@ -226,3 +226,24 @@ cdef void libraries_join(Libraries *libraries, Libraries *fresh, lua_State *L) n
         libraries_put(libraries, library, L)
         library = next
     fresh.first = fresh.last = NULL
+
+
+cdef size_t library_bytes(const Library *library) noexcept nogil:
+    cdef size_t bytes_ = memory_size(library) + memory_size(library.name) + memory_size(library.code)
+    cdef const Function *function = library.first
+    while function != NULL:
+        bytes_ += memory_size(function) + memory_size(function.name)
+        if function.description != NULL:
+            bytes_ += memory_size(function.description)
+        function = function.next
+    return bytes_
+
+
+cdef size_t libraries_bytes(const Libraries *libraries) noexcept nogil:
+    """What they take, beside the state that their functions are compiled in."""
+    cdef size_t bytes_ = hashtable_overhead(&libraries.by_name) + hashtable_overhead(&libraries.functions)
+    cdef const Library *library = libraries.first
+    while library != NULL:
+        bytes_ += library_bytes(library)
+        library = library.next
+    return bytes_
