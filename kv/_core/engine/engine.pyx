@@ -47,7 +47,7 @@ from kv._core.runtime.observed cimport ObservedKey, Wait, observed_find
 from kv._core.runtime.transaction cimport touch_watched
 
 from kv._core.scripts.run cimport script_busy, script_kill
-from kv._core.scripts.scripting cimport Scripting, scripting_free
+from kv._core.scripts.scripting cimport Library, Scripting, scripting_free
 
 import os
 
@@ -110,7 +110,7 @@ cdef class Engine:
         runtime.serve_others = serve_others
         runtime.enter = enter_again
         runtime.on_ready = serve_ready
-        self.owner, self.libraries = owner, []
+        self.owner = owner
         settings_default(runtime, &self.cron)
         refresh_clock(&self.runtime)
 
@@ -218,6 +218,17 @@ cdef class Engine:
     @dirty.setter
     def dirty(self, uint64_t value):
         self.runtime.keyspace.dirty = value
+
+    @property
+    def libraries(self):
+        """The code of all libraries of functions, as FUNCTION LOAD was given it, in the order of their loading."""
+        cdef Scripting *scripting = <Scripting *> self.runtime.scripting
+        cdef Library *library = scripting.libraries.first if scripting != NULL else NULL
+        found = []
+        while library != NULL:
+            found.append(library.code.data[:library.code.length])
+            library = library.next
+        return found
 
     # -- pausing ------------------------------------------------------------------------------------------------------
 
