@@ -5,7 +5,12 @@ import time
 
 
 class LoadError(Exception):
-    """The files can't be loaded; str() is the line to log before the server exits."""
+    """The files can't be loaded; str() is the line to log, and `ending` the one behind it where the server exits for that, "" for
+    none."""
+
+    def __init__(self, line: str, ending: str = "") -> None:
+        super().__init__(line)
+        self.ending = ending
 
 
 class LoadStopped(Exception):

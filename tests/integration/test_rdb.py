@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from kv.server.rdb.load import ENDING, HEAD_ENDING
 from tests.integration.program import Server
 from tests.rdbcases import CASES, build
 from tests.rdbfile import read_file
+from tests.rdbwords import file_of, string
 from tests.sanitizer import SANITIZED
 
 MOMENTS = 20.0 if SANITIZED else 3.0    # seconds within which a signal is obeyed, on a machine with other work
@@ -366,6 +368,56 @@ def test_a_broken_file_ends_the_start(tmp_path: Path, kind: str) -> None:
         said = lines(server, "Fatal error loading the DB from ", str(tmp_path / "dump.rdb"))
         assert len(said) == 1 and " at offset " in said[0], server.text()
     assert (tmp_path / "dump.rdb").read_bytes() == broken and temporary(tmp_path) == []
+
+
+SAID = {    # the lines around the one with the file and the place, in order
+    "truncated": (["# Short read or OOM loading DB. Unrecoverable error, aborting now.",
+                   "# Internal error in RDB reading offset ", " -> Unexpected EOF reading RDB file"], ENDING),
+    "a wrong checksum": (["# Wrong RDB checksum expected: (", " but got (", "). Aborting now.",
+                          "# Internal error in RDB reading offset ", " -> RDB CRC error"], ENDING),
+    "another magic": ([": Wrong signature trying to load DB from file. "], HEAD_ENDING),
+    "a newer version": ([": Can't handle RDB format version 12. "], HEAD_ENDING),
+    "a type that there is not": (["# Internal error in RDB reading offset ", " -> Unknown RDB encoding type 127"], ENDING),
+}
+
+
+@pytest.mark.parametrize(("appendonly", "kind"), [(way, kind) for way in ("no", "yes") for kind in SAID if (way, kind) != (
+    "yes", "another magic")])       # which makes it no snapshot at all
+def test_what_is_said_of_a_broken_file(tmp_path: Path, kind: str, appendonly: str) -> None:
+    data = BROKEN[kind](a_file(tmp_path))
+    (tmp_path / "dump.rdb").unlink()
+    name = "dump.rdb"
+    if appendonly == "yes":
+        name = "appendonly.aof.1.base.rdb"
+        folder = tmp_path / "appendonlydir"
+        folder.mkdir()
+        (folder / "appendonly.aof.manifest").write_text(f"file {name} seq 1 type b\n")
+        (folder / name).write_bytes(data)
+    else:
+        (tmp_path / name).write_bytes(data)
+    with serve(tmp_path, wait=False, appendonly=appendonly) as server:
+        assert server.ends() == 1
+        text, at = server.text(), 0
+        words, ending = SAID[kind]
+        for word in [*words, *([name, " at offset "] if ending == ENDING else []), "The file was not changed.\n", f"# {ending}\n"]:
+            at = text.find(word, at)
+            assert at >= 0, (word, text)
+        assert text.endswith(f"# {ending}\n")
+
+
+def test_empty_keys_and_remarks_are_told(tmp_path: Path) -> None:
+    """Ten empty keys are named; what a file says of itself with % in front is logged."""
+    keys = b"".join(b"\x02" + string(b"empty:%d" % number) + b"\x00" for number in range(12))
+    remarks = b"\xfa" + string(b"%note") + string(b"by hand") + b"\xfa" + string(b"flavour") + string(b"plain")
+    data = file_of(remarks + b"\xfe\x00" + keys + b"\x00" + string(b"k") + string(b"v"))[:-8] + bytes(8)
+    (tmp_path / "dump.rdb").write_bytes(data)
+    with serve(tmp_path, loglevel="debug") as server:
+        assert server("DBSIZE") == 1
+        named = [line.rsplit(" ", 1)[1] for line in lines(server, " * rdbLoadObject skipping empty key: ")]
+        assert named == [f"empty:{number}" for number in range(10)]
+        assert lines(server, "Done loading RDB, keys loaded: 1, keys expired: 0, empty keys skipped: 12.")
+        assert lines(server, " * RDB '%note': by hand") and lines(server, " . Unrecognized RDB AUX field: 'flavour'")
+        assert lines(server, " * RDB file was saved with checksum disabled: no check performed.")
 
 
 def test_a_newer_version_is_tried_where_that_is_wished(tmp_path: Path) -> None:

@@ -14,18 +14,28 @@ from kv._core.engine.engine cimport Engine
 from kv._core.engine.execute cimport refresh_clock
 from kv._core.engine.isolation cimport Isolated, isolated_enter
 from kv._core.persist.filesource cimport FileSource, filesource_free, filesource_init
-from kv._core.persist.load cimport Load, load_begin, load_free, load_init, load_step
+from kv._core.persist.load cimport (
+    FAULT_BYTES, FAULT_CHECKSUM, FAULT_HEAD, FAULT_REFUSED, Load, load_begin, load_free, load_init, load_step)
+from kv._core.rdb.reader cimport rdb_is_cut_off
 from kv._core.rdb.source cimport SOURCE_STOPPED, source_offset
+
+
+cdef enum:
+    EMPTY_KEYS_NAMED = 10       # keys that were left out as empty of which the names are kept
+
+BYTES, CUT_OFF, HEAD, CHECKSUM, REFUSED = "bytes", "cut off", "head", "checksum", "refused"
 
 
 class RdbFault(ValueError):
     """The bytes at `offset` can't be read, or what was read up to there must not be. `key` is the key that was being read, b""
-    where it was none."""
+    where it was none. `kind` is what it is about: bytes that can't be read (BYTES) or that end too early (CUT_OFF), the magic or
+    version (HEAD), the CRC-64 (CHECKSUM), or what can't be had here (REFUSED)."""
 
-    def __init__(self, complaint, offset=0, key=b""):
+    def __init__(self, complaint, offset=0, key=b"", kind=BYTES):
         super().__init__(complaint)
         self.offset = offset
         self.key = key
+        self.kind = kind
 
 
 cdef class RdbLoad:
@@ -43,18 +53,19 @@ cdef class RdbLoad:
     cdef bint begun
     cdef readonly dict aux
     cdef readonly list libraries
+    cdef readonly list empty_keys
 
     def __cinit__(self, Engine engine not None, int fd, *, serve=None, bint merge=False, bint keep_expired=False,
                   bint relaxed=False, bint checksum=True, bint deep=False):
         engine.enter()
-        self.engine, self.serve, self.aux, self.libraries = engine, serve, {}, []
+        self.engine, self.serve, self.aux, self.libraries, self.empty_keys = engine, serve, {}, [], []
         filesource_init(&self.file, fd, checksum)
         self.file.owner = <void *> self
         if serve is not None:
             self.file.serve = call_serve
         load_init(&self.load, &engine.runtime.keyspace, &self.file.source)
         self.load.owner = <void *> self
-        self.load.on_aux, self.load.on_library = note_aux, note_library
+        self.load.on_aux, self.load.on_library, self.load.on_empty = note_aux, note_library, note_empty
         self.load.merge, self.load.keep_expired, self.load.relaxed = merge, keep_expired, relaxed
         self.load.reader.deep = deep
         status = os.fstat(fd)
@@ -88,6 +99,11 @@ cdef class RdbLoad:
         return source_offset(&self.file.source)
 
     @property
+    def unchecked(self):
+        """At the end: whether a CRC-64 was to be looked at, and the file has none."""
+        return bool(self.load.unchecked)
+
+    @property
     def version(self):
         return self.load.reader.version
 
@@ -114,7 +130,11 @@ cdef class RdbLoad:
         if fault and fault != SOURCE_STOPPED:
             raise OSError(fault, os.strerror(fault))
         complaint = self.load.reader.complaint.decode("utf-8", "replace")
-        raise RdbFault(complaint, self.offset, PyBytes_FromStringAndSize(self.load.key.data, self.load.key.length))
+        kind = CUT_OFF if rdb_is_cut_off(&self.load.reader) else KINDS[self.load.fault]
+        raise RdbFault(complaint, self.offset, PyBytes_FromStringAndSize(self.load.key.data, self.load.key.length), kind)
+
+
+KINDS = {FAULT_BYTES: BYTES, FAULT_HEAD: HEAD, FAULT_CHECKSUM: CHECKSUM, FAULT_REFUSED: REFUSED}
 
 
 cdef bint call_serve(FileSource *file) noexcept nogil:
@@ -141,3 +161,10 @@ cdef bint note_library(Load *load, const char *code, size_t length) noexcept nog
     with gil:
         (<RdbLoad> load.owner).libraries.append(code[:length])
         return True
+
+
+cdef bint note_empty(Load *load, const char *key, size_t length) noexcept nogil:
+    if load.empty <= EMPTY_KEYS_NAMED:
+        with gil:
+            (<RdbLoad> load.owner).empty_keys.append(key[:length])
+    return True
