@@ -37,8 +37,9 @@ from kv._core.rdb.decode_old cimport (
 from kv._core.rdb.decode_stream cimport rdb_get_stream, rdb_get_stream_2, rdb_get_stream_3, rdb_skip_stream
 from kv._core.rdb.format cimport (
     RDB_HASH, RDB_HASH_2, RDB_HASH_LISTPACK, RDB_HASH_ZIPLIST, RDB_HASH_ZIPMAP, RDB_LIST, RDB_LIST_QUICKLIST,
-    RDB_LIST_QUICKLIST_2, RDB_LIST_ZIPLIST, RDB_MODULE, RDB_MODULE_PRE, RDB_SET, RDB_SET_INTSET, RDB_SET_LISTPACK, RDB_STREAM, RDB_STREAM_2,
-    RDB_STREAM_3, RDB_STRING, RDB_VALKEY, RDB_ZSET, RDB_ZSET_2, RDB_ZSET_LISTPACK, RDB_ZSET_ZIPLIST)
+    RDB_LIST_QUICKLIST_2, RDB_LIST_ZIPLIST, RDB_MODULE, RDB_MODULE_PRE, RDB_SET, RDB_SET_INTSET, RDB_SET_LISTPACK,
+    RDB_STREAM, RDB_STREAM_2, RDB_STREAM_3, RDB_STRING, RDB_VALKEY, RDB_ZSET, RDB_ZSET_2, RDB_ZSET_LISTPACK,
+    RDB_ZSET_ZIPLIST)
 from kv._core.rdb.reader cimport (
     RdbReader, rdb_complain, rdb_complain_cut_off, rdb_complain_number, rdb_complain_text, rdb_get_blob, rdb_get_block,
     rdb_get_count, rdb_get_double, rdb_get_element, rdb_get_length, rdb_get_milliseconds, rdb_get_pair, rdb_get_string,

@@ -28,7 +28,7 @@ cdef void rdb_reader_init(RdbReader *reader, Source *source, int version, bint d
 cdef void rdb_reader_free(RdbReader *reader) noexcept nogil
 cdef bint rdb_complain(RdbReader *reader, const char *complaint) noexcept nogil             # sets it; false
 cdef bint rdb_complain_number(RdbReader *reader, const char *form, int64_t number) noexcept nogil   # form: of printf, %lld
-cdef bint rdb_complain_text(RdbReader *reader, const char *form, Slice text) noexcept nogil # form: of printf, %.*s
+cdef bint rdb_complain_text(RdbReader *reader, const char *form, Slice text) noexcept nogil  # form: of printf, %.*s
 cdef bint rdb_complain_cut_off(RdbReader *reader) noexcept nogil            # the bytes end too early; false
 cdef bint rdb_is_cut_off(const RdbReader *reader) noexcept nogil            # ... was the complaint
 # whether something was read; where the bytes ended instead, the complaint becomes these words for what was being read

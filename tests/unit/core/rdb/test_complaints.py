@@ -83,7 +83,8 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "pending to nobody": (groups(GROUP + b"\x01" + PENDING + b"\x00"), "Stream CG PEL entry without consumer"),
 }
 CUT: dict[str, tuple[bytes, str]] = {
-    "nothing": (b"\x00", END), "text": (b"\x00\x05abc", END), "member": (b"\x02\x01", END), "hash": (b"\x04\x01" + string(b"a"), END),
+    "nothing": (b"\x00", END), "text": (b"\x00\x05abc", END), "member": (b"\x02\x01", END),
+    "hash": (b"\x04\x01" + string(b"a"), END),
     "pack": (b"\x10\x20abc", END), "score": (b"\x05\x01" + string(b"a") + bytes(5), END),
     "stream": (stream(nodes=b""), "Stream listpacks len loading failed."),
     "stream node": (stream(nodes=b"\x01\x10" + ID[:9]), "Stream primary ID loading failed: invalid encoding or I/O error."),
