@@ -9,8 +9,8 @@ import time
 from kv._core.engine.clientlist import client_lines
 from kv._core.engine.sessions import session
 
+from .loading import internal_error
 from .log import HIDDEN, LEVELS, log
-from .rdb.load import internal_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -17,6 +17,11 @@ class LoadStopped(Exception):
     """The server was told to stop while it loaded."""
 
 
+def internal_error(offset: int, why: str, command: str = "") -> str:
+    """The line that is looked for in logs: bytes of RDB can't be read, of a file or of what a command was given."""
+    return f"Internal error in RDB reading offset {offset}{command and ', ' + command} -> {why}"
+
+
 class Loading:
     """How far loading is, as INFO shows it."""
 

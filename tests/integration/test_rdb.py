@@ -135,6 +135,41 @@ def test_function_libraries_are_written_back(tmp_path: Path) -> None:
     assert read_file((tmp_path / "dump.rdb").read_bytes()).libraries == engine.libraries
 
 
+def with_libraries(*codes: bytes) -> bytes:
+    """A snapshot of them and nothing else."""
+    return file_of(b"".join(b"\xf5" + string(code) for code in codes))
+
+
+@pytest.mark.parametrize(("options", "kept"), [
+    ((), ["one", "two"]), (("MERGE",), ["one", "two"]), (("MERGE", "NOFLUSH"), ["one", "two"]),
+    (("NOSAVE",), ["one 2", "three"]), (("NOSAVE", "MERGE"), ["one 2", "three"]),
+    (("NOSAVE", "NOFLUSH", "MERGE"), ["one 2", "two", "three"])], ids=str)
+def test_reloading_doubles_no_function_library(tmp_path: Path, options: tuple, kept: list[str]) -> None:
+    """Where datasets are merged a library of the file takes the place of one with its name; else there are the file's alone."""
+    codes = {name: b"#!lua name=%b\n-- %b" % (name.split()[0].encode(), name.encode()) for name in ("one", "two", "one 2", "three")}
+    (tmp_path / "dump.rdb").write_bytes(with_libraries(codes["one"], codes["two"]))
+    with serve(tmp_path) as server:
+        if "NOSAVE" in options:
+            (tmp_path / "dump.rdb").write_bytes(with_libraries(codes["one 2"], codes["three"]))
+        for _ in range(2):
+            assert server("DEBUG", "RELOAD", *options) == "OK"
+        server("SAVE")
+    assert read_file((tmp_path / "dump.rdb").read_bytes()).libraries == [codes[name] for name in kept]
+
+
+def test_a_library_that_is_there_is_no_second_time(tmp_path: Path) -> None:
+    code = b"#!lua name=one\n-- code"
+    (tmp_path / "dump.rdb").write_bytes(with_libraries(code))
+    with serve(tmp_path) as server:
+        assert server("DEBUG", "RELOAD", "NOFLUSH") == "ERR Error trying to load the RDB dump, check server logs."
+        assert lines(server, "Failed loading library, Library 'one' already exists")
+        server("SAVE")
+    assert read_file((tmp_path / "dump.rdb").read_bytes()).libraries == [code]
+    (tmp_path / "dump.rdb").write_bytes(with_libraries(code, code))
+    with serve(tmp_path, wait=False) as server:
+        assert server.ends() == 1 and lines(server, "Failed loading library, Library 'one' already exists")
+
+
 # -- when it saves ----------------------------------------------------------------------------------------------------
 
 def test_save_points(tmp_path: Path) -> None:

@@ -306,8 +306,9 @@ cdef str shown(Slice word):
 
 
 def empty_dataset(Engine engine not None):
-    """Delete every key, telling nobody: another dataset is about to be read."""
+    """Delete every key and function library, telling nobody: another dataset is about to be read."""
     cdef int i
     engine.enter()
+    engine.libraries = []
     for i in range(engine.runtime.keyspace.count):
         database_flush(&engine.runtime.keyspace, engine.runtime.keyspace.databases + i, NULL)

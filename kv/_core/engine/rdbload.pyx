@@ -7,6 +7,7 @@ from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdint cimport int64_t
 
 import os
+import re
 import stat
 
 from kv._core.base.clock cimport clock_us
@@ -23,6 +24,7 @@ from kv._core.rdb.source cimport SOURCE_STOPPED, source_offset
 cdef enum:
     EMPTY_KEYS_NAMED = 10       # keys that were left out as empty of which the names are kept
 
+LIBRARY_NAME = re.compile(rb"#![^\n]*?\sname=([^\s]+)", re.IGNORECASE)
 BYTES, CUT_OFF, HEAD, CHECKSUM, REFUSED = "bytes", "cut off", "head", "checksum", "refused"
 
 
@@ -53,6 +55,7 @@ cdef class RdbLoad:
     cdef bint begun
     cdef readonly dict aux
     cdef readonly list libraries
+    cdef dict libraries_by_name     # those of the engine, with those of the file
     cdef readonly list empty_keys
 
     def __cinit__(self, Engine engine not None, int fd, *, serve=None, bint merge=False, bint keep_expired=False,
@@ -68,6 +71,7 @@ cdef class RdbLoad:
         self.load.on_aux, self.load.on_library, self.load.on_empty = note_aux, note_library, note_empty
         self.load.merge, self.load.keep_expired, self.load.relaxed = merge, keep_expired, relaxed
         self.load.reader.deep = deep
+        self.libraries_by_name = {library_name(code): code for code in engine.libraries}
         status = os.fstat(fd)
         if stat.S_ISREG(status.st_mode):
             self.file.source.size = max(status.st_size - os.lseek(fd, 0, os.SEEK_CUR), 0)
@@ -120,7 +124,7 @@ cdef class RdbLoad:
         if not more and not self.load.ended:
             self.fail()
         if not more:
-            self.engine.libraries = self.engine.libraries + self.libraries if self.load.merge else self.libraries
+            self.engine.libraries = list(self.libraries_by_name.values())
         return bool(more)
 
     cdef int fail(self) except -1:
@@ -159,8 +163,25 @@ cdef bint note_aux(Load *load, const char *name, size_t name_length, const char 
 
 cdef bint note_library(Load *load, const char *code, size_t length) noexcept nogil:
     with gil:
-        (<RdbLoad> load.owner).libraries.append(code[:length])
-        return True
+        return take_library(<RdbLoad> load.owner, code[:length])
+
+
+cdef bint take_library(RdbLoad self, bytes code) noexcept:
+    """A library takes the place of one that has its name where keys do so, too."""
+    name = library_name(code)
+    if name in self.libraries_by_name and not self.load.merge:
+        text = name.decode("utf-8", "backslashreplace")
+        self.error = RdbFault(f"Failed loading library, Library '{text}' already exists", self.offset, kind=REFUSED)
+        return False
+    self.libraries_by_name[name] = code
+    self.libraries.append(code)
+    return True
+
+
+cdef bytes library_name(bytes code):
+    """The name of a function library: its first line is `#!engine name=...`. Of one without that its code stands for it."""
+    named = LIBRARY_NAME.match(code)
+    return named[1] if named else code
 
 
 cdef bint note_empty(Load *load, const char *key, size_t length) noexcept nogil:

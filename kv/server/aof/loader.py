@@ -18,11 +18,12 @@ import time
 from kv._core.engine.aofreplay import AofFault, AofReplay
 from kv._core.engine.rdbload import RdbFault
 
+from ..disk import write_all
 from ..loading import LoadError, Loading
 from ..log import log
 from ..trouble import reason, troubles
 from .foreign import RDB_SIGNATURES
-from .manifest import Folder, write_all
+from .manifest import Folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

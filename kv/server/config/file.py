@@ -11,6 +11,7 @@ import stat
 
 from kv.quoting import Unbalanced, decode, encode, split_text
 
+from ..disk import sync_folder, write_all
 from . import table
 
 TYPE_CHECKING = False
@@ -142,13 +143,7 @@ def replace_file(path: str, text: str) -> None:
     except OSError:
         os.unlink(temporary)
         raise
-    sync_directory(os.path.dirname(path))
-
-
-def write_all(descriptor: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view):]
+    sync_folder(os.path.dirname(path))
 
 
 def permissions(path: str) -> int:
@@ -159,12 +154,3 @@ def permissions(path: str) -> int:
         mask = os.umask(0o077)
         os.umask(mask)
         return 0o644 & ~mask
-
-
-def sync_directory(path: str) -> None:
-    """Make a rename within the directory durable."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -11,7 +11,7 @@ import time
 
 from kv._core.engine.rdbload import BYTES, CHECKSUM, CUT_OFF, HEAD, RdbFault, RdbLoad
 
-from ..loading import LoadError, Loading
+from ..loading import LoadError, Loading, internal_error
 from ..log import log
 from ..trouble import reason
 
@@ -133,11 +133,6 @@ class RdbLoader:
         place = f"at offset {fault.offset}" + (f", key '{key}'" if key else "")
         return LoadError(f"{what} {place}: {why.rstrip('.')}. The file was not changed.",
                          HEAD_ENDING if fault.kind == HEAD else ENDING)
-
-
-def internal_error(offset: int, why: str, command: str = "") -> str:
-    """The line that is looked for in logs: bytes of RDB can't be read, of a file or of what a command was given."""
-    return f"Internal error in RDB reading offset {offset}{command and ', ' + command} -> {why}"
 
 
 class Remarks:
