@@ -152,8 +152,8 @@ def connect(host: str, port: int, timeout: float) -> socket.socket:
 
 
 def resolve(host: str, port: int, timeout: float) -> list[tuple]:
-    """The addresses of a host, as getaddrinfo has them. Raises OSError: TimeoutError where a name server takes longer than that many
-    seconds."""
+    """The addresses of a host, as getaddrinfo has them. Raises OSError: TimeoutError where a name server takes longer than that
+    many seconds."""
     try:
         return lookup(host, port, socket.AI_NUMERICHOST)    # an address is at hand
     except OSError:
