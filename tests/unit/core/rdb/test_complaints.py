@@ -54,6 +54,8 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "quicklist's listpack": (b"\x12\x01\x02" + string(b"no pack"), "Listpack integrity check failed."),
     "quicklist's ziplist": (b"\x0e\x01" + string(b"no pack"), "Ziplist integrity check failed."),
     "zipmap": (b"\x09" + string(b"\x01\x01a\x09\x00b\xff"), "Zipmap integrity check failed."),
+    "zipmap of nothing": (b"\x09" + string(b"\x00\xff"), "Zipmap integrity check failed."),
+    "zipmap's length": (b"\x09" + string(b"\x01\xfe\x01\x00\x00\x00a\x01\x00b\xff"), "Zipmap integrity check failed."),
     "zipmap's names": (b"\x09" + string(zipmap([(b"abc", b"1"), (b"abc", b"2")])),
                        "Hash zipmap with dup elements, or big length (3)"),
     "list ziplist": (b"\x0a" + string(b"no pack"), "List ziplist integrity check failed."),
