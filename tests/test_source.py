@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-LEVELS = ["base", "containers", "resp", "objects", "keyspace", "rdb", "persist", "runtime", "commands", "engine", "testing"]
+LEVELS = ["base", "lua", "containers", "resp", "objects", "keyspace", "rdb", "persist", "runtime", "scripts", "commands", "engine",
+          "testing"]
 # What stands above the core, a line a level: a package's modules, or the package (.) whole. A module imports from its own
 # level and lower ones, and no two files import each other, not even by a detour, for types alone, or inside a function.
 PYTHON_LEVELS = {

@@ -107,6 +107,11 @@ class Log:
 log = Log()
 
 
+def log_script(level: int, text: str) -> None:
+    """redis.log of a script; levels are LEVELS' numbers."""
+    log(list(LEVELS)[level], text)
+
+
 def log_bug(text: str) -> None:
     """What the core tells of a bug in a command, line by line."""
     for line in text.splitlines():

@@ -33,7 +33,7 @@ from .latencymonitor import LatencyMonitor
 from .link import LinkCache
 from .listeners import BindError, Listeners
 from .loading import LoadError, LoadStopped
-from .log import LEVELS, log, log_bug
+from .log import LEVELS, log, log_bug, log_script
 from .loop import Loop
 from .metrics import Metrics
 from .rdb import RdbLoader, Snapshots
@@ -94,6 +94,9 @@ class Server:
         engine.on_bad_payload = self.client_log.note_bad_payload
         engine.on_latency = self.latency.note
         engine.on_flush = self.snapshots.flushed
+        engine.on_script_log = log_script
+        engine.on_busy = loop.serve_while_busy
+        loop.stop_requested = lambda: bool(self.shutdown.received)
         self.fill_cron()
 
     def fill_cron(self) -> None:

@@ -34,7 +34,8 @@ cdef inline void sip_round(uint64_t *v0, uint64_t *v1, uint64_t *v2, uint64_t *v
 cdef inline uint64_t tail_word(const char *data, size_t length) noexcept nogil:
     """The last length % 8 bytes, with the length in the top byte."""
     cdef uint64_t word = 0
-    memcpy(&word, data + (length & ~(<size_t> 7)), length & 7)
+    if length & 7:              # what is empty may have no address
+        memcpy(&word, data + (length & ~(<size_t> 7)), length & 7)
     return word | (<uint64_t> length << 56)
 
 

@@ -20,6 +20,8 @@ cdef class Engine:
     cdef public object on_bad_payload   # called with a session's id, an offset, and what is wrong there with RESTORE's payload
     cdef public object on_flush         # called when FLUSHALL has emptied all databases
     cdef public object on_latency       # called with an event of the latency monitor and its milliseconds
+    cdef public object on_busy          # called again and again while a script runs on and on: serves others; False ends the script
+    cdef public object on_script_log    # called with a level (0 to 3) and what a script logs
     cdef CronSettings cron
     cdef object __weakref__
     cdef uint64_t cron_calls

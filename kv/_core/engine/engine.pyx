@@ -24,6 +24,8 @@ from kv._core.base.slice cimport Slice, slice_of
 from kv._core.engine.appender cimport Appender
 from kv._core.engine.execute cimport execute_nested, refresh_clock
 from kv._core.engine.isolation cimport Isolated, isolated_end, isolated_init
+from kv._core.engine.busy cimport serve_others
+from kv._core.engine.scripted cimport run_scripted
 from kv._core.engine.settings cimport alert_set, hiding_update, setting_put, settings_default
 from kv._core.engine.waiting cimport answer_wait, end_wait, serve_positions, serve_ready
 from kv._core.keyspace.keyspace cimport (
@@ -43,6 +45,9 @@ from kv._core.runtime.propagation cimport (
 from kv._core.runtime.pubsub cimport publish_event, unsubscribe_all
 from kv._core.runtime.observed cimport ObservedKey, Wait, observed_find
 from kv._core.runtime.transaction cimport touch_watched
+
+from kv._core.scripts.run cimport script_busy, script_kill
+from kv._core.scripts.scripting cimport Scripting, scripting_free
 
 import os
 
@@ -101,6 +106,8 @@ cdef class Engine:
         runtime.on_spike = on_spike
         runtime.on_flush = on_flush
         runtime.run_nested = execute_nested
+        runtime.run_scripted = run_scripted
+        runtime.serve_others = serve_others
         runtime.enter = enter_again
         runtime.on_ready = serve_ready
         self.owner, self.libraries = owner, []
@@ -114,6 +121,7 @@ cdef class Engine:
             self.close_session(self.runtime.sessions)
         for i in range(COMMAND_MAX):
             memory_free(self.runtime.command_statistics[i].latency)
+        scripting_free(&self.runtime)
         keyspace_free(&self.runtime.keyspace)
         if self.runtime.sessions_by_id.kind != NULL:
             hashtable_clear(&self.runtime.sessions_by_id)
@@ -253,6 +261,19 @@ cdef class Engine:
             return 0
         end_wait(session, with_error)
         return 1
+
+    def kill_script(self):
+        """End the script or function that runs, if it has not written yet; whether it ends."""
+        cdef Scripting *scripting = <Scripting *> self.runtime.scripting
+        if scripting == NULL or scripting.run == NULL:
+            return False
+        return script_kill(&self.runtime, scripting.run.eval) == NULL
+
+    @property
+    def busy_error(self):
+        """What commands are answered while a script runs, "" while none does."""
+        cdef const char *text = script_busy(&self.runtime)
+        return (<bytes> text).decode() if text != NULL else ""
 
     def answer(self, Later later not None, value):
         """Give a command that waits for it (Call.later) its reply. False where its client is gone."""

@@ -17,6 +17,8 @@ cdef bint execute_past(Session *session, Request *request, Buffer *out) noexcept
 cdef bint execute_again(Wait *wait, Buffer *out) noexcept nogil
 cdef void execute_last(Wait *wait, bint with_error, Buffer *out) noexcept nogil
 cdef void execute_answered(Wait *wait, Slice reply, bint failed, Buffer *out) noexcept nogil
+cdef void execute_scripted(Session *session, Command *command, Slice *argv, int argc, Buffer *out) noexcept nogil
+cdef void count_error(Context *c, size_t reply_start) noexcept nogil
 cdef void execute_nested(Context *outer, Command *command, Slice *argv, int argc) noexcept nogil
 cdef void refresh_clock(Runtime *runtime) noexcept nogil
 

@@ -81,6 +81,19 @@ cdef void execute_nested(Context *outer, Command *command, Slice *argv, int argc
     outer.runtime.redacted = 0
 
 
+cdef void execute_scripted(Session *session, Command *command, Slice *argv, int argc, Buffer *out) noexcept nogil:
+    """Run a command of a script, in the session of scripts: its effects join the unit of the command that started the script."""
+    cdef Context c
+    cdef Context *outer = session.runtime.running
+    cdef uint64_t start = session.runtime.last_ticks
+    init_kept(&c, session, command, argv, argc, out, FIRST_ATTEMPT)
+    c.runtime.running = &c
+    run_body(&c)
+    c.runtime.running = outer
+    account(&c, start, 0)
+    c.runtime.redacted = 0
+
+
 cdef inline void finish(Context *c) noexcept nogil:
     """Nothing runs; what the command pushed to its own session follows its reply."""
     cdef Runtime *runtime = c.runtime
@@ -201,7 +214,9 @@ cdef inline void account(Context *c, uint64_t start, size_t reply_start) noexcep
         latency_record(counted, <uint64_t> (spent * runtime.ns_per_tick))
     if unlikely(c.reply.errors != 0):
         counted.failed += 1
-        count_error(c, reply_start)
+        if likely(not runtime.error_counted):
+            count_error(c, reply_start)
+        runtime.error_counted = False
     if unlikely((runtime.slow_ticks >= 0 and <int64_t> spent >= runtime.slow_ticks)
                 or (runtime.large_reply >= 0 and <int64_t> replied > runtime.large_reply)
                 or (runtime.large_request >= 0

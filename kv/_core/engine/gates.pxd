@@ -2,11 +2,15 @@
 from libc.stdint cimport uint64_t
 from libc.string cimport memcmp
 
-from kv._core.runtime.state cimport SESSION_MULTI, Command, Context, Session
+from kv._core.runtime.state cimport SESSION_MULTI, Command, Context, Runtime, Session
 from kv._core.runtime.transaction cimport Transaction
 
 cdef bint pass_gates(Context *c) noexcept nogil
 cdef bint pass_alerts(Context *c) noexcept nogil
+cdef const char *unsaved(Runtime *runtime, char *text) noexcept nogil
+
+cdef enum:
+    UNSAVED_SIZE = 200          # bytes of the reason why nothing may be written
 
 
 cdef inline bint is_exec(const Command *command) noexcept nogil:

@@ -7,6 +7,7 @@ exemptions say which of them do not hold for it: they depend on who sends its co
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp
 
+from kv._core.base.platform cimport unlikely
 from kv._core.base.slice cimport slice_is
 from kv._core.engine.eviction cimport evict_clients, evict_until_fits
 from kv._core.resp.reply cimport reply_error, reply_status
@@ -15,11 +16,14 @@ from kv._core.runtime.footprint cimport footprint_note
 from kv._core.runtime.registry cimport command_find_child
 from kv._core.runtime.session cimport session_doom, session_postpone
 from kv._core.runtime.state cimport (
-    ALERT_CLIENT_LIMIT, ALERT_FEW_REPLICAS, ALERT_LOADING, ALERT_MAXMEMORY, ALERT_PAUSED_ALL, ALERT_PAUSED_WRITES,
-    ALERT_SAVE_ERROR, ALERT_WRITE_ERROR, CALLER_CLIENT, CLOSING_BROWSER, COMMAND_DENYOOM, COMMAND_LOADING,
-    COMMAND_MAY_REPLICATE, COMMAND_NO_AUTH, COMMAND_NO_MULTI, COMMAND_PROTECTED, COMMAND_SUBSCRIBED, COMMAND_UNQUEUED,
+    ALERT_BUSY, ALERT_CLIENT_LIMIT, ALERT_FEW_REPLICAS, ALERT_LOADING, ALERT_MAXMEMORY, ALERT_PAUSED_ALL, ALERT_PAUSED_WRITES,
+    ALERT_SAVE_ERROR, ALERT_WRITE_ERROR, CALLER_CLIENT, CLOSING_BROWSER, COMMAND_ALLOW_BUSY, COMMAND_DENYOOM, COMMAND_LOADING,
+    COMMAND_MAY_REPLICATE, COMMAND_NO_AUTH, COMMAND_NO_MULTI, COMMAND_PROTECTED, COMMAND_SCRIPT, COMMAND_SUBSCRIBED,
+    COMMAND_UNQUEUED,
     COMMAND_WRITE, EXEMPT_ACCESS, EXEMPT_MEMORY, EXEMPT_PAUSE, EXEMPT_STATE, SESSION_DOOMED, SESSION_LOOPBACK,
     SESSION_MULTI, SESSION_SUBSCRIBED, SESSION_UNIX, Command, Context, Runtime, Session)
+from kv._core.scripts.cache cimport script_command_flags
+from kv._core.scripts.run cimport script_busy
 from kv._core.runtime.transaction cimport transaction_end, transaction_fail, transaction_queue
 
 cdef extern from "<stdio.h>" nogil:
@@ -63,14 +67,17 @@ cdef bint pass_alerts(Context *c) noexcept nogil:
     """Whether the command may be called although something out of the ordinary is going on."""
     cdef Runtime *runtime = c.runtime
     cdef uint64_t flags = danger(c.session, c.command)
+    if unlikely(c.command.flags & COMMAND_SCRIPT):
+        flags = script_command_flags(c, flags)
     cdef uint32_t exempt = c.session.exempt
     if runtime.alerts & ALERT_CLIENT_LIMIT and c.session.transport != NULL:
         footprint_note(c.session)
         evict_clients(runtime)
         if c.session.flags & SESSION_DOOMED:
             return False
-    if runtime.alerts & ALERT_MAXMEMORY and runtime.alerts & ALERT_LOADING == 0 and not exempt & EXEMPT_MEMORY:
-        if not evict_until_fits(runtime) and flags & COMMAND_DENYOOM:
+    if runtime.alerts & ALERT_MAXMEMORY and runtime.alerts & (ALERT_LOADING | ALERT_BUSY) == 0 and not exempt & EXEMPT_MEMORY:
+        runtime.over_memory = not evict_until_fits(runtime)
+        if runtime.over_memory and flags & COMMAND_DENYOOM:
             return reject(c, b"OOM command not allowed when used memory > 'maxmemory'.")
     if not exempt & EXEMPT_STATE:
         if runtime.alerts & (ALERT_WRITE_ERROR | ALERT_SAVE_ERROR) and (flags & COMMAND_WRITE or is_ping(c.command)):
@@ -79,6 +86,8 @@ cdef bint pass_alerts(Context *c) noexcept nogil:
             return reject(c, b"NOREPLICAS Not enough good replicas to write.")
         if runtime.alerts & ALERT_LOADING and not flags & COMMAND_LOADING:
             return reject(c, b"LOADING Valkey is loading the dataset in memory")
+        if runtime.alerts & ALERT_BUSY and not flags & COMMAND_ALLOW_BUSY:
+            return reject(c, script_busy(runtime))
     if exempt & EXEMPT_PAUSE == 0 and (runtime.alerts & ALERT_PAUSED_ALL or (
             runtime.alerts & ALERT_PAUSED_WRITES and flags & (COMMAND_WRITE | COMMAND_MAY_REPLICATE))):
         postpone(c)
@@ -88,11 +97,16 @@ cdef bint pass_alerts(Context *c) noexcept nogil:
 
 cdef bint reject_unsaved(Context *c) noexcept nogil:
     """What is written would be on no disk. Where both the snapshot and the AOF failed the snapshot is named."""
-    cdef char text[200]
-    if c.runtime.alerts & ALERT_SAVE_ERROR:
-        return reject(c, SAVE_FAILED)
-    snprintf(text, sizeof(text), "MISCONF Errors writing to the AOF file: %s", c.runtime.write_error)
-    return reject(c, text)
+    cdef char text[UNSAVED_SIZE]
+    return reject(c, unsaved(c.runtime, text))
+
+
+cdef const char *unsaved(Runtime *runtime, char *text) noexcept nogil:
+    """Why nothing may be written: what was saved last failed. `text` has room for UNSAVED_SIZE bytes."""
+    if runtime.alerts & ALERT_SAVE_ERROR:
+        return SAVE_FAILED
+    snprintf(text, UNSAVED_SIZE, "MISCONF Errors writing to the AOF file: %s", runtime.write_error)
+    return text
 
 
 cdef bint reject(Context *c, const char *text) noexcept nogil:

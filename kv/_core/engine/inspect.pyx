@@ -6,7 +6,7 @@ from kv._core.base.clock cimport CLOCK_HAS_TICKS, CLOCK_NAME, clock_us
 from kv._core.base.heap cimport heap_look
 from kv._core.base.memory cimport (
     MemoryFigures, memory_figures as allocator_figures, memory_purge, memory_resident, memory_used)
-from kv._core.containers.hashtable cimport Bucket, Hashtable, hashtable_rehashing
+from kv._core.containers.hashtable cimport Bucket, Hashtable, hashtable_overhead, hashtable_rehashing
 from kv._core.engine.engine cimport Engine
 from kv._core.engine.serve cimport serve_memory
 from kv._core.keyspace.database cimport database_count, database_expiring, database_overhead, database_table
@@ -16,6 +16,7 @@ from kv._core.runtime.lazyfree cimport lazyfree_freed_objects, lazyfree_pending_
 from kv._core.runtime.pubsub cimport KIND_CHANNEL, KIND_PATTERN, KIND_SHARD
 from kv._core.runtime.registry cimport command_at, command_count
 from kv._core.runtime.state cimport LATENCY_BUCKETS, CommandStatistics, Runtime, Session, Statistics
+from kv._core.scripts.scripting cimport Script, Scripting
 
 cdef extern from *:
     const int GCC_MAJOR "__GNUC__"
@@ -59,6 +60,8 @@ def reset_statistics(Engine engine not None):
     keyspace.expire_cap_reached = keyspace.expire_sweep_us = 0
     keyspace.stale_share = 0
     lazyfree_reset_statistics()
+    if runtime.scripting != NULL:
+        (<Scripting *> runtime.scripting).evicted = 0
     runtime.peak_memory = memory_used()
     for i in range(command_count()):
         counted = runtime.command_statistics + i
@@ -172,6 +175,16 @@ def memory_figures(Engine engine not None):
             "tables": tables, "clients": clients, "arena": runtime.arena.capacity,
             "effects": runtime.propagation.bytes.capacity, "reading": serve_memory(runtime),
             "lazyfree_pending": lazyfree_pending_objects(), "lazyfreed": lazyfree_freed_objects()}
+
+
+def script_figures(Engine engine not None):
+    """Scripts that are kept and how many were evicted; bytes of their texts with what belongs to them, and of their Lua state."""
+    cdef Scripting *scripting = <Scripting *> engine.runtime.scripting
+    if scripting == NULL:
+        return {"scripts": 0, "evicted": 0, "scripts_bytes": 0, "eval_state": 0}
+    return {"scripts": scripting.by_sha.count, "evicted": scripting.evicted,
+            "scripts_bytes": scripting.bodies + scripting.by_sha.count * sizeof(Script) + hashtable_overhead(&scripting.by_sha)
+            + hashtable_overhead(&scripting.by_body), "eval_state": scripting.eval.used}
 
 
 def clock_name(Engine engine not None):

@@ -181,6 +181,8 @@ put("sanitize_dump_payload", kv_place(one.sanitizing), SANITIZING.__getitem__)
 put("payloads_trusted", kv_place(one.payloads_trusted))      # ... nor look closer at those of the user
 put("rdb_version_check", kv_place(one.rdb_relaxed), VERSION_CHECKS.__getitem__)
 put("skip_checksum_validation", kv_place(one.checksum_unchecked))
+# scripts
+put("busy_reply_threshold", kv_place(one.busy_threshold_ms))
 # observing
 put("notify_keyspace_events", kv_place(one.keyspace.event_classes), event_bits, observing_update)
 put("latency_tracking", kv_place(one.latency_tracking))

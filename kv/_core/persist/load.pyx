@@ -14,7 +14,7 @@ stays: whoever loads throws it away. Source of the format: Valkey 8.1.7 and 9.1,
 from libc.stdint cimport UINT32_MAX, int32_t, int64_t, uint64_t
 from libc.string cimport memcmp, memset
 
-from kv._core.base.buffer cimport buffer_append, buffer_free
+from kv._core.base.buffer cimport buffer_append, buffer_free, buffer_reserve
 from kv._core.base.clock cimport clock_us
 from kv._core.base.hashing cimport hash_bytes
 from kv._core.base.machine cimport load_u32_le
@@ -280,6 +280,7 @@ cdef bint take_key(Load *load, int type) noexcept nogil:
     if not rdb_get_element(&load.reader, &name):
         return False
     load.key.length = 0
+    buffer_reserve(&load.key, name.length + 1)      # an empty key has an address, too
     buffer_append(&load.key, name.data, name.length)
     if not take_value(load, type):
         return False

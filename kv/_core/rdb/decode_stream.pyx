@@ -113,7 +113,7 @@ cdef StreamNode *take_names(PackReader *from_, StreamId id, int64_t *live, int64
             and make_room(&from_.shared, names, from_.left)):
         return NULL
     for i in range(from_.shared.fields):
-        (<Slice *> from_.shared.slices.data)[2 * i + 1] = slice_of(NULL, 0)
+        (<Slice *> from_.shared.slices.data)[2 * i + 1] = slice_of(b"", 0)
         if not take_word(from_, &from_.shared, 2 * i):
             return NULL
     if not take_number(from_, &zero) or zero != 0:

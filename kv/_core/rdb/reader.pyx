@@ -255,7 +255,7 @@ cdef bint get_compressed(RdbReader *reader) noexcept nogil:
     memset(&held, 0, sizeof(Buffer))
     good = get_lzf(reader, &held, &lzf, &length)
     if good:
-        good = expand(reader, lzf, buffer_reserve(&reader.text, <size_t> length), length)
+        good = expand(reader, lzf, buffer_reserve(&reader.text, <size_t> length + 1), length)   # an empty text has an address, too
         reader.text.length = <size_t> length if good else 0
     buffer_free(&held)
     return good
@@ -349,6 +349,7 @@ cdef bint rdb_get_pair(RdbReader *reader, Slice *first, Slice *second) noexcept 
     if not rdb_get_element(reader, &text):
         return False
     reader.first.length = 0
+    buffer_reserve(&reader.first, text.length + 1)      # an empty text has an address, too
     buffer_append(&reader.first, text.data, text.length)
     first[0] = slice_of(reader.first.data, reader.first.length)
     return rdb_get_string(reader, second)

@@ -23,7 +23,7 @@ cdef void reader_advance(Propagation *log, LogReader *reader, uint64_t position)
 
 cdef inline bint effects_wanted(const Runtime *runtime) noexcept nogil:
     """Whether somebody follows the log, and what runs is not the past."""
-    return runtime.propagation.readers != NULL and not runtime.replaying
+    return runtime.propagation.readers != NULL and not runtime.replaying and not runtime.propagation.muted
 
 
 cdef inline uint64_t propagation_position(const Propagation *log) noexcept nogil:

@@ -31,7 +31,8 @@ from kv._core.runtime.state cimport (
     COMMAND_ADMIN, COMMAND_ALLOW_BUSY, COMMAND_ASKING, COMMAND_BLOCKING, COMMAND_DENYOOM, COMMAND_FAST,
     COMMAND_LOADING, COMMAND_MAX, COMMAND_MAY_REPLICATE, COMMAND_MOVABLEKEYS, COMMAND_NO_ASYNC_LOADING, COMMAND_NO_AUTH,
     COMMAND_NO_MANDATORY_KEYS, COMMAND_NO_MULTI, COMMAND_NOSCRIPT, COMMAND_PREFETCHING, COMMAND_PROTECTED,
-    COMMAND_PUBSUB, COMMAND_READONLY, COMMAND_SKIP_COMMANDLOG, COMMAND_SKIP_MONITOR, COMMAND_STALE, COMMAND_SUBSCRIBED,
+    COMMAND_PUBSUB, COMMAND_READONLY, COMMAND_SCRIPT, COMMAND_SKIP_COMMANDLOG, COMMAND_SKIP_MONITOR, COMMAND_STALE,
+    COMMAND_SUBSCRIBED,
     COMMAND_UNQUEUED, COMMAND_WRITE, Command, command_body)
 
 import importlib
@@ -50,10 +51,10 @@ FLAGS = {                       # in the order of COMMAND INFO
     "movablekeys": COMMAND_MOVABLEKEYS, "allow_busy": COMMAND_ALLOW_BUSY,
     "may_replicate": COMMAND_MAY_REPLICATE, "protected": COMMAND_PROTECTED,
     "subscribed": COMMAND_SUBSCRIBED, "unqueued": COMMAND_UNQUEUED,
-    "prefetching": COMMAND_PREFETCHING, "syscmd": 0,
+    "prefetching": COMMAND_PREFETCHING, "script": COMMAND_SCRIPT, "syscmd": 0,
 }
 # Not COMMAND INFO's: ours, and the one that only COMMAND DOCS shows.
-HIDDEN_FLAGS = {"may_replicate", "protected", "subscribed", "unqueued", "prefetching", "syscmd"}
+HIDDEN_FLAGS = {"may_replicate", "protected", "subscribed", "unqueued", "prefetching", "script", "syscmd"}
 CATEGORIES = ["keyspace", "read", "write", "set", "sortedset", "list", "hash", "string", "bitmap", "hyperloglog", "geo",
               "stream", "pubsub", "admin", "fast", "slow", "blocking", "dangerous", "connection", "transaction",
               "scripting"]

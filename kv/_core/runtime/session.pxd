@@ -8,6 +8,8 @@ from kv._core.runtime.state cimport Caller, Runtime, Session, Transport
 
 cdef Session *session_new(Runtime *runtime, Caller caller, uint32_t exempt, const Transport *transport, int fd) noexcept nogil
 cdef void session_free(Session *session) noexcept nogil
+cdef Session *session_detached(Runtime *runtime, Caller caller, uint32_t exempt) noexcept nogil
+cdef void session_detached_free(Session *session) noexcept nogil
 cdef Session *session_of_id(Runtime *runtime, uint64_t id) noexcept nogil
 cdef void session_resume(Session *session) noexcept nogil
 cdef void session_postpone(Session *session) noexcept nogil

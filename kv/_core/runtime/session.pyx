@@ -135,6 +135,22 @@ cdef void session_free(Session *session) noexcept nogil:
     memory_free(session)
 
 
+cdef Session *session_detached(Runtime *runtime, Caller caller, uint32_t exempt) noexcept nogil:
+    """A session that is in no list: nobody sends anything by it, and CLIENT LIST does not know it."""
+    cdef Session *session = <Session *> memory_calloc(sizeof(Session))
+    session.caller, session.exempt, session.flags = caller, exempt, SESSION_EXEMPT
+    session.fd, session.bucket, session.resp = -1, -1, 2
+    session.runtime, session.database = runtime, runtime.keyspace.databases
+    session.class_ = session.counted_class = CLASS_NORMAL
+    session.authenticated = session.trusted = True
+    return session
+
+
+cdef void session_detached_free(Session *session) noexcept nogil:
+    free_blocks(session)
+    memory_free(session)
+
+
 cdef void block_free(OutputBlock *block) noexcept nogil:
     blob_free(block.held)
     memory_free(block)

@@ -38,6 +38,7 @@ cdef enum CommandFlag:          # as COMMAND INFO names them, in lower case
     COMMAND_SUBSCRIBED = 1 << 21    # allowed to a RESP2 client that is subscribed
     COMMAND_UNQUEUED = 1 << 22      # runs at once inside MULTI
     COMMAND_PREFETCHING = 1 << 23   # its body fetches its keys ahead
+    COMMAND_SCRIPT = 1 << 24        # what it may do is said by the script that it names
 
 cdef enum SessionFlag:
     SESSION_CLOSE_AFTER_REPLY = 1 << 0  # closed once its output is sent
@@ -64,6 +65,7 @@ cdef enum SessionFlag:
     SESSION_HELD = 1 << 22              # its replies wait for the position that they depend on
     SESSION_SENDS_BIG = 1 << 23         # its last request had an argument that was received into a block of its own
     SESSION_READONLY = 1 << 21          # READONLY: would read from a replica
+    SESSION_RUNNING = 1 << 24           # its command runs while others are served: neither read nor closed meanwhile
     # what the dispatcher's short way does not know
     SESSION_SPECIAL = SESSION_IMPORT_SOURCE | SESSION_REPLY_OFF | SESSION_REPLY_SKIP | SESSION_REPLY_SKIP_NEXT \
         | SESSION_MULTI | SESSION_SUBSCRIBED | SESSION_NO_TOUCH | SESSION_EXEMPT
@@ -72,6 +74,7 @@ cdef enum Caller:               # who sends a session's commands
     CALLER_CLIENT               # somebody at the other end of a transport
     CALLER_PROGRAM              # the program that embeds the engine
     CALLER_FILE                 # the append-only file: it is the past, which was accepted then
+    CALLER_SCRIPT               # a script or a function: in a session that nobody sees
 
 cdef enum Exemption:            # what a caller's commands are not held to
     EXEMPT_ACCESS = 1 << 0      # authentication, enable-debug-command and their like
@@ -103,6 +106,7 @@ cdef enum Alert:                # why the dispatcher must look closer at each co
     ALERT_CLIENT_LIMIT = 1 << 6  # maxmemory-clients is set
     ALERT_FEW_REPLICAS = 1 << 7  # less replicas keep up than min-replicas-to-write asks for
     ALERT_SAVE_ERROR = 1 << 8   # the last snapshot failed (stop-writes-on-bgsave-error)
+    ALERT_BUSY = 1 << 9         # a script runs on and on, and others are served in the middle of it
 
 cdef enum CommandLogKind:       # whose threshold a command passed
     LOG_SLOW = 1 << 0
@@ -325,6 +329,7 @@ cdef struct Propagation:        # the log of effects
     uint64_t base               # position of the first of them in all that was ever appended
     int database                # number of the database that the last one stands in, -1: a SELECT is due
     Unit *unit                  # the innermost open one, NULL: none
+    int muted                   # what runs is not to be logged: redis.set_repl
     LogReader *readers          # NULL: nobody wants effects
     uint64_t safe               # replies that depend on positions up to here may leave
 
@@ -426,6 +431,12 @@ cdef struct Runtime:
     bint in_transaction         # EXEC runs its queue
     void (*enter)(Runtime *runtime) noexcept    # called with the GIL, when Python has run
     void (*run_nested)(Context *outer, Command *command, Slice *argv, int argc) noexcept nogil
+    void (*run_scripted)(void *run, Slice *argv, int argc, Buffer *out) noexcept nogil  # a command of a ScriptRun
+    void *scripting             # the Scripting, NULL: no script came yet
+    bint (*serve_others)(Runtime *runtime) noexcept nogil   # while a script runs; false: the server is to end
+    int64_t busy_threshold_ms   # busy-reply-threshold: how long a script runs before others are served, 0: for ever
+    bint error_counted          # the error that the running script ends with is in the figures
+    bint over_memory            # when the last command began, memory was over maxmemory and nothing could be evicted
     bint evicting               # a command's eviction ran out of its time: cron goes on
     void (*on_protocol_error)(Session *session, Slice input) noexcept nogil     # the parser has the error's text
     void (*on_commandlog)(Context *c, int64_t duration_us, uint64_t reply_bytes) noexcept nogil

@@ -1,0 +1,43 @@
+"""A Lua state with an account of its memory, and what outlives errors that Lua raises."""
+from kv._core.base.buffer cimport Buffer, buffer_free
+from kv._core.lua.api cimport LUA_OK, lua, lua_CFunction, lua_State
+
+cdef enum:
+    SCRATCH_KEPT = 64 * 1024    # a larger buffer is given back when the next function begins
+
+cdef struct LuaState:
+    lua_State *L
+    size_t used                 # bytes that Lua has taken
+    size_t limit                # more than that is refused, 0: any number
+    Buffer scratch              # what a library's function makes before it becomes a string; see scratch_begin
+    bint killed                 # nothing runs on: pcall and xpcall raise again what ends the run
+    void *owner                 # whoever runs scripts in it
+
+cdef bint lua_state_init(LuaState *state, void *owner) noexcept nogil
+cdef void lua_state_free(LuaState *state) noexcept nogil
+cdef char *scratch_reserve(lua_State *L, Buffer *scratch, size_t room) noexcept nogil
+
+
+cdef inline LuaState *lua_state_of(lua_State *L) noexcept nogil:
+    """The state that a function runs in."""
+    cdef void *owner = NULL
+    lua.getallocf(L, &owner)
+    return <LuaState *> owner
+
+
+cdef inline Buffer *scratch_begin(lua_State *L) noexcept nogil:
+    """An empty buffer that lives as long as the state: for a function that builds a string and calls nothing meanwhile that
+    builds one, too. An error may be raised at any time."""
+    cdef Buffer *scratch = &lua_state_of(L).scratch
+    scratch.length = 0
+    if scratch.capacity > SCRATCH_KEPT:
+        buffer_free(scratch)
+    return scratch
+
+
+cdef inline void scratch_end(lua_State *L, Buffer *scratch) noexcept nogil:
+    """Push what was built."""
+    if scratch.length:
+        lua.pushlstring(L, scratch.data, scratch.length)
+    else:
+        lua.pushlstring(L, b"", 0)

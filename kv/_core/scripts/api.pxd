@@ -1,0 +1,4 @@
+"""redis.*: what scripts call the server by."""
+from kv._core.lua.api cimport lua_State
+
+cdef void script_open_api(lua_State *L) noexcept nogil

@@ -1,0 +1,82 @@
+"""What an engine has for scripts: made when the first one comes."""
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+
+from kv._core.base.blob cimport Blob
+from kv._core.base.buffer cimport Buffer
+from kv._core.base.slice cimport Slice
+from kv._core.containers.hashtable cimport Hashtable
+from kv._core.lua.api cimport lua_State
+from kv._core.lua.state cimport LuaState, lua_state_of
+from kv._core.runtime.state cimport Context, Runtime, Session
+
+cdef enum ScriptFlag:           # of a script's first line (#!lua flags=...), of a function's declaration
+    SCRIPT_NO_WRITES = 1 << 0
+    SCRIPT_ALLOW_OOM = 1 << 1
+    SCRIPT_ALLOW_STALE = 1 << 2
+    SCRIPT_NO_CLUSTER = 1 << 3
+    SCRIPT_CROSS_SLOT = 1 << 4  # allow-cross-slot-keys
+    SCRIPT_COMPAT = 1 << 5      # it has no such line: the command's own flags hold
+
+cdef enum Target:               # who is told of a script's effects: redis.set_repl
+    TARGET_NONE = 0
+    TARGET_AOF = 1
+    TARGET_REPLICAS = 2
+    TARGET_ALL = 3
+
+cdef enum:
+    SHA_SIZE = 40               # hexadecimal digits of a SHA-1
+
+cdef struct Script:             # one that EVAL or SCRIPT LOAD brought
+    char sha[SHA_SIZE + 1]      # lower case, terminated
+    Blob *body
+    int function                # its compiled body: a reference in the state's registry
+    uint32_t flags              # ScriptFlag
+    bint pinned                 # by SCRIPT LOAD: never evicted
+    Script *newer               # of those that are not pinned, by their last use
+    Script *older
+
+cdef struct ScriptRun:          # a script or a function that runs
+    Context *outer              # the command that started it
+    LuaState *state
+    int function                # reference of what is called
+    uint32_t flags              # ScriptFlag
+    const char *name            # its SHA-1, or the function's name, terminated
+    bint eval                   # a script, not a function
+    bint read_only              # it may not write
+    bint wrote                  # it called a command that writes
+    bint busy                   # it runs longer than busy-reply-threshold
+    bint killed                 # it is to end
+    bint allow_oom
+    int target                  # Target
+    int64_t began_us            # of the monotonic clock
+    Slice *keys
+    int key_count
+    Slice *arguments
+    int argument_count
+
+cdef struct Scripting:          # an engine's; Runtime.scripting
+    Runtime *runtime
+    LuaState eval               # of EVAL's scripts
+    LuaState functions          # of functions
+    Session *session            # that commands of scripts run in
+    ScriptRun *run              # NULL: none
+    Hashtable by_sha            # Script pointers
+    Hashtable by_body
+    Script *newest              # of those that are not pinned
+    Script *oldest
+    uint64_t unpinned
+    uint64_t evicted            # ever
+    size_t bodies               # bytes of all scripts
+    Buffer words                # Slices of the command that a script calls
+    Buffer numbers              # text of numbers among them
+    Buffer reply                # to that command
+    uint32_t runs               # since the last step of the collector
+
+
+cdef Scripting *scripting_of(Runtime *runtime) except NULL with gil
+cdef void scripting_free(Runtime *runtime) noexcept nogil
+cdef bint scripting_open_state(Scripting *scripting, LuaState *state) except False with gil
+
+
+cdef inline Scripting *scripting_of_state(lua_State *L) noexcept nogil:
+    return <Scripting *> lua_state_of(L).owner
