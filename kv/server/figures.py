@@ -93,7 +93,8 @@ class ServerFigures:
         figures = inspect.memory_figures(self.engine)
         scripts = inspect.script_figures(self.engine)
         used, resident = figures["used"], figures["resident"]
-        overhead = self.instance.startup_memory + figures["tables"] + figures["clients"] + figures["arena"] + figures["effects"]
+        overhead = (self.instance.startup_memory + figures["tables"] + figures["clients"] + figures["arena"] + figures["effects"]
+                    + scripts["scripts_bytes"] + scripts["functions_bytes"])
         return SimpleNamespace(
             used_memory=used, used_memory_rss=resident, used_memory_peak=figures["peak"],
             used_memory_overhead=min(overhead, used), used_memory_startup=self.instance.startup_memory,
@@ -102,8 +103,9 @@ class ServerFigures:
             allocator_frag_bytes=figures["active"] - figures["allocated"],
             total_system_memory=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
             used_memory_vm_eval=scripts["eval_state"], used_memory_scripts_eval=scripts["scripts_bytes"],
-            number_of_cached_scripts=scripts["scripts"], number_of_functions=0, number_of_libraries=0,
-            used_memory_vm_functions=0, used_memory_functions=0, maxmemory=self.config.maxmemory,
+            number_of_cached_scripts=scripts["scripts"], number_of_functions=scripts["functions"],
+            number_of_libraries=scripts["libraries"], used_memory_vm_functions=scripts["functions_state"],
+            used_memory_functions=scripts["functions_bytes"], maxmemory=self.config.maxmemory,
             maxmemory_policy=self.config.maxmemory_policy, mem_not_counted_for_evict=self.aof.buffered,
             mem_replication_backlog=0, mem_total_replication_buffers=0, mem_clients_slaves=0,
             mem_clients_normal=figures["clients"], mem_cluster_links=0, mem_aof_buffer=self.aof.buffered,

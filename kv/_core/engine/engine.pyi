@@ -15,7 +15,6 @@ class Engine:
     on_protocol_error: Callable[[int, str, memoryview], object] | None
     on_commandlog: Callable[[int, list[bytes], str, bytes, int, int, int], object] | None
     on_closing: Callable[[int, str], object] | None
-    libraries: list[bytes]
     on_bad_payload: Callable[[int, int, str], object] | None
     on_flush: Callable[[], object] | None
     on_latency: Callable[[str, int], object] | None
@@ -35,6 +34,8 @@ class Engine:
     def session_count(self) -> int: ...
     @property
     def used_memory(self) -> int: ...
+    @property
+    def libraries(self) -> list[bytes]: ...
     @property
     def pause_state(self) -> tuple[str, int]: ...
     def configure(self, **settings: Any) -> None: ...

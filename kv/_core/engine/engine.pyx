@@ -36,7 +36,7 @@ from kv._core.runtime.call cimport Later
 from kv._core.runtime.lazyfree cimport lazyfree_entry
 from kv._core.runtime.session cimport session_free, session_of_id, session_push, session_resume
 from kv._core.runtime.state cimport (
-    ALERT_LOADING, ALERT_PAUSED_ALL, ALERT_PAUSED_WRITES, ALERT_WRITE_ERROR,
+    ALERT_LOADING, ALERT_PAUSED_ALL, ALERT_PAUSED_WRITES, ALERT_WRITE_ERROR, CALLER_SCRIPT,
     ARENA_KEEP, COMMAND_MAX, COMMAND_SKIP_COMMANDLOG, CLASS_NORMAL, CLASS_PUBSUB, CLASS_REPLICA, CLOSING_BROWSER,
     CLOSING_EVICTED, CLOSING_INPUT, CLOSING_OUTPUT, LOG_LARGE_REPLY, LOG_LARGE_REQUEST, LOG_SLOW, SESSION_BLOCKED,
     SESSION_POSTPONED, SESSION_UNIX, Closing, Context, Runtime, Session)
@@ -47,7 +47,7 @@ from kv._core.runtime.observed cimport ObservedKey, Wait, observed_find
 from kv._core.runtime.transaction cimport touch_watched
 
 from kv._core.scripts.run cimport script_busy, script_kill
-from kv._core.scripts.scripting cimport Scripting, scripting_free
+from kv._core.scripts.scripting cimport Library, Scripting, scripting_free
 
 import os
 
@@ -110,7 +110,7 @@ cdef class Engine:
         runtime.serve_others = serve_others
         runtime.enter = enter_again
         runtime.on_ready = serve_ready
-        self.owner, self.libraries = owner, []
+        self.owner = owner
         settings_default(runtime, &self.cron)
         refresh_clock(&self.runtime)
 
@@ -218,6 +218,17 @@ cdef class Engine:
     @dirty.setter
     def dirty(self, uint64_t value):
         self.runtime.keyspace.dirty = value
+
+    @property
+    def libraries(self):
+        """The code of all libraries of functions, as FUNCTION LOAD was given it, in the order of their loading."""
+        cdef Scripting *scripting = <Scripting *> self.runtime.scripting
+        cdef Library *library = scripting.libraries.first if scripting != NULL else NULL
+        found = []
+        while library != NULL:
+            found.append(library.code.data[:library.code.length])
+            library = library.next
+        return found
 
     # -- pausing ------------------------------------------------------------------------------------------------------
 
@@ -429,6 +440,8 @@ cdef void tell_commandlog(Context *c, int passed, int64_t duration_us, uint64_t 
     engine = <Engine> c.runtime.face
     if engine.on_commandlog is None:
         return
+    if session.caller == CALLER_SCRIPT:     # whoever runs the script is whom it concerns
+        session = (<Scripting *> c.runtime.scripting).run.outer.session
     peer = "" if session.peer == NULL else session.peer.data[:session.peer.length].decode("utf-8", "surrogateescape")
     name = b"" if session.name == NULL else session.name.data[:session.name.length]
     engine.on_commandlog(passed, logged_words(c), peer, name, duration_us, request_bytes, reply_bytes)

@@ -57,18 +57,22 @@ cdef bint pass_gates(Context *c) noexcept nogil:
     if session.flags & SESSION_SUBSCRIBED and session.resp == 2 and not c.command.flags & COMMAND_SUBSCRIBED:
         return reject_subscribed(c)
     if session.flags & SESSION_MULTI and not c.command.flags & COMMAND_UNQUEUED:
-        transaction_queue(session, c.command, c.argv, c.argc)
+        transaction_queue(session, c.command, flags_of(c), c.argv, c.argc)
         reply_status(&c.reply, b"QUEUED", 6)
         return False
     return True
 
 
+cdef inline uint64_t flags_of(Context *c) noexcept nogil:
+    """The command's flags, and those of what it runs."""
+    cdef uint64_t flags = danger(c.session, c.command)
+    return script_command_flags(c, flags) if unlikely(c.command.flags & COMMAND_SCRIPT) else flags
+
+
 cdef bint pass_alerts(Context *c) noexcept nogil:
     """Whether the command may be called although something out of the ordinary is going on."""
     cdef Runtime *runtime = c.runtime
-    cdef uint64_t flags = danger(c.session, c.command)
-    if unlikely(c.command.flags & COMMAND_SCRIPT):
-        flags = script_command_flags(c, flags)
+    cdef uint64_t flags = flags_of(c)
     cdef uint32_t exempt = c.session.exempt
     if runtime.alerts & ALERT_CLIENT_LIMIT and c.session.transport != NULL:
         footprint_note(c.session)

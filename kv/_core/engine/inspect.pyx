@@ -16,6 +16,7 @@ from kv._core.runtime.lazyfree cimport lazyfree_freed_objects, lazyfree_pending_
 from kv._core.runtime.pubsub cimport KIND_CHANNEL, KIND_PATTERN, KIND_SHARD
 from kv._core.runtime.registry cimport command_at, command_count
 from kv._core.runtime.state cimport LATENCY_BUCKETS, CommandStatistics, Runtime, Session, Statistics
+from kv._core.scripts.functions cimport libraries_bytes
 from kv._core.scripts.scripting cimport Script, Scripting
 
 cdef extern from *:
@@ -178,13 +179,20 @@ def memory_figures(Engine engine not None):
 
 
 def script_figures(Engine engine not None):
-    """Scripts that are kept and how many were evicted; bytes of their texts with what belongs to them, and of their Lua state."""
+    """Scripts that are kept and how many were evicted; libraries and their functions; bytes of either kind with what belongs to it,
+    and of the Lua state of either."""
+    engine.enter()
     cdef Scripting *scripting = <Scripting *> engine.runtime.scripting
     if scripting == NULL:
-        return {"scripts": 0, "evicted": 0, "scripts_bytes": 0, "eval_state": 0}
-    return {"scripts": scripting.by_sha.count, "evicted": scripting.evicted,
-            "scripts_bytes": scripting.bodies + scripting.by_sha.count * sizeof(Script) + hashtable_overhead(&scripting.by_sha)
-            + hashtable_overhead(&scripting.by_body), "eval_state": scripting.eval.used}
+        return dict.fromkeys(SCRIPT_FIGURES, 0)
+    return dict(zip(SCRIPT_FIGURES, (
+        scripting.by_sha.count, scripting.evicted, scripting.bodies + scripting.by_sha.count * sizeof(Script)
+        + hashtable_overhead(&scripting.by_sha) + hashtable_overhead(&scripting.by_body), scripting.eval.used,
+        scripting.libraries.by_name.count, scripting.libraries.functions.count, libraries_bytes(&scripting.libraries),
+        scripting.functions.used if scripting.functions.L != NULL else 0)))
+
+
+SCRIPT_FIGURES = ("scripts", "evicted", "scripts_bytes", "eval_state", "libraries", "functions", "functions_bytes", "functions_state")
 
 
 def clock_name(Engine engine not None):

@@ -104,13 +104,13 @@ cdef class Loop:
             self.serve_pending()
         while i < self.poller.ready:            # none are left where turn_inside() came in between
             data = self.poller.events[i].data.u64
-            i += 1
             if likely(data & 1 == 0):
                 serve_event(runtime, <Session *> data, self.poller.events[i].events)
             elif others is None:
                 others = [data >> 1]
             else:
                 others.append(data >> 1)
+            i += 1
         return others if others is not None else ()
 
     def turn_inside(self):

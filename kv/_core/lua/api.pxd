@@ -114,6 +114,7 @@ cdef struct LuaApi:
     size_t (*objlen)(lua_State *L, int index) noexcept nogil
     lua_CFunction (*tocfunction)(lua_State *L, int index) noexcept nogil
     void *(*touserdata)(lua_State *L, int index) noexcept nogil
+    lua_State *(*tothread)(lua_State *L, int index) noexcept nogil
     const void *(*topointer)(lua_State *L, int index) noexcept nogil
     # making values
     void (*pushnil)(lua_State *L) noexcept nogil

@@ -19,7 +19,7 @@ SYMBOLS = """
     lua_newstate lua_close lua_newthread lua_atpanic lua_getallocf lua_gc lua_gettop lua_settop
     lua_pushvalue lua_remove lua_insert lua_replace lua_checkstack lua_xmove lua_type lua_typename
     lua_isnumber lua_isstring lua_iscfunction lua_equal lua_rawequal lua_lessthan lua_tonumber lua_tointeger
-    lua_toboolean lua_tolstring lua_objlen lua_tocfunction lua_touserdata lua_topointer lua_pushnil
+    lua_toboolean lua_tolstring lua_objlen lua_tocfunction lua_touserdata lua_tothread lua_topointer lua_pushnil
     lua_pushnumber lua_pushinteger lua_pushlstring lua_pushstring lua_pushcclosure lua_pushboolean
     lua_pushlightuserdata lua_pushfstring lua_createtable lua_newuserdata lua_gettable lua_getfield
     lua_rawget lua_rawgeti lua_getmetatable lua_getfenv lua_settable lua_setfield lua_rawset lua_rawseti

@@ -1,4 +1,6 @@
 """A Lua state with an account of its memory, and what outlives errors that Lua raises."""
+from libc.stdint cimport uint64_t
+
 from kv._core.base.buffer cimport Buffer, buffer_free
 from kv._core.base.platform cimport unlikely
 from kv._core.lua.api cimport LUA_OK, lua, lua_CFunction, lua_State
@@ -12,9 +14,12 @@ cdef struct LuaState:
     size_t limit                # more than that is refused, 0: any number
     Buffer scratch              # what a library's function makes before it becomes a string; see scratch_begin
     bint killed                 # nothing runs on: pcall and xpcall raise again what ends the run
+    bint insecure               # lua-enable-insecure-api, as it was when the libraries were opened: set before
+    uint64_t random             # the generator of math.random; see lua/math
     void *owner                 # whoever runs scripts in it
 
 cdef bint lua_state_init(LuaState *state, void *owner) noexcept nogil
+cdef void lua_state_collect(LuaState *state) noexcept nogil
 cdef void lua_state_free(LuaState *state) noexcept nogil
 cdef char *scratch_grow(lua_State *L, Buffer *scratch, size_t room) noexcept nogil
 

@@ -3,7 +3,7 @@
 Lua's memory comes from the C library, not from the dataset's account: `used_memory` and eviction know nothing of scripts, as in
 Valkey; INFO shows it beside them (used_memory_vm_*).
 """
-from libc.stdlib cimport free, realloc
+from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memset
 
 from kv._core.base.buffer cimport Buffer, buffer_free, buffer_reserve
@@ -56,6 +56,15 @@ cdef int collect(lua_State *L) noexcept nogil:
     return 0
 
 
+cdef void lua_state_collect(LuaState *state) noexcept nogil:
+    """For when a run has ended for want of memory: what it left is still there, and not even the next chunk could be compiled.
+    Lua 5.1 does not collect by itself where it is refused memory; collecting takes some."""
+    cdef size_t limit = state.limit
+    state.limit = 0
+    lua.cpcall(state.L, collect, NULL)
+    state.limit = limit
+
+
 cdef void lua_state_free(LuaState *state) noexcept nogil:
     """Its values are collected first, while it is whole: what a collector of theirs did in the middle of the end was a hole
     (CVE-2024-46981)."""
@@ -68,9 +77,22 @@ cdef void lua_state_free(LuaState *state) noexcept nogil:
     buffer_free(&state.scratch)
 
 
+cdef void raise_no_memory(lua_State *L) noexcept nogil:
+    """Lua's own error has no place either."""
+    lua.pushstring(L, b"not enough memory")
+    lua.error(L)
+
+
 cdef char *scratch_grow(lua_State *L, Buffer *scratch, size_t room) noexcept nogil:
     """scratch_reserve, where there is not enough of it."""
     cdef LuaState *state = lua_state_of(L)
+    cdef void *probe
     if unlikely(state.limit != 0 and state.used + scratch.length + room > state.limit):
-        lua.L_error(L, b"not enough memory")
+        raise_no_memory(L)
+    if unlikely(scratch.capacity - scratch.length < room and scratch.length + room > SCRATCH_KEPT):
+        # The dataset's memory ends the process where there is none: a script is only to get an error. Growing may double it.
+        probe = malloc(2 * (scratch.length + room))
+        if probe == NULL:
+            raise_no_memory(L)
+        free(probe)
     return buffer_reserve(scratch, room)

@@ -11,12 +11,13 @@ from kv._core.base.numbers cimport format_i64
 from kv._core.base.platform cimport unlikely
 from kv._core.base.slice cimport Slice
 from kv._core.lua.api cimport (
-    LUA_GCSTEP, LUA_GLOBALSINDEX, LUA_MASKCOUNT, LUA_OK, LUA_REGISTRYINDEX, LUA_TSTRING, LUA_TTABLE, lua, lua_Debug,
-    lua_pop, lua_State)
+    LUA_GCSTEP, LUA_MASKCOUNT, LUA_OK, LUA_REGISTRYINDEX, LUA_TSTRING, LUA_TTABLE, lua, lua_Debug, lua_pop, lua_State)
+from kv._core.lua.sandbox cimport lua_push_globals
 from kv._core.resp.reply cimport reply_error
 from kv._core.runtime.context cimport error
 from kv._core.runtime.state cimport (
-    ALERT_FEW_REPLICAS, ALERT_MAXMEMORY, ALERT_SAVE_ERROR, ALERT_WRITE_ERROR, CALLER_FILE, EXEMPT_MEMORY, EXEMPT_STATE, Context, Runtime)
+    ALERT_FEW_REPLICAS, ALERT_MAXMEMORY, ALERT_SAVE_ERROR, ALERT_WRITE_ERROR, CALLER_FILE, EXEMPT_MEMORY, EXEMPT_STATE,
+    Context, Runtime)
 from kv._core.scripts.convert cimport push_error_text, reply_value
 from kv._core.scripts.scripting cimport (
     SCRIPT_ALLOW_OOM, SCRIPT_COMPAT, SCRIPT_NO_WRITES, TARGET_ALL, Scripting, ScriptRun, scripting_of_state)
@@ -55,8 +56,8 @@ cdef bint script_may_run(Context *c, ScriptRun *run) noexcept nogil:
                      b"scripts are blocked. Use 'no-writes' flag for read only scripts.")
             return False
         if held and runtime.alerts & ALERT_WRITE_ERROR:
-            snprintf(text, sizeof(text), "MISCONF Valkey is configured to persist data to AOF, but it's currently unable to persist "
-                     "to disk. Writable scripts are blocked. Use 'no-writes' flag for read only scripts. AOF error: %s",
+            snprintf(text, sizeof(text), "MISCONF Valkey is configured to persist data to AOF, but it's currently unable to "
+                     "persist to disk. Writable scripts are blocked. Use 'no-writes' flag for read only scripts. AOF error: %s",
                      runtime.write_error)
             error(c, text)
             return False
@@ -89,6 +90,7 @@ cdef int on_error(lua_State *L) noexcept nogil:
     """Where an error was raised is known only now: {err=..., source=..., line=...}, a table of our own, since what was raised may
     have metamethods."""
     cdef lua_Debug place
+    cdef lua_Debug below
     cdef bint known
     lua.L_checkstack(L, 10, b"error")
     lua.createtable(L, 0, 4)
@@ -108,8 +110,8 @@ cdef int on_error(lua_State *L) noexcept nogil:
         lua.concat(L, 2)
         lua.setfield(L, 2, b"err")
     known = lua.getstack(L, 1, &place) and lua.getinfo(L, b"nSl", &place)
-    if known and place.what[0] == c'C':         # the caller of a function of ours is whom it concerns
-        known = lua.getstack(L, 2, &place) and lua.getinfo(L, b"nSl", &place)
+    if known and place.what[0] == c'C':         # the caller of a function of ours is whom it concerns, unless that is us
+        known = lua.getstack(L, 3, &below) and lua.getstack(L, 2, &place) and lua.getinfo(L, b"nSl", &place)
     if known:
         lua.pushstring(L, place.source)
         lua.setfield(L, 2, b"source")
@@ -138,12 +140,16 @@ cdef int protected(lua_State *L) noexcept nogil:
     lua.settop(L, 0)
     lua.pushcclosure(L, on_error, 0)
     lua.rawgeti(L, LUA_REGISTRYINDEX, run.function)
-    push_words(L, run.keys, run.key_count)
     if run.eval:
-        lua.setfield(L, LUA_GLOBALSINDEX, b"KEYS")
-    push_words(L, run.arguments, run.argument_count)
-    if run.eval:
-        lua.setfield(L, LUA_GLOBALSINDEX, b"ARGV")
+        lua_push_globals(L)
+        push_words(L, run.keys, run.key_count)
+        lua.setfield(L, -2, b"KEYS")
+        push_words(L, run.arguments, run.argument_count)
+        lua.setfield(L, -2, b"ARGV")
+        lua_pop(L, 1)
+    else:
+        push_words(L, run.keys, run.key_count)
+        push_words(L, run.arguments, run.argument_count)
     status = lua.pcall(L, 0 if run.eval else 2, 1, 1)
     if unlikely(status != LUA_OK):
         reply_failure(L, run)
@@ -297,7 +303,8 @@ cdef void add_place(lua_State *L, ScriptRun *run, Buffer *text) noexcept nogil:
     cdef size_t length
     cdef const char *message
     cdef char digits[24]
-    if field(L, b"err") == LUA_TSTRING:
+    field(L, b"err")
+    if lua.isstring(L, -1):
         message = lua.tolstring(L, -1, &length)
         buffer_append(text, message, length)
     else:

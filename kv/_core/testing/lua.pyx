@@ -1,8 +1,11 @@
 """A Lua state for tests of the libraries that scripts have; see testing/base for why."""
 from kv._core.lua.api cimport (
-    LUA_GCCOLLECT, LUA_OK, LUA_TBOOLEAN, LUA_TNIL, LUA_TNUMBER, LUA_TSTRING, LUA_TTABLE, lua, lua_pop, lua_State)
+    LUA_ERRMEM, LUA_GCCOLLECT, LUA_GLOBALSINDEX, LUA_MASKCOUNT, LUA_OK, LUA_TBOOLEAN, LUA_TNIL, LUA_TNUMBER, LUA_TSTRING,
+    LUA_TTABLE, lua, lua_Debug, lua_pop, lua_State)
+from kv._core.lua.chunk cimport lua_load_chunk
 from kv._core.lua.libraries cimport lua_open_libraries
-from kv._core.lua.state cimport LuaState, lua_state_free, lua_state_init
+from kv._core.lua.sandbox cimport lua_push_globals, lua_seal, lua_seal_show, lua_seal_table
+from kv._core.lua.state cimport LuaState, lua_state_collect, lua_state_free, lua_state_init, lua_state_of
 
 from kv._core.lua.api import lua_load
 
@@ -16,15 +19,41 @@ class LuaError(Exception):
     """What a chunk raised: its message, or the value itself."""
 
 
+cdef int seal(lua_State *L) noexcept nogil:
+    lua_seal(L)
+    return 0
+
+
+cdef int seal_argument(lua_State *L) noexcept nogil:
+    """The proxy of a table; and one of the second table, if there is one, is what it shows from then on."""
+    lua_seal_table(L, 1)
+    if lua.type(L, 2) == LUA_TTABLE:
+        lua.pushvalue(L, 2)
+        lua_seal_show(L, lua.gettop(L) - 1)
+    return 1
+
+
+cdef void kill(lua_State *L, lua_Debug *event) noexcept nogil:
+    lua_state_of(L).killed = True
+    lua.pushstring(L, b"killed")
+    lua.error(L)
+
+
 cdef class State:
     """A state with all libraries. run() gives what a chunk returns: None, bool, float, bytes, or a dict for a table."""
     cdef LuaState state
 
-    def __cinit__(self, size_t limit=0):
+    def __cinit__(self, size_t limit=0, bint sealed=False, bint insecure=False):
+        """`sealed`: with the globals that scripts see. A function `seal` for tests is among the globals."""
         lua_load()
         if not lua_state_init(&self.state, NULL):
             raise MemoryError
+        self.state.insecure = insecure
         if lua.cpcall(self.state.L, lua_open_libraries, NULL) != LUA_OK:
+            raise MemoryError
+        lua.pushcclosure(self.state.L, seal_argument, 0)
+        lua.setfield(self.state.L, LUA_GLOBALSINDEX, b"seal")
+        if sealed and lua.cpcall(self.state.L, seal, NULL) != LUA_OK:
             raise MemoryError
         self.state.limit = limit
 
@@ -47,11 +76,23 @@ cdef class State:
         lua.cpcall(self.state.L, collect, NULL)
         self.state.limit = limit
 
+    def set_global(self, bytes name not None, value):
+        """As KEYS is set: behind the seal."""
+        lua_push_globals(self.state.L)
+        self.push(value)
+        lua.setfield(self.state.L, -2, name)
+        lua_pop(self.state.L, 1)
+
+    def kill_after(self, int instructions):
+        """Have what runs killed after so many instructions, each time; 0: never."""
+        self.state.killed = False
+        lua.sethook(self.state.L, kill, LUA_MASKCOUNT if instructions else 0, instructions)     # no mask: no hook
+
     def run(self, bytes code not None, *arguments):
         """Run a chunk with these as its `...`. Raises LuaError."""
         cdef lua_State *L = self.state.L
         cdef int top = lua.gettop(L)
-        cdef int status = lua.L_loadbuffer(L, code, len(code), b"@test")
+        cdef int status = lua_load_chunk(L, code, len(code), b"@test")
         if status == LUA_OK:
             for argument in arguments:
                 self.push(argument)
@@ -60,6 +101,8 @@ cdef class State:
             results = [self.value(index, 100) for index in range(top + 1, lua.gettop(L) + 1)]
         finally:
             lua.settop(L, top)
+        if status == LUA_ERRMEM:
+            lua_state_collect(&self.state)
         if status != LUA_OK:
             raise LuaError(results[0])
         return results
