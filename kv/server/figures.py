@@ -91,17 +91,21 @@ class ServerFigures:
     @property
     def memory(self):
         figures = inspect.memory_figures(self.engine)
+        scripts = inspect.script_figures(self.engine)
         used, resident = figures["used"], figures["resident"]
-        overhead = self.instance.startup_memory + figures["tables"] + figures["clients"] + figures["arena"] + figures["effects"]
+        overhead = (self.instance.startup_memory + figures["tables"] + figures["clients"] + figures["arena"] + figures["effects"]
+                    + scripts["scripts_bytes"] + scripts["functions_bytes"])
         return SimpleNamespace(
             used_memory=used, used_memory_rss=resident, used_memory_peak=figures["peak"],
             used_memory_overhead=min(overhead, used), used_memory_startup=self.instance.startup_memory,
             allocator_allocated=figures["allocated"], allocator_active=figures["active"],
             allocator_resident=figures["allocator_resident"], allocator_muzzy=0,
             allocator_frag_bytes=figures["active"] - figures["allocated"],
-            total_system_memory=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), used_memory_vm_eval=0,
-            used_memory_scripts_eval=0, number_of_cached_scripts=0, number_of_functions=0, number_of_libraries=0,
-            used_memory_vm_functions=0, used_memory_functions=0, maxmemory=self.config.maxmemory,
+            total_system_memory=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
+            used_memory_vm_eval=scripts["eval_state"], used_memory_scripts_eval=scripts["scripts_bytes"],
+            number_of_cached_scripts=scripts["scripts"], number_of_functions=scripts["functions"],
+            number_of_libraries=scripts["libraries"], used_memory_vm_functions=scripts["functions_state"],
+            used_memory_functions=scripts["functions_bytes"], maxmemory=self.config.maxmemory,
             maxmemory_policy=self.config.maxmemory_policy, mem_not_counted_for_evict=self.aof.buffered,
             mem_replication_backlog=0, mem_total_replication_buffers=0, mem_clients_slaves=0,
             mem_clients_normal=figures["clients"], mem_cluster_links=0, mem_aof_buffer=self.aof.buffered,
@@ -130,7 +134,7 @@ class ServerFigures:
             sync_partial_ok=0, sync_partial_err=0, expired_keys=figures["expired"],
             expired_stale_perc=figures["stale_share"] * 100, expired_time_cap_reached_count=figures["expire_cap_reached"],
             expire_cycle_cpu_milliseconds=figures["expire_sweep_us"] // 1000, evicted_keys=figures["evicted"],
-            evicted_clients=figures["evicted_clients"], evicted_scripts=0,
+            evicted_clients=figures["evicted_clients"], evicted_scripts=inspect.script_figures(self.engine)["evicted"],
             total_eviction_exceeded_time=(figures["over_limit_us"] + figures["over_limit_now_us"]) // 1000,
             current_eviction_exceeded_time=figures["over_limit_now_us"] // 1000,
             keyspace_hits=figures["hits"], keyspace_misses=figures["misses"], pubsub_channels=figures["channels"],

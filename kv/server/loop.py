@@ -57,6 +57,7 @@ class Loop:
         self.resting: set[int] = set()  # descriptors whose handlers failed, until the next cron
         self.jobs: list[Job] = []
         self.before_jobs: Callable[[], object] = lambda: None   # called in every run of the cron, paused or not
+        self.stop_requested: Callable[[], bool] = lambda: False     # by a signal that the cron will see to
         self.cron_runs = 0
         self.cron_us = 0.0          # time that the cron took so far
         self.cron_paused = False    # DEBUG PAUSE-CRON
@@ -205,6 +206,21 @@ class Loop:
         for job in self.jobs:
             if job.while_loading:
                 self.attempt(job)
+
+    def serve_while_busy(self) -> bool:
+        """A turn in the middle of a script that runs on and on: others are answered BUSY, and may end it. False: the server
+        ends."""
+        try:
+            ready = self.core.turn_inside()
+        except OSError as error:
+            self.poller_failed(error)
+            ready = ()
+        for fd in ready:
+            self.handle(fd)
+        self.core.send()
+        if self.stop_requested():
+            self.engine.kill_script()   # SIGTERM is seen to when the script has ended; one that has written is waited for
+        return self.running
 
     def serve_or_stop(self) -> None:
         """The same for who can be interrupted by an exception. Raises LoadStopped."""

@@ -95,6 +95,8 @@ class Server:
         engine.on_latency = self.latency.note
         engine.on_flush = self.snapshots.flushed
         engine.on_script_log = log_script
+        engine.on_busy = loop.serve_while_busy
+        loop.stop_requested = lambda: bool(self.shutdown.received)
         self.fill_cron()
 
     def fill_cron(self) -> None:

@@ -119,20 +119,6 @@ def test_an_empty_folder_starts_empty(tmp_path: Path) -> None:
         assert server("DBSIZE") == 0 and "DB loaded from disk" not in server.text()
 
 
-def test_function_libraries_are_written_back(tmp_path: Path) -> None:
-    from kv._core.engine.engine import Engine
-    from kv._core.engine.snapshot import Snapshot
-
-    engine = Engine(None)
-    engine.libraries = [b"#!lua name=one\n-- code"]
-    with (tmp_path / "dump.rdb").open("wb") as file:
-        assert not Snapshot(engine, file.fileno(), rdb_version=11).step()
-    with serve(tmp_path) as server:
-        server("SET", "a", "1")
-        server("SAVE")
-    assert read_file((tmp_path / "dump.rdb").read_bytes()).libraries == engine.libraries
-
-
 # -- when it saves ----------------------------------------------------------------------------------------------------
 
 def test_save_points(tmp_path: Path) -> None:

@@ -2,39 +2,16 @@
 from libc.stdint cimport int64_t
 
 from kv._core.base.platform cimport unlikely
-from kv._core.resp.reply cimport reply_array, reply_bulk, reply_error, reply_i64, reply_ok
+from kv._core.resp.reply cimport reply_array, reply_bulk, reply_i64, reply_ok
 from kv._core.runtime.context cimport arg_i64_or_reply, arg_is, error
 from kv._core.runtime.registry cimport native
 from kv._core.runtime.registry import container, declare
 from kv._core.runtime.state cimport ALERT_MONITORS, Context
 from kv._core.scripts.cache cimport script_add, script_by_body, script_by_sha, script_pin, script_used, scripts_flush
-from kv._core.scripts.run cimport script_may_run, script_run
-from kv._core.scripts.scripting cimport SHA_SIZE, Script, Scripting, ScriptRun, scripting_of
-
-from kv._core.lua.api import LuaMissing
+from kv._core.scripts.run cimport script_kill, script_may_run, script_run
+from kv._core.scripts.scripting cimport SHA_SIZE, Script, Scripting, ScriptRun, scripting_or_reply
 
 cdef const char *NO_SCRIPT = b"NOSCRIPT No matching script. Please use EVAL."
-
-
-cdef Scripting *scripting_or_reply(Context *c) noexcept nogil:
-    """The engine's; NULL: Lua can't be had, and the client was told."""
-    cdef Scripting *scripting = <Scripting *> c.runtime.scripting
-    if scripting == NULL or scripting.eval.L == NULL:
-        with gil:
-            scripting = make_scripting(c)
-    return scripting
-
-
-cdef Scripting *make_scripting(Context *c) noexcept:
-    cdef bytes text
-    try:
-        return scripting_of(c.runtime)
-    except (LuaMissing, MemoryError) as error:
-        text = f"ERR {error}".encode()
-        reply_error(&c.reply, text, len(text))
-        return NULL
-    finally:
-        c.runtime.enter(c.runtime)
 
 
 cdef void evaluate(Context *c, bint by_sha, bint read_only) noexcept nogil:
@@ -53,7 +30,7 @@ cdef void evaluate(Context *c, bint by_sha, bint read_only) noexcept nogil:
     if keys < 0:
         error(c, b"ERR Number of keys can't be negative")
         return
-    scripting = scripting_or_reply(c)
+    scripting = scripting_or_reply(c, False)
     if scripting == NULL:
         return
     script = script_by_sha(scripting, c.argv[1]) if by_sha else script_by_body(scripting, c.argv[1])
@@ -112,7 +89,7 @@ container("script", group="scripting", since="2.6.0", summary="A container for c
 
 
 cdef void cmd_script_load(Context *c) noexcept nogil:
-    cdef Scripting *scripting = scripting_or_reply(c)
+    cdef Scripting *scripting = scripting_or_reply(c, False)
     cdef Script *script
     if scripting == NULL:
         return
@@ -171,3 +148,15 @@ declare(native(cmd_script_flush), "script|flush", -2, "noscript", group="scripti
         complexity="O(N)",
         summary="Has the server forget all scripts.", history=["6.2.0 Takes ASYNC and SYNC."],
         tips="request_policy:all_nodes response_policy:all_succeeded", args="[flush-type: ASYNC | SYNC@6.2.0]")
+
+
+cdef void cmd_script_kill(Context *c) noexcept nogil:
+    cdef const char *refusal = script_kill(c.runtime, True)
+    if refusal != NULL:
+        error(c, refusal)
+    else:
+        reply_ok(&c.reply)
+
+
+declare(native(cmd_script_kill), "script|kill", 2, "noscript allow_busy", group="scripting", since="2.6.0", complexity="O(1)",
+        summary="Ends the script that runs.", tips="request_policy:all_shards response_policy:one_succeeded")

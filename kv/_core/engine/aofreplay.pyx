@@ -32,6 +32,10 @@ from kv._core.resp.parser cimport Arguments, arguments_add
 from kv._core.runtime.registry cimport command_find, command_find_child
 from kv._core.runtime.session cimport session_free, session_new
 from kv._core.runtime.state cimport CALLER_FILE, EXEMPT_ALL, Command, Request, Runtime, Session
+from kv._core.scripts.functions cimport libraries_flush
+from kv._core.scripts.scripting cimport Scripting
+
+from kv._core.lua.api import LuaMissing, lua_load
 
 cdef enum:
     WINDOW = 64             # commands parsed before the first one runs
@@ -74,6 +78,8 @@ cdef class AofReplay:
     cdef readonly uint64_t errors       # how many of them answered with an error
     cdef readonly bytes error           # the first of those errors, and whose it is
     cdef readonly str error_command
+    cdef bint stopped                   # a command could not run for want of something
+    cdef str missing                    # ... that this names
 
     def __cinit__(self, Engine engine not None):
         self.engine = engine
@@ -122,6 +128,8 @@ cdef class AofReplay:
                 if outcome == REFUSED:
                     raise AofFault(fault, at, self.refusal())
             self.run_window()
+            if self.stopped:
+                raise AofFault(at, at, self.missing)
             self.paused = self.paused or (outcome == PARSED and self.commands - before >= most)
         if outcome == MALFORMED and not self.paused:
             raise AofFault(fault, at)
@@ -237,7 +245,7 @@ cdef class AofReplay:
 
     cdef void run_window(self) noexcept nogil:
         """Run what is left of the window, or as much of it as there is time for."""
-        while self.next < self.count and not self.paused:
+        while self.next < self.count and not self.paused and not self.stopped:
             if self.next == self.fetched:
                 self.fetched = self.next + WINDOW if self.count - self.next > WINDOW else self.count
                 self.prefetch(self.next, self.fetched)
@@ -262,17 +270,21 @@ cdef class AofReplay:
         self.commands += 1
         if unlikely(not execute_past(self.session, request, &runtime.arena)):
             self.errors += 1
-            if self.errors == 1:
-                with gil:
-                    self.note_error(request, reply_start)
+            with gil:
+                self.note_error(request, reply_start)
         runtime.arena.length = reply_start
 
     cdef void note_error(self, Request *request, size_t reply_start) noexcept:
         cdef Runtime *runtime = &self.engine.runtime
-        cdef bytes reply = PyBytes_FromStringAndSize(runtime.arena.data + reply_start,
-                                                     runtime.arena.length - reply_start)
-        self.error = reply[1:].rstrip(b"\r\n")
-        self.error_command = request.command.name.decode()
+        name = request.command.name.decode()
+        if self.errors == 1:
+            reply = PyBytes_FromStringAndSize(runtime.arena.data + reply_start, runtime.arena.length - reply_start)
+            self.error, self.error_command = reply[1:].rstrip(b"\r\n"), name
+        if name.startswith("function|"):
+            try:
+                lua_load()
+            except LuaMissing as missing:       # to go on would be to lose all functions at the next rewrite
+                self.missing, self.stopped = str(missing), True
 
 
 cdef Outcome read_number(const char *data, size_t length, size_t *at, char mark, int64_t *number) noexcept nogil:
@@ -306,8 +318,10 @@ cdef str shown(Slice word):
 
 
 def empty_dataset(Engine engine not None):
-    """Delete every key, telling nobody: another dataset is about to be read."""
+    """Delete every key and every function, telling nobody: another dataset is about to be read."""
     cdef int i
     engine.enter()
     for i in range(engine.runtime.keyspace.count):
         database_flush(&engine.runtime.keyspace, engine.runtime.keyspace.databases + i, NULL)
+    if engine.runtime.scripting != NULL:
+        libraries_flush(<Scripting *> engine.runtime.scripting)

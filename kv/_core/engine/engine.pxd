@@ -16,10 +16,10 @@ cdef class Engine:
     cdef public object on_protocol_error    # called with a session's id, the error, and a view of the input it is in
     cdef public object on_commandlog    # called with what the command log needs of a slow or large command
     cdef public object on_closing       # called with the id of a session that did not ask to be closed, and why
-    cdef public list libraries      # code of function libraries, as RDB had it: kept, and saved again
     cdef public object on_bad_payload   # called with a session's id, an offset, and what is wrong there with RESTORE's payload
     cdef public object on_flush         # called when FLUSHALL has emptied all databases
     cdef public object on_latency       # called with an event of the latency monitor and its milliseconds
+    cdef public object on_busy          # called again and again while a script runs on and on: serves others; False ends the script
     cdef public object on_script_log    # called with a level (0 to 3) and what a script logs
     cdef CronSettings cron
     cdef object __weakref__

@@ -24,6 +24,7 @@ from kv._core.base.slice cimport Slice, slice_of
 from kv._core.engine.appender cimport Appender
 from kv._core.engine.execute cimport execute_nested, refresh_clock
 from kv._core.engine.isolation cimport Isolated, isolated_end, isolated_init
+from kv._core.engine.busy cimport serve_others
 from kv._core.engine.scripted cimport run_scripted
 from kv._core.engine.settings cimport alert_set, hiding_update, setting_put, settings_default
 from kv._core.engine.waiting cimport answer_wait, end_wait, serve_positions, serve_ready
@@ -45,7 +46,8 @@ from kv._core.runtime.pubsub cimport publish_event, unsubscribe_all
 from kv._core.runtime.observed cimport ObservedKey, Wait, observed_find
 from kv._core.runtime.transaction cimport touch_watched
 
-from kv._core.scripts.scripting cimport scripting_free
+from kv._core.scripts.run cimport script_busy, script_kill
+from kv._core.scripts.scripting cimport Library, Scripting, scripting_free
 
 import os
 
@@ -105,9 +107,10 @@ cdef class Engine:
         runtime.on_flush = on_flush
         runtime.run_nested = execute_nested
         runtime.run_scripted = run_scripted
+        runtime.serve_others = serve_others
         runtime.enter = enter_again
         runtime.on_ready = serve_ready
-        self.owner, self.libraries = owner, []
+        self.owner = owner
         settings_default(runtime, &self.cron)
         refresh_clock(&self.runtime)
 
@@ -216,6 +219,17 @@ cdef class Engine:
     def dirty(self, uint64_t value):
         self.runtime.keyspace.dirty = value
 
+    @property
+    def libraries(self):
+        """The code of all libraries of functions, as FUNCTION LOAD was given it, in the order of their loading."""
+        cdef Scripting *scripting = <Scripting *> self.runtime.scripting
+        cdef Library *library = scripting.libraries.first if scripting != NULL else NULL
+        found = []
+        while library != NULL:
+            found.append(library.code.data[:library.code.length])
+            library = library.next
+        return found
+
     # -- pausing ------------------------------------------------------------------------------------------------------
 
     def pause(self, bint writes_only, int64_t until_ms):
@@ -258,6 +272,19 @@ cdef class Engine:
             return 0
         end_wait(session, with_error)
         return 1
+
+    def kill_script(self):
+        """End the script or function that runs, if it has not written yet; whether it ends."""
+        cdef Scripting *scripting = <Scripting *> self.runtime.scripting
+        if scripting == NULL or scripting.run == NULL:
+            return False
+        return script_kill(&self.runtime, scripting.run.eval) == NULL
+
+    @property
+    def busy_error(self):
+        """What commands are answered while a script runs, "" while none does."""
+        cdef const char *text = script_busy(&self.runtime)
+        return (<bytes> text).decode() if text != NULL else ""
 
     def answer(self, Later later not None, value):
         """Give a command that waits for it (Call.later) its reply. False where its client is gone."""

@@ -16,13 +16,14 @@ from kv._core.runtime.footprint cimport footprint_note
 from kv._core.runtime.registry cimport command_find_child
 from kv._core.runtime.session cimport session_doom, session_postpone
 from kv._core.runtime.state cimport (
-    ALERT_CLIENT_LIMIT, ALERT_FEW_REPLICAS, ALERT_LOADING, ALERT_MAXMEMORY, ALERT_PAUSED_ALL, ALERT_PAUSED_WRITES,
-    ALERT_SAVE_ERROR, ALERT_WRITE_ERROR, CALLER_CLIENT, CLOSING_BROWSER, COMMAND_DENYOOM, COMMAND_LOADING,
+    ALERT_BUSY, ALERT_CLIENT_LIMIT, ALERT_FEW_REPLICAS, ALERT_LOADING, ALERT_MAXMEMORY, ALERT_PAUSED_ALL, ALERT_PAUSED_WRITES,
+    ALERT_SAVE_ERROR, ALERT_WRITE_ERROR, CALLER_CLIENT, CLOSING_BROWSER, COMMAND_ALLOW_BUSY, COMMAND_DENYOOM, COMMAND_LOADING,
     COMMAND_MAY_REPLICATE, COMMAND_NO_AUTH, COMMAND_NO_MULTI, COMMAND_PROTECTED, COMMAND_SCRIPT, COMMAND_SUBSCRIBED,
     COMMAND_UNQUEUED,
     COMMAND_WRITE, EXEMPT_ACCESS, EXEMPT_MEMORY, EXEMPT_PAUSE, EXEMPT_STATE, SESSION_DOOMED, SESSION_LOOPBACK,
     SESSION_MULTI, SESSION_SUBSCRIBED, SESSION_UNIX, Command, Context, Runtime, Session)
 from kv._core.scripts.cache cimport script_command_flags
+from kv._core.scripts.run cimport script_busy
 from kv._core.runtime.transaction cimport transaction_end, transaction_fail, transaction_queue
 
 cdef extern from "<stdio.h>" nogil:
@@ -56,25 +57,29 @@ cdef bint pass_gates(Context *c) noexcept nogil:
     if session.flags & SESSION_SUBSCRIBED and session.resp == 2 and not c.command.flags & COMMAND_SUBSCRIBED:
         return reject_subscribed(c)
     if session.flags & SESSION_MULTI and not c.command.flags & COMMAND_UNQUEUED:
-        transaction_queue(session, c.command, c.argv, c.argc)
+        transaction_queue(session, c.command, flags_of(c), c.argv, c.argc)
         reply_status(&c.reply, b"QUEUED", 6)
         return False
     return True
 
 
+cdef inline uint64_t flags_of(Context *c) noexcept nogil:
+    """The command's flags, and those of what it runs."""
+    cdef uint64_t flags = danger(c.session, c.command)
+    return script_command_flags(c, flags) if unlikely(c.command.flags & COMMAND_SCRIPT) else flags
+
+
 cdef bint pass_alerts(Context *c) noexcept nogil:
     """Whether the command may be called although something out of the ordinary is going on."""
     cdef Runtime *runtime = c.runtime
-    cdef uint64_t flags = danger(c.session, c.command)
-    if unlikely(c.command.flags & COMMAND_SCRIPT):
-        flags = script_command_flags(c, flags)
+    cdef uint64_t flags = flags_of(c)
     cdef uint32_t exempt = c.session.exempt
     if runtime.alerts & ALERT_CLIENT_LIMIT and c.session.transport != NULL:
         footprint_note(c.session)
         evict_clients(runtime)
         if c.session.flags & SESSION_DOOMED:
             return False
-    if runtime.alerts & ALERT_MAXMEMORY and runtime.alerts & ALERT_LOADING == 0 and not exempt & EXEMPT_MEMORY:
+    if runtime.alerts & ALERT_MAXMEMORY and runtime.alerts & (ALERT_LOADING | ALERT_BUSY) == 0 and not exempt & EXEMPT_MEMORY:
         runtime.over_memory = not evict_until_fits(runtime)
         if runtime.over_memory and flags & COMMAND_DENYOOM:
             return reject(c, b"OOM command not allowed when used memory > 'maxmemory'.")
@@ -85,6 +90,8 @@ cdef bint pass_alerts(Context *c) noexcept nogil:
             return reject(c, b"NOREPLICAS Not enough good replicas to write.")
         if runtime.alerts & ALERT_LOADING and not flags & COMMAND_LOADING:
             return reject(c, b"LOADING Valkey is loading the dataset in memory")
+        if runtime.alerts & ALERT_BUSY and not flags & COMMAND_ALLOW_BUSY:
+            return reject(c, script_busy(runtime))
     if exempt & EXEMPT_PAUSE == 0 and (runtime.alerts & ALERT_PAUSED_ALL or (
             runtime.alerts & ALERT_PAUSED_WRITES and flags & (COMMAND_WRITE | COMMAND_MAY_REPLICATE))):
         postpone(c)

@@ -6,7 +6,7 @@ from kv._core.base.clock cimport CLOCK_HAS_TICKS, CLOCK_NAME, clock_us
 from kv._core.base.heap cimport heap_look
 from kv._core.base.memory cimport (
     MemoryFigures, memory_figures as allocator_figures, memory_purge, memory_resident, memory_used)
-from kv._core.containers.hashtable cimport Bucket, Hashtable, hashtable_rehashing
+from kv._core.containers.hashtable cimport Bucket, Hashtable, hashtable_overhead, hashtable_rehashing
 from kv._core.engine.engine cimport Engine
 from kv._core.engine.serve cimport serve_memory
 from kv._core.keyspace.database cimport database_count, database_expiring, database_overhead, database_table
@@ -16,6 +16,8 @@ from kv._core.runtime.lazyfree cimport lazyfree_freed_objects, lazyfree_pending_
 from kv._core.runtime.pubsub cimport KIND_CHANNEL, KIND_PATTERN, KIND_SHARD
 from kv._core.runtime.registry cimport command_at, command_count
 from kv._core.runtime.state cimport LATENCY_BUCKETS, CommandStatistics, Runtime, Session, Statistics
+from kv._core.scripts.functions cimport libraries_bytes
+from kv._core.scripts.scripting cimport Script, Scripting
 
 cdef extern from *:
     const int GCC_MAJOR "__GNUC__"
@@ -59,6 +61,8 @@ def reset_statistics(Engine engine not None):
     keyspace.expire_cap_reached = keyspace.expire_sweep_us = 0
     keyspace.stale_share = 0
     lazyfree_reset_statistics()
+    if runtime.scripting != NULL:
+        (<Scripting *> runtime.scripting).evicted = 0
     runtime.peak_memory = memory_used()
     for i in range(command_count()):
         counted = runtime.command_statistics + i
@@ -172,6 +176,23 @@ def memory_figures(Engine engine not None):
             "tables": tables, "clients": clients, "arena": runtime.arena.capacity,
             "effects": runtime.propagation.bytes.capacity, "reading": serve_memory(runtime),
             "lazyfree_pending": lazyfree_pending_objects(), "lazyfreed": lazyfree_freed_objects()}
+
+
+def script_figures(Engine engine not None):
+    """Scripts that are kept and how many were evicted; libraries and their functions; bytes of either kind with what belongs to it,
+    and of the Lua state of either."""
+    engine.enter()
+    cdef Scripting *scripting = <Scripting *> engine.runtime.scripting
+    if scripting == NULL:
+        return dict.fromkeys(SCRIPT_FIGURES, 0)
+    return dict(zip(SCRIPT_FIGURES, (
+        scripting.by_sha.count, scripting.evicted, scripting.bodies + scripting.by_sha.count * sizeof(Script)
+        + hashtable_overhead(&scripting.by_sha) + hashtable_overhead(&scripting.by_body), scripting.eval.used,
+        scripting.libraries.by_name.count, scripting.libraries.functions.count, libraries_bytes(&scripting.libraries),
+        scripting.functions.used if scripting.functions.L != NULL else 0)))
+
+
+SCRIPT_FIGURES = ("scripts", "evicted", "scripts_bytes", "eval_state", "libraries", "functions", "functions_bytes", "functions_state")
 
 
 def clock_name(Engine engine not None):

@@ -30,7 +30,7 @@ from kv._core.runtime.footprint cimport footprint_note
 from kv._core.runtime.session cimport session_doom, session_hold, session_mark_ready, session_new, session_send
 from kv._core.runtime.state cimport (
     CALLER_CLIENT, SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_LOOPBACK, SESSION_PENDING_INPUT, SESSION_READY,
-    SESSION_UNIX, SESSION_WANTS_WRITE, Runtime, Session)
+    SESSION_RUNNING, SESSION_UNIX, SESSION_WANTS_WRITE, Runtime, Session)
 
 cdef extern from "<unistd.h>" nogil:
     int c_close "close"(int fd)
@@ -85,7 +85,7 @@ cdef class Loop:
         """Wait for something to be ready (-1: for ever), run what ready sessions sent, and return the descriptors of
         poller.watch() that are ready. Replies stay until send()."""
         cdef Runtime *runtime = &self.engine.runtime
-        cdef int i
+        cdef int i = 0
         cdef list others = None
         cdef uint64_t data
         if runtime.doomed != NULL or runtime.ready != NULL or runtime.pending != NULL:
@@ -102,7 +102,7 @@ cdef class Loop:
             serve_ready(runtime)
         if unlikely(runtime.pending != NULL):
             self.serve_pending()
-        for i in range(self.poller.ready):
+        while i < self.poller.ready:            # none are left where turn_inside() came in between
             data = self.poller.events[i].data.u64
             if likely(data & 1 == 0):
                 serve_event(runtime, <Session *> data, self.poller.events[i].events)
@@ -110,7 +110,15 @@ cdef class Loop:
                 others = [data >> 1]
             else:
                 others.append(data >> 1)
+            i += 1
         return others if others is not None else ()
+
+    def turn_inside(self):
+        """A turn in the middle of a command of another one (engine/busy), which does not wait. Events that the other one has not
+        seen to yet come again."""
+        others = self.turn(0)
+        self.poller.ready = 0
+        return others
 
     cdef int shortened(self, int timeout_ms) noexcept nogil:
         """A timeout no longer than until the next wait of a blocked session ends."""
@@ -149,6 +157,7 @@ cdef class Loop:
         cdef Runtime *runtime = &self.engine.runtime
         cdef Session *session
         cdef Session *following
+        cdef Session *kept = NULL
         cdef uint64_t safe
         if runtime.propagation.bytes.length:
             self.engine.write_log()
@@ -174,7 +183,11 @@ cdef class Loop:
         while runtime.doomed != NULL:
             session = runtime.doomed
             runtime.doomed = session.next_doomed
-            self.close_session(session)
+            if unlikely(session.flags & SESSION_RUNNING):
+                session.next_doomed, kept = kept, session
+            else:
+                self.close_session(session)
+        runtime.doomed = kept
         runtime.doomed_bytes = 0
         self.note_turn()
 

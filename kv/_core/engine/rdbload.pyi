@@ -20,7 +20,6 @@ class RdbLoad:
     offset: int             # bytes read so far; at the end: where the RDB ends (an AOF goes on there)
     version: int            # of the file
     aux: dict[bytes, bytes]  # what the file says of itself
-    libraries: list[bytes]  # code of function libraries, in the file's order
 
     def __init__(self, engine: Engine, fd: int, *, serve: Callable[[], object] | None = None, merge: bool = False,
                  keep_expired: bool = False, relaxed: bool = False, checksum: bool = True, deep: bool = False) -> None: ...

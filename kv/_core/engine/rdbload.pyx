@@ -10,12 +10,18 @@ import os
 import stat
 
 from kv._core.base.clock cimport clock_us
+from kv._core.base.slice cimport Slice, slice_of
 from kv._core.engine.engine cimport Engine
 from kv._core.engine.execute cimport refresh_clock
 from kv._core.engine.isolation cimport Isolated, isolated_enter
 from kv._core.persist.filesource cimport FileSource, filesource_free, filesource_init
 from kv._core.persist.load cimport Load, load_begin, load_free, load_init, load_step
 from kv._core.rdb.source cimport SOURCE_STOPPED, source_offset
+from kv._core.scripts.loading cimport library_load
+from kv._core.scripts.scripting cimport Scripting, scripting_of
+
+from kv._core.lua.api import LuaMissing
+from kv._core.scripts.loading import LibraryError
 
 
 class RdbFault(ValueError):
@@ -33,7 +39,7 @@ cdef class RdbLoad:
 
     `checksum`: the CRC-64 at the end must be right, unless it is 0. `relaxed`: a file of a newer version is read as long as it
     holds only what exists here. `deep`: listpacks are searched for elements that come twice. `merge`: a key that is there already
-    is replaced, else it is a fault. `keep_expired`: keys whose time has come are loaded. After a fault the engine has what was read
+    is replaced, and so is a library of functions; else it is a fault. `keep_expired`: keys whose time has come are loaded. After a fault the engine has what was read
     before."""
     cdef Engine engine
     cdef Load load
@@ -42,19 +48,18 @@ cdef class RdbLoad:
     cdef object error               # what `serve` or a callback raised
     cdef bint begun
     cdef readonly dict aux
-    cdef readonly list libraries
 
     def __cinit__(self, Engine engine not None, int fd, *, serve=None, bint merge=False, bint keep_expired=False,
                   bint relaxed=False, bint checksum=True, bint deep=False):
         engine.enter()
-        self.engine, self.serve, self.aux, self.libraries = engine, serve, {}, []
+        self.engine, self.serve, self.aux = engine, serve, {}
         filesource_init(&self.file, fd, checksum)
         self.file.owner = <void *> self
         if serve is not None:
             self.file.serve = call_serve
         load_init(&self.load, &engine.runtime.keyspace, &self.file.source)
         self.load.owner = <void *> self
-        self.load.on_aux, self.load.on_library = note_aux, note_library
+        self.load.on_aux, self.load.on_library = note_aux, take_library
         self.load.merge, self.load.keep_expired, self.load.relaxed = merge, keep_expired, relaxed
         self.load.reader.deep = deep
         status = os.fstat(fd)
@@ -103,8 +108,6 @@ cdef class RdbLoad:
         more = load_step(&self.load, clock_us() + 1000 * ms if ms else 0)
         if not more and not self.load.ended:
             self.fail()
-        if not more:
-            self.engine.libraries = self.engine.libraries + self.libraries if self.load.merge else self.libraries
         return bool(more)
 
     cdef int fail(self) except -1:
@@ -137,7 +140,18 @@ cdef bint note_aux(Load *load, const char *name, size_t name_length, const char 
         return True
 
 
-cdef bint note_library(Load *load, const char *code, size_t length) noexcept nogil:
+cdef bint take_library(Load *load, const char *code, size_t length) noexcept nogil:
     with gil:
-        (<RdbLoad> load.owner).libraries.append(code[:length])
-        return True
+        return load_library(<RdbLoad> load.owner, slice_of(code, length))
+
+
+cdef bint load_library(RdbLoad self, Slice code) noexcept:
+    """Functions were accepted once: to register them takes as long as it takes."""
+    cdef Scripting *scripting
+    try:
+        scripting = scripting_of(&self.engine.runtime, True)
+        library_load(scripting, &scripting.libraries, code, self.load.merge, 0)
+    except (LibraryError, LuaMissing, MemoryError) as complaint:
+        self.error = RdbFault(f"Failed loading library, {complaint}", self.offset)
+    self.engine.enter()
+    return self.error is None

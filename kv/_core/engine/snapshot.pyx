@@ -6,14 +6,16 @@ import os
 from kv import VALKEY_VERSION
 from kv._core.base.clock cimport clock_us
 from kv._core.base.memory cimport memory_used
-from kv._core.base.slice cimport slice_of
+from kv._core.base.slice cimport Slice, slice_of
 from kv._core.engine.engine cimport Engine
 from kv._core.engine.isolation cimport Isolated, isolated_enter
+from kv._core.persist.commands cimport put_library_commands
 from kv._core.persist.filesink cimport FileSink, filesink_await, filesink_flush, filesink_free, filesink_init
 from kv._core.persist.rdbfile cimport (
     RdbFile, rdb_encoder, rdbfile_begin, rdbfile_end, rdbfile_free, rdbfile_init, rdbfile_put_library)
 from kv._core.persist.save cimport Save, commands_encoder, save_free, save_init, save_step
 from kv._core.rdb.format cimport RDB_VERSION, RDB_VERSION_LEAST
+from kv._core.scripts.scripting cimport Library, Scripting
 
 cdef bytes SERVER_VERSION = VALKEY_VERSION.encode()
 
@@ -69,12 +71,19 @@ cdef class Snapshot:
 
     cdef int begin(self) except -1:
         """What stands before the keys."""
-        cdef bytes code
+        cdef Scripting *scripting = <Scripting *> self.engine.runtime.scripting
+        cdef Library *library = scripting.libraries.first if scripting != NULL else NULL
+        cdef Slice code
         self.begun = True
         if self.rdb_version:
             rdbfile_begin(&self.rdb, slice_of(SERVER_VERSION, len(SERVER_VERSION)), memory_used(), self.aof_base)
-            for code in self.engine.libraries:
-                rdbfile_put_library(&self.rdb, slice_of(code, len(code)))
+        while library != NULL:
+            code = slice_of(library.code.data, library.code.length)
+            if self.rdb_version:
+                rdbfile_put_library(&self.rdb, code)
+            else:
+                put_library_commands(&self.file.sink, code)
+            library = library.next
         return 0
 
     cdef void end(self) noexcept:

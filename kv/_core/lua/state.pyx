@@ -83,8 +83,8 @@ cdef void raise_no_memory(lua_State *L) noexcept nogil:
     lua.error(L)
 
 
-cdef char *scratch_reserve(lua_State *L, Buffer *scratch, size_t room) noexcept nogil:
-    """Where the next bytes go; raises Lua's error where they would be more than the state may have."""
+cdef char *scratch_grow(lua_State *L, Buffer *scratch, size_t room) noexcept nogil:
+    """scratch_reserve, where there is not enough of it."""
     cdef LuaState *state = lua_state_of(L)
     cdef void *probe
     if unlikely(state.limit != 0 and state.used + scratch.length + room > state.limit):

@@ -1,6 +1,6 @@
 """Values as the commands that make them anew: what the base of an AOF holds.
 
-    string SET, list RPUSH, set SADD, hash HMSET, sorted set ZADD; streams: persist/streamcommands
+    string SET, list RPUSH, set SADD, hash HMSET, sorted set ZADD; streams: persist/streamcommands; library of functions FUNCTION LOAD
 
 A command has ITEMS_A_COMMAND elements at most, and behind each one the sink may drain: so a value of millions of elements needs
 no more memory here than a small one.
@@ -99,3 +99,11 @@ cdef void put_hash_commands(Sink *sink, const Entry *entry) noexcept nogil:
 
 cdef void put_zset_commands(Sink *sink, const Entry *entry) noexcept nogil:
     put_collection(sink, entry, slice_of(b"ZADD", 4), 2, put_member)
+
+
+cdef void put_library_commands(Sink *sink, Slice code) noexcept nogil:
+    sink_drain_if_full(sink)
+    resp_header(&sink.buffer, c'*', 3)
+    resp_word(&sink.buffer, b"FUNCTION", 8)
+    resp_word(&sink.buffer, b"LOAD", 4)
+    resp_slice(&sink.buffer, code)

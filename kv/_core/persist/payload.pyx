@@ -2,14 +2,15 @@
 
     type | value | version (2 bytes) | CRC-64 (8 bytes)         numbers with the lowest byte first
 
-It has no key, no expiry and no database: it can be put under any name, here or in another server.
+It has no key, no expiry and no database: it can be put under any name, here or in another server. FUNCTION DUMP ends its libraries
+with the same footer.
 """
 from libc.stdint cimport int64_t, uint8_t
 
 from kv._core.base.crc cimport crc64
 from kv._core.base.machine cimport load_u64_le
 from kv._core.base.sink cimport Sink
-from kv._core.base.slice cimport Slice
+from kv._core.base.slice cimport Slice, slice_of
 from kv._core.objects.entry cimport Entry
 from kv._core.persist.types cimport saved_type
 from kv._core.rdb.decode cimport rdb_get_value
@@ -29,10 +30,15 @@ cdef void payload_put(Sink *sink, const Entry *entry, int version) noexcept nogi
     rdb_writer_init(&writer, sink, version, True)
     rdb_put_byte(&writer, saved_type(entry).rdb_type(entry, version))
     saved_type(entry).put_rdb(&writer, entry)
-    rdb_put_byte(&writer, version & 0xff)
-    rdb_put_byte(&writer, version >> 8)
-    rdb_put_u64(&writer, crc64(0, sink.buffer.data + start, sink.buffer.length - start))
+    payload_end(&writer, start)
     rdb_writer_free(&writer)
+
+
+cdef void payload_end(RdbWriter *writer, size_t start) noexcept nogil:
+    cdef Sink *sink = writer.sink
+    rdb_put_byte(writer, writer.version & 0xff)
+    rdb_put_byte(writer, writer.version >> 8)
+    rdb_put_u64(writer, crc64(0, sink.buffer.data + start, sink.buffer.length - start))
 
 
 cdef inline int version_of(Slice payload) noexcept nogil:
@@ -45,6 +51,10 @@ cdef bint payload_is_sound(Slice payload, bint relaxed, bint unchecked) noexcept
         return False
     return unchecked or (
         load_u64_le(payload.data + payload.length - CRC) == crc64(0, payload.data, payload.length - CRC))
+
+
+cdef Slice payload_body(Slice payload) noexcept nogil:
+    return slice_of(payload.data, payload.length - FOOTER)
 
 
 cdef Entry *payload_get(Slice payload, Slice key, int64_t expiry, bint deep, PayloadFault *fault) noexcept nogil:

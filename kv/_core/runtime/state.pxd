@@ -65,6 +65,7 @@ cdef enum SessionFlag:
     SESSION_HELD = 1 << 22              # its replies wait for the position that they depend on
     SESSION_SENDS_BIG = 1 << 23         # its last request had an argument that was received into a block of its own
     SESSION_READONLY = 1 << 21          # READONLY: would read from a replica
+    SESSION_RUNNING = 1 << 24           # its command runs while others are served: neither read nor closed meanwhile
     # what the dispatcher's short way does not know
     SESSION_SPECIAL = SESSION_IMPORT_SOURCE | SESSION_REPLY_OFF | SESSION_REPLY_SKIP | SESSION_REPLY_SKIP_NEXT \
         | SESSION_MULTI | SESSION_SUBSCRIBED | SESSION_NO_TOUCH | SESSION_EXEMPT
@@ -105,6 +106,7 @@ cdef enum Alert:                # why the dispatcher must look closer at each co
     ALERT_CLIENT_LIMIT = 1 << 6  # maxmemory-clients is set
     ALERT_FEW_REPLICAS = 1 << 7  # less replicas keep up than min-replicas-to-write asks for
     ALERT_SAVE_ERROR = 1 << 8   # the last snapshot failed (stop-writes-on-bgsave-error)
+    ALERT_BUSY = 1 << 9         # a script runs on and on, and others are served in the middle of it
 
 cdef enum CommandLogKind:       # whose threshold a command passed
     LOG_SLOW = 1 << 0
@@ -431,6 +433,9 @@ cdef struct Runtime:
     void (*run_nested)(Context *outer, Command *command, Slice *argv, int argc) noexcept nogil
     void (*run_scripted)(void *run, Slice *argv, int argc, Buffer *out) noexcept nogil  # a command of a ScriptRun
     void *scripting             # the Scripting, NULL: no script came yet
+    bint (*serve_others)(Runtime *runtime) noexcept nogil   # while a script runs; false: the server is to end
+    int64_t busy_threshold_ms   # busy-reply-threshold: how long a script runs before others are served, 0: for ever
+    int lua_insecure            # lua-enable-insecure-api: of states that are opened from now on
     bint error_counted          # the error that the running script ends with is in the figures
     bint over_memory            # when the last command began, memory was over maxmemory and nothing could be evicted
     bint evicting               # a command's eviction ran out of its time: cron goes on

@@ -24,7 +24,7 @@ cdef struct Transaction:
     int watch_count
 
 cdef Transaction *transaction_of(Session *session) noexcept nogil
-cdef void transaction_queue(Session *session, Command *command, Slice *argv, int argc) noexcept nogil
+cdef void transaction_queue(Session *session, Command *command, uint64_t flags, Slice *argv, int argc) noexcept nogil
 cdef void transaction_end(Session *session) noexcept nogil
 cdef void transaction_free(Session *session) noexcept nogil
 cdef void transaction_fail(Session *session) noexcept nogil

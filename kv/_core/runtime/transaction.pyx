@@ -29,8 +29,9 @@ cdef Transaction *transaction_of(Session *session) noexcept nogil:
     return <Transaction *> session.transaction
 
 
-cdef void transaction_queue(Session *session, Command *command, Slice *argv, int argc) noexcept nogil:
-    """Keep a command, its words copied, until EXEC; nothing is kept where EXEC will not run it."""
+cdef void transaction_queue(Session *session, Command *command, uint64_t flags, Slice *argv, int argc) noexcept nogil:
+    """Keep a command, its words copied, until EXEC; nothing is kept where EXEC will not run it. `flags`: what it is as dangerous
+    as, a script being as dangerous as it says."""
     cdef Transaction *transaction = <Transaction *> session.transaction
     cdef Queued *queued
     cdef char *bytes_
@@ -53,7 +54,7 @@ cdef void transaction_queue(Session *session, Command *command, Slice *argv, int
         queued.argv[i] = slice_of(bytes_, argv[i].length)
         bytes_ += argv[i].length
     transaction.count += 1
-    transaction.flags |= command.flags
+    transaction.flags |= flags
     transaction.queue_bytes += memory_size(queued.argv) + sizeof(Queued)
     transaction.argument_bytes += size - header
 

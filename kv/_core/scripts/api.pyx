@@ -7,8 +7,7 @@ from kv._core.base.buffer cimport buffer_reserve
 from kv._core.base.numbers cimport format_i64, format_shortest
 from kv._core.base.platform cimport likely, unlikely
 from kv._core.base.slice cimport Slice, slice_of
-from kv._core.lua.api cimport (
-    LUA_GLOBALSINDEX, LUA_TNUMBER, LUA_TSTRING, lua, lua_State)
+from kv._core.lua.api cimport LUA_GLOBALSINDEX, LUA_TNUMBER, LUA_TSTRING, lua, lua_CFunction, lua_State
 from kv._core.lua.library cimport LuaFunction, lua_library
 from kv._core.runtime.registry cimport command_find
 from kv._core.runtime.state cimport Command
@@ -32,7 +31,7 @@ cdef Slice number_text(Scripting *scripting, double number, int argc) noexcept n
     if scripting.numbers.length == 0:       # no text moves once it is pointed to
         buffer_reserve(&scripting.numbers, argc * NUMBER_SIZE)
     at = scripting.numbers.data + scripting.numbers.length
-    if number >= -4503599627370495.0 and number <= 4503599627370496.0 and number == <double> <int64_t> number:
+    if number >= -9223372036854775808.0 and number < 9223372036854775808.0 and number == <double> <int64_t> number:
         text = slice_of(at, format_i64(at, <int64_t> number))
     else:
         text = slice_of(at, format_shortest(at, number))
@@ -172,6 +171,17 @@ cdef int api_replicate_commands(lua_State *L) noexcept nogil:
     return 1
 
 
+cdef int api_breakpoint(lua_State *L) noexcept nogil:
+    """Whether somebody debugs the script."""
+    lua.pushboolean(L, False)
+    return 1
+
+
+cdef int api_debug(lua_State *L) noexcept nogil:
+    """What is shown to whoever debugs the script."""
+    return 0
+
+
 # -- the rest ---------------------------------------------------------------------------------------------------------
 
 cdef void sha1_hex(const char *data, size_t length, char *hex) noexcept with gil:
@@ -229,19 +239,17 @@ cdef void log_line(Scripting *scripting, int level, const char *text) noexcept w
 # -- the tables -------------------------------------------------------------------------------------------------------
 
 cdef enum:
-    FUNCTIONS = 10
+    FUNCTIONS = 8
 
 cdef LuaFunction[FUNCTIONS] API
 API[0] = LuaFunction(b"call", api_call)
 API[1] = LuaFunction(b"pcall", api_pcall)
-API[2] = LuaFunction(b"log", api_log)
-API[3] = LuaFunction(b"setresp", api_setresp)
-API[4] = LuaFunction(b"sha1hex", api_sha1hex)
-API[5] = LuaFunction(b"error_reply", api_error_reply)
-API[6] = LuaFunction(b"status_reply", api_status_reply)
-API[7] = LuaFunction(b"set_repl", api_set_repl)
-API[8] = LuaFunction(b"acl_check_cmd", api_acl_check_cmd)
-API[9] = LuaFunction(b"replicate_commands", api_replicate_commands)
+API[2] = LuaFunction(b"setresp", api_setresp)
+API[3] = LuaFunction(b"sha1hex", api_sha1hex)
+API[4] = LuaFunction(b"error_reply", api_error_reply)
+API[5] = LuaFunction(b"status_reply", api_status_reply)
+API[6] = LuaFunction(b"set_repl", api_set_repl)
+API[7] = LuaFunction(b"acl_check_cmd", api_acl_check_cmd)
 
 
 cdef bytes REDIS = REDIS_VERSION.encode()
@@ -270,21 +278,36 @@ cdef void put_text(lua_State *L, const char *name, const char *text) noexcept no
     lua.setfield(L, -2, name)
 
 
-cdef void script_open_api(lua_State *L) noexcept nogil:
-    """The tables `redis` and `server`, which are one."""
-    lua_library(L, b"redis", API, FUNCTIONS)
+cdef void put_function(lua_State *L, const char *name, lua_CFunction function) noexcept nogil:
+    lua.pushcclosure(L, function, 0)
+    lua.setfield(L, -2, name)
+
+
+cdef void script_put_log_and_versions(lua_State *L) noexcept nogil:
+    """What the table on top has in EVAL's scripts, in functions, and while a library is loaded."""
+    put_function(L, b"log", api_log)
     put_number(L, b"LOG_DEBUG", 0)
     put_number(L, b"LOG_VERBOSE", 1)
     put_number(L, b"LOG_NOTICE", 2)
     put_number(L, b"LOG_WARNING", 3)
-    put_number(L, b"REPL_NONE", <int> TARGET_NONE)
-    put_number(L, b"REPL_AOF", <int> TARGET_AOF)
-    put_number(L, b"REPL_SLAVE", <int> TARGET_REPLICAS)
-    put_number(L, b"REPL_REPLICA", <int> TARGET_REPLICAS)
-    put_number(L, b"REPL_ALL", <int> TARGET_ALL)
     put_text(L, b"REDIS_VERSION", REDIS_TEXT)
     put_number(L, b"REDIS_VERSION_NUM", REDIS_NUMBER)
     put_text(L, b"VALKEY_VERSION", VALKEY_TEXT)
     put_number(L, b"VALKEY_VERSION_NUM", VALKEY_NUMBER)
     put_text(L, b"SERVER_NAME", b"valkey")
+
+
+cdef void script_open_api(lua_State *L, bint eval) noexcept nogil:
+    """The tables `redis` and `server`, which are one; for EVAL's scripts, or for functions."""
+    lua_library(L, b"redis", API, FUNCTIONS)
+    if eval:
+        put_function(L, b"replicate_commands", api_replicate_commands)
+        put_function(L, b"breakpoint", api_breakpoint)
+        put_function(L, b"debug", api_debug)
+    script_put_log_and_versions(L)
+    put_number(L, b"REPL_NONE", <int> TARGET_NONE)
+    put_number(L, b"REPL_AOF", <int> TARGET_AOF)
+    put_number(L, b"REPL_SLAVE", <int> TARGET_REPLICAS)
+    put_number(L, b"REPL_REPLICA", <int> TARGET_REPLICAS)
+    put_number(L, b"REPL_ALL", <int> TARGET_ALL)
     lua.setfield(L, LUA_GLOBALSINDEX, b"server")

@@ -13,12 +13,14 @@ from kv._core.base.slice cimport Slice, lower, slice_of
 from kv._core.containers.hashtable cimport (
     Hashtable, Position, hashtable_clear, hashtable_find, hashtable_insert, hashtable_remove, position_element)
 from kv._core.lua.api cimport LUA_OK, LUA_REGISTRYINDEX, lua, lua_pop, lua_State
+from kv._core.lua.chunk cimport lua_load_chunk
 from kv._core.lua.state cimport lua_state_free
 from kv._core.resp.reply cimport reply_error
 from kv._core.runtime.state cimport COMMAND_DENYOOM, COMMAND_MAY_REPLICATE, COMMAND_STALE, COMMAND_WRITE, Context
+from kv._core.scripts.functions cimport function_find
 from kv._core.scripts.scripting cimport (
-    SCRIPT_ALLOW_OOM, SCRIPT_ALLOW_STALE, SCRIPT_COMPAT, SCRIPT_CROSS_SLOT, SCRIPT_NO_CLUSTER, SCRIPT_NO_WRITES, SHA_SIZE, Script,
-    Scripting)
+    SCRIPT_ALLOW_OOM, SCRIPT_ALLOW_STALE, SCRIPT_COMPAT, SCRIPT_FLAG_NAMES, SCRIPT_NO_WRITES, SHA_SIZE, Function, Script,
+    Scripting, script_flag_name)
 
 import hashlib
 
@@ -28,8 +30,7 @@ from kv.quoting import Unbalanced, split
 cdef enum:
     KEPT = 500                  # scripts that only EVAL brought
 
-FLAGS = {"no-writes": SCRIPT_NO_WRITES, "allow-oom": SCRIPT_ALLOW_OOM, "allow-stale": SCRIPT_ALLOW_STALE,
-         "no-cluster": SCRIPT_NO_CLUSTER, "allow-cross-slot-keys": SCRIPT_CROSS_SLOT}
+FLAGS = {script_flag_name(bit).decode(): 1 << bit for bit in range(SCRIPT_FLAG_NAMES)}
 
 
 # -- finding ----------------------------------------------------------------------------------------------------------
@@ -60,7 +61,20 @@ cdef Script *script_by_sha(Scripting *scripting, Slice sha) noexcept nogil:
 # -- what they may do -------------------------------------------------------------------------------------------------
 
 cdef uint64_t script_command_flags(Context *c, uint64_t flags) noexcept nogil:
-    """The flags of EVAL and its kin, for a script that says in its first line what it does."""
+    """The flags of EVAL, FCALL and their kin, for a script or a function that says what it does."""
+    if c.command.name[0] == c'f':
+        return function_command_flags(c, flags)
+    return eval_command_flags(c, flags)
+
+
+cdef uint64_t function_command_flags(Context *c, uint64_t flags) noexcept nogil:
+    """Functions always say it: one without flags may write."""
+    cdef Scripting *scripting = <Scripting *> c.runtime.scripting
+    cdef Function *function = function_find(&scripting.libraries, c.argv[1]) if scripting != NULL else NULL
+    return command_flags(flags, function.flags) if function != NULL else flags
+
+
+cdef uint64_t eval_command_flags(Context *c, uint64_t flags) noexcept nogil:
     cdef Scripting *scripting = <Scripting *> c.runtime.scripting
     cdef Script *script = NULL
     cdef int declared = SCRIPT_COMPAT
@@ -166,7 +180,7 @@ cdef struct Source:
 
 cdef int compile_(lua_State *L) noexcept nogil:
     cdef Source *source = <Source *> lua.touserdata(L, 1)
-    if lua.L_loadbuffer(L, source.code.data, source.code.length, b"@user_script") != LUA_OK:
+    if lua_load_chunk(L, source.code.data, source.code.length, b"@user_script") != LUA_OK:
         return lua.error(L)
     source.function = lua.L_ref(L, LUA_REGISTRYINDEX)
     return 0
@@ -241,7 +255,7 @@ def first_line(bytes code not None):
         option, equals, names = word.partition(b"=")
         if option != b"flags" or not equals:
             raise ReplyError(f"ERR Unknown lua shebang option: {word.decode('utf-8', 'surrogateescape')}")
-        for name in names.decode("latin-1").split(","):
+        for name in names.decode("latin-1").split(",") if names else ():
             if name not in FLAGS:
                 raise ReplyError(f"ERR Unexpected flag in script shebang: {name}")
             flags |= FLAGS[name]

@@ -11,20 +11,29 @@ from kv._core.base.numbers cimport format_i64
 from kv._core.base.platform cimport unlikely
 from kv._core.base.slice cimport Slice
 from kv._core.lua.api cimport (
-    LUA_GCSTEP, LUA_GLOBALSINDEX, LUA_OK, LUA_REGISTRYINDEX, LUA_TSTRING, LUA_TTABLE, lua, lua_Debug,
-    lua_pop, lua_State)
+    LUA_GCSTEP, LUA_MASKCOUNT, LUA_OK, LUA_REGISTRYINDEX, LUA_TSTRING, LUA_TTABLE, lua, lua_Debug, lua_pop, lua_State)
+from kv._core.lua.sandbox cimport lua_push_globals
 from kv._core.resp.reply cimport reply_error
 from kv._core.runtime.context cimport error
 from kv._core.runtime.state cimport (
-    ALERT_FEW_REPLICAS, ALERT_MAXMEMORY, ALERT_SAVE_ERROR, ALERT_WRITE_ERROR, EXEMPT_MEMORY, EXEMPT_STATE, Context, Runtime)
-from kv._core.scripts.convert cimport reply_value
+    ALERT_FEW_REPLICAS, ALERT_MAXMEMORY, ALERT_SAVE_ERROR, ALERT_WRITE_ERROR, CALLER_FILE, EXEMPT_MEMORY, EXEMPT_STATE,
+    Context, Runtime)
+from kv._core.scripts.convert cimport push_error_text, reply_value
 from kv._core.scripts.scripting cimport (
     SCRIPT_ALLOW_OOM, SCRIPT_COMPAT, SCRIPT_NO_WRITES, TARGET_ALL, Scripting, ScriptRun, scripting_of_state)
 
 cdef extern from "<stdio.h>" nogil:
     int snprintf(char *out, size_t size, const char *form, ...)
 
+cdef const char *KILLED_SCRIPT = b"ERR Script killed by user with SCRIPT KILL."
+cdef const char *KILLED_FUNCTION = b"ERR Script killed by user with FUNCTION KILL."
+cdef const char *BUSY_SCRIPT = b"BUSY Valkey is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
+cdef const char *BUSY_FUNCTION = b"BUSY Valkey is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE."
+
 cdef enum:
+    INSTRUCTIONS = 100000       # between two looks: about a millisecond
+    LEVEL_NOTICE = 2
+    LEVEL_WARNING = 3
     RUNS_BETWEEN_STEPS = 50     # the collector makes so many steps each so many runs, instead of a whole cycle at once
     MESSAGE_SHOWN = 100         # bytes of a message that is no table
 
@@ -33,7 +42,7 @@ cdef enum:
 
 cdef bint script_may_run(Context *c, ScriptRun *run) noexcept nogil:
     """What a script declares in its first line is held against the state of the server before it runs. One that declares
-    nothing is let run: its commands are refused, one by one (engine/scripted)."""
+    nothing may run: its commands are refused, one by one (engine/scripted)."""
     cdef Runtime *runtime = c.runtime
     cdef char text[400]
     cdef bint held = not c.session.exempt & EXEMPT_STATE
@@ -47,8 +56,8 @@ cdef bint script_may_run(Context *c, ScriptRun *run) noexcept nogil:
                      b"scripts are blocked. Use 'no-writes' flag for read only scripts.")
             return False
         if held and runtime.alerts & ALERT_WRITE_ERROR:
-            snprintf(text, sizeof(text), "MISCONF Valkey is configured to persist data to AOF, but it's currently unable to persist "
-                     "to disk. Writable scripts are blocked. Use 'no-writes' flag for read only scripts. AOF error: %s",
+            snprintf(text, sizeof(text), "MISCONF Valkey is configured to persist data to AOF, but it's currently unable to "
+                     "persist to disk. Writable scripts are blocked. Use 'no-writes' flag for read only scripts. AOF error: %s",
                      runtime.write_error)
             error(c, text)
             return False
@@ -81,6 +90,7 @@ cdef int on_error(lua_State *L) noexcept nogil:
     """Where an error was raised is known only now: {err=..., source=..., line=...}, a table of our own, since what was raised may
     have metamethods."""
     cdef lua_Debug place
+    cdef lua_Debug below
     cdef bint known
     lua.L_checkstack(L, 10, b"error")
     lua.createtable(L, 0, 4)
@@ -100,8 +110,8 @@ cdef int on_error(lua_State *L) noexcept nogil:
         lua.concat(L, 2)
         lua.setfield(L, 2, b"err")
     known = lua.getstack(L, 1, &place) and lua.getinfo(L, b"nSl", &place)
-    if known and place.what[0] == c'C':         # the caller of a function of ours is whom it concerns
-        known = lua.getstack(L, 2, &place) and lua.getinfo(L, b"nSl", &place)
+    if known and place.what[0] == c'C':         # the caller of a function of ours is whom it concerns, unless that is us
+        known = lua.getstack(L, 3, &below) and lua.getstack(L, 2, &place) and lua.getinfo(L, b"nSl", &place)
     if known:
         lua.pushstring(L, place.source)
         lua.setfield(L, 2, b"source")
@@ -130,12 +140,16 @@ cdef int protected(lua_State *L) noexcept nogil:
     lua.settop(L, 0)
     lua.pushcclosure(L, on_error, 0)
     lua.rawgeti(L, LUA_REGISTRYINDEX, run.function)
-    push_words(L, run.keys, run.key_count)
     if run.eval:
-        lua.setfield(L, LUA_GLOBALSINDEX, b"KEYS")
-    push_words(L, run.arguments, run.argument_count)
-    if run.eval:
-        lua.setfield(L, LUA_GLOBALSINDEX, b"ARGV")
+        lua_push_globals(L)
+        push_words(L, run.keys, run.key_count)
+        lua.setfield(L, -2, b"KEYS")
+        push_words(L, run.arguments, run.argument_count)
+        lua.setfield(L, -2, b"ARGV")
+        lua_pop(L, 1)
+    else:
+        push_words(L, run.keys, run.key_count)
+        push_words(L, run.arguments, run.argument_count)
     status = lua.pcall(L, 0 if run.eval else 2, 1, 1)
     if unlikely(status != LUA_OK):
         reply_failure(L, run)
@@ -151,7 +165,7 @@ cdef void script_run(Context *c, ScriptRun *run) noexcept nogil:
     cdef size_t start = c.reply.out.length
     run.outer = c
     run.target = TARGET_ALL
-    run.wrote = False
+    run.wrote = run.busy = run.killed = False
     run.began_us = clock_us()
     scripting.run = run
     scripting.session.database, scripting.session.resp = c.session.database, 2
@@ -161,6 +175,9 @@ cdef void script_run(Context *c, ScriptRun *run) noexcept nogil:
         reply_failure(L, run)
         lua.settop(L, 0)
     scripting.run = NULL
+    if unlikely(run.killed):
+        run.state.killed = False
+        script_watch(L)
     scripting.runs += 1
     if scripting.runs >= RUNS_BETWEEN_STEPS:
         scripting.runs = 0
@@ -170,6 +187,84 @@ cdef void script_run(Context *c, ScriptRun *run) noexcept nogil:
 cdef int collect(lua_State *L) noexcept nogil:
     lua.gc(L, LUA_GCSTEP, RUNS_BETWEEN_STEPS)
     return 0
+
+
+# -- scripts that do not end --------------------------------------------------------------------------------------
+
+cdef void script_watch(lua_State *L) noexcept nogil:
+    """Look after what runs in this state every so many instructions."""
+    lua.sethook(L, look, LUA_MASKCOUNT, INSTRUCTIONS)
+
+
+cdef void look(lua_State *L, lua_Debug *event) noexcept nogil:
+    cdef Scripting *scripting = scripting_of_state(L)
+    cdef Runtime *runtime = scripting.runtime
+    cdef ScriptRun *run = scripting.run
+    if run == NULL or (runtime.busy_threshold_ms == 0 and not run.killed):
+        return
+    if not run.killed:
+        if not run.busy and (clock_us() - run.began_us) // 1000 < runtime.busy_threshold_ms:
+            return
+        if not run.busy:
+            run.busy = True
+            tell_busy(run)
+        if not runtime.serve_others(runtime):
+            run.killed = True
+    if run.killed:
+        end(L, run)
+
+
+cdef void end(lua_State *L, ScriptRun *run) noexcept nogil:
+    """End the script: what it runs next is an error, too, in this thread of it and in its first one, so that none can go on by
+    having caught this one."""
+    cdef const char *text = KILLED_SCRIPT if run.eval else KILLED_FUNCTION
+    if not run.state.killed:
+        run.state.killed = True
+        log(run.outer.runtime, LEVEL_NOTICE, text + 4)
+    lua.sethook(L, look, LUA_MASKCOUNT, 1)
+    lua.sethook(run.state.L, look, LUA_MASKCOUNT, 1)
+    push_error_text(L, text)
+    lua.error(L)
+
+
+cdef void tell_busy(ScriptRun *run) noexcept nogil:
+    cdef char text[400]
+    snprintf(text, sizeof(text), "Slow script detected: still in execution after %lld milliseconds. You can try killing the script "
+             "using the %s command. Script name is: %s.", <long long> ((clock_us() - run.began_us) // 1000),
+             <const char *> (b"SCRIPT KILL" if run.eval else b"FUNCTION KILL"), run.name)
+    log(run.outer.runtime, LEVEL_WARNING, text)
+
+
+cdef void log(Runtime *runtime, int level, const char *text) noexcept with gil:
+    engine = <object> runtime.face
+    if engine.on_script_log is not None:
+        engine.on_script_log(level, (<bytes> text).decode("utf-8", "surrogateescape"))
+    runtime.enter(runtime)
+
+
+cdef const char *script_busy(Runtime *runtime) noexcept nogil:
+    """What others are answered while a script runs; NULL: none does."""
+    cdef Scripting *scripting = <Scripting *> runtime.scripting
+    if scripting == NULL or scripting.run == NULL:
+        return NULL
+    return BUSY_SCRIPT if scripting.run.eval else BUSY_FUNCTION
+
+
+cdef const char *script_kill(Runtime *runtime, bint eval) noexcept nogil:
+    """SCRIPT KILL, or FUNCTION KILL: the error; NULL: the script ends as soon as it looks."""
+    cdef Scripting *scripting = <Scripting *> runtime.scripting
+    cdef ScriptRun *run = scripting.run if scripting != NULL else NULL
+    if run == NULL:
+        return b"NOTBUSY No scripts in execution right now."
+    if run.outer.session.caller == CALLER_FILE:
+        return (b"UNKILLABLE The busy script was sent by a master instance in the context of replication and cannot be killed.")
+    if run.wrote:
+        return (b"UNKILLABLE Sorry the script already executed write commands against the dataset. You can either wait the script "
+                b"termination or kill the server in a hard way using the SHUTDOWN NOSAVE command.")
+    if run.eval != eval:
+        return script_busy(runtime)
+    run.killed = True
+    return NULL
 
 
 # -- how it ended -----------------------------------------------------------------------------------------------------
@@ -208,7 +303,8 @@ cdef void add_place(lua_State *L, ScriptRun *run, Buffer *text) noexcept nogil:
     cdef size_t length
     cdef const char *message
     cdef char digits[24]
-    if field(L, b"err") == LUA_TSTRING:
+    field(L, b"err")
+    if lua.isstring(L, -1):
         message = lua.tolstring(L, -1, &length)
         buffer_append(text, message, length)
     else:

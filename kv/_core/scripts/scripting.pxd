@@ -25,6 +25,7 @@ cdef enum Target:               # who is told of a script's effects: redis.set_r
 
 cdef enum:
     SHA_SIZE = 40               # hexadecimal digits of a SHA-1
+    SCRIPT_FLAG_NAMES = 5       # ScriptFlags that have a name: the lowest bits
 
 cdef struct Script:             # one that EVAL or SCRIPT LOAD brought
     char sha[SHA_SIZE + 1]      # lower case, terminated
@@ -35,6 +36,33 @@ cdef struct Script:             # one that EVAL or SCRIPT LOAD brought
     Script *newer               # of those that are not pinned, by their last use
     Script *older
 
+cdef struct Library
+
+cdef struct Function:           # of a library
+    char *name                  # as it was registered, terminated
+    char *key                   # in lower case, as long: by this it is found
+    size_t name_length
+    Blob *description           # NULL: none
+    int function                # what is called: a reference in the registry of Scripting.functions
+    uint32_t flags              # ScriptFlag
+    Library *library
+    Function *next              # of the library, in the order of their registration
+
+cdef struct Library:            # what FUNCTION LOAD brought
+    Blob *name
+    Blob *code                  # whole, with its first line
+    Function *first
+    Function *last
+    uint64_t count              # functions
+    Library *previous           # loaded before it
+    Library *next
+
+cdef struct Libraries:          # scripts/functions
+    Hashtable by_name           # Library pointers
+    Hashtable functions         # Function pointers of all libraries, by their keys
+    Library *first              # in the order of their loading
+    Library *last
+
 cdef struct ScriptRun:          # a script or a function that runs
     Context *outer              # the command that started it
     LuaState *state
@@ -44,6 +72,8 @@ cdef struct ScriptRun:          # a script or a function that runs
     bint eval                   # a script, not a function
     bint read_only              # it may not write
     bint wrote                  # it called a command that writes
+    bint busy                   # it runs longer than busy-reply-threshold
+    bint killed                 # it is to end
     bint allow_oom
     int target                  # Target
     int64_t began_us            # of the monotonic clock
@@ -65,15 +95,19 @@ cdef struct Scripting:          # an engine's; Runtime.scripting
     uint64_t unpinned
     uint64_t evicted            # ever
     size_t bodies               # bytes of all scripts
+    Libraries libraries
+    Library *loading            # that registers its functions; NULL: none does
+    int64_t loading_until_us    # of the monotonic clock: the loading is ended then; 0: never
     Buffer words                # Slices of the command that a script calls
     Buffer numbers              # text of numbers among them
     Buffer reply                # to that command
     uint32_t runs               # since the last step of the collector
 
 
-cdef Scripting *scripting_of(Runtime *runtime) except NULL with gil
+cdef Scripting *scripting_of(Runtime *runtime, bint functions) except NULL with gil
+cdef Scripting *scripting_or_reply(Context *c, bint functions) noexcept nogil
 cdef void scripting_free(Runtime *runtime) noexcept nogil
-cdef bint scripting_open_state(Scripting *scripting, LuaState *state) except False with gil
+cdef const char *script_flag_name(int bit) noexcept nogil
 
 
 cdef inline Scripting *scripting_of_state(lua_State *L) noexcept nogil:

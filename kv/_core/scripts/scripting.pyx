@@ -1,16 +1,25 @@
-"""What an engine has for scripts: made when the first one comes, so that who never runs any neither loads Lua nor pays for it."""
+"""What an engine has for scripts: made when the first one comes, so that who never runs any neither loads Lua nor pays for it.
+
+EVAL's scripts and functions have a state each, so what the one kind leaves behind the other does not see, and each is made when
+it is first needed.
+"""
 from kv._core.base.blob cimport blob_free
 from kv._core.base.buffer cimport buffer_free
 from kv._core.base.memory cimport memory_calloc, memory_free
 from kv._core.containers.hashtable cimport HashtableType, hashtable_clear, hashtable_init
 from kv._core.lua.api cimport LUA_OK, lua, lua_State
 from kv._core.lua.libraries cimport lua_open_libraries
+from kv._core.lua.sandbox cimport lua_seal
 from kv._core.lua.state cimport LuaState, lua_state_free, lua_state_init
+from kv._core.resp.reply cimport reply_error
 from kv._core.runtime.session cimport session_detached, session_detached_free
-from kv._core.runtime.state cimport CALLER_SCRIPT, EXEMPT_ACCESS, EXEMPT_PAUSE, EXEMPT_WAITING, Runtime
+from kv._core.runtime.state cimport CALLER_SCRIPT, EXEMPT_ACCESS, EXEMPT_PAUSE, EXEMPT_WAITING, Context, Runtime
 from kv._core.scripts.api cimport script_open_api
+from kv._core.scripts.functions cimport libraries_clear, libraries_init
+from kv._core.scripts.register cimport script_open_register
+from kv._core.scripts.run cimport script_watch
 
-from kv._core.lua.api import lua_load
+from kv._core.lua.api import LuaMissing, lua_load
 
 cdef HashtableType BY_SHA
 cdef HashtableType BY_BODY
@@ -35,8 +44,18 @@ BY_SHA.key_of, BY_SHA.free_element = sha_of, free_script
 BY_BODY.key_of, BY_BODY.free_element = body_of, NULL
 
 
-cdef Scripting *scripting_of(Runtime *runtime) except NULL with gil:
-    """The engine's, made where there is none. Raises LuaMissing where Lua can't be had, MemoryError."""
+cdef const char *FLAG_NAMES[SCRIPT_FLAG_NAMES]
+FLAG_NAMES[:] = [b"no-writes", b"allow-oom", b"allow-stale", b"no-cluster", b"allow-cross-slot-keys"]
+
+
+cdef const char *script_flag_name(int bit) noexcept nogil:
+    """What the ScriptFlag 1 << bit is called; bits are below SCRIPT_FLAG_NAMES."""
+    return FLAG_NAMES[bit]
+
+
+cdef Scripting *scripting_of(Runtime *runtime, bint functions) except NULL with gil:
+    """The engine's, with the state of functions or else of EVAL's scripts, made where there is none. Raises LuaMissing where Lua
+    can't be had, MemoryError."""
     cdef Scripting *scripting = <Scripting *> runtime.scripting
     if scripting == NULL:
         lua_load()
@@ -44,22 +63,60 @@ cdef Scripting *scripting_of(Runtime *runtime) except NULL with gil:
         scripting.runtime = runtime
         hashtable_init(&scripting.by_sha, &BY_SHA)
         hashtable_init(&scripting.by_body, &BY_BODY)
+        libraries_init(&scripting.libraries)
         scripting.session = session_detached(runtime, CALLER_SCRIPT, EXEMPT_ACCESS | EXEMPT_PAUSE | EXEMPT_WAITING)
         runtime.scripting = scripting
-    if scripting.eval.L == NULL:
-        scripting_open_state(scripting, &scripting.eval)
+    if functions and scripting.functions.L == NULL:
+        open_state(scripting, &scripting.functions)
+    elif not functions and scripting.eval.L == NULL:
+        open_state(scripting, &scripting.eval)
     return scripting
 
 
-cdef int open_all(lua_State *L) noexcept nogil:
+cdef Scripting *scripting_or_reply(Context *c, bint functions) noexcept nogil:
+    """The same; NULL: the client was told why there is none."""
+    cdef Scripting *scripting = <Scripting *> c.runtime.scripting
+    if scripting == NULL or (scripting.functions.L if functions else scripting.eval.L) == NULL:
+        with gil:
+            scripting = make_or_reply(c, functions)
+    return scripting
+
+
+cdef Scripting *make_or_reply(Context *c, bint functions) noexcept:
+    cdef bytes text
+    try:
+        return scripting_of(c.runtime, functions)
+    except (LuaMissing, MemoryError) as error:
+        text = f"ERR {error}".encode()
+        reply_error(&c.reply, text, len(text))
+        return NULL
+    finally:
+        c.runtime.enter(c.runtime)
+
+
+cdef int open_eval(lua_State *L) noexcept nogil:
     lua_open_libraries(L)
-    script_open_api(L)
+    script_open_api(L, True)
+    lua_seal(L)
+    script_watch(L)
     return 0
 
 
-cdef bint scripting_open_state(Scripting *scripting, LuaState *state) except False with gil:
-    """A fresh state, with everything that a script finds in it. Raises MemoryError."""
-    if not lua_state_init(state, scripting) or lua.cpcall(state.L, open_all, NULL) != LUA_OK:
+cdef int open_functions(lua_State *L) noexcept nogil:
+    lua_open_libraries(L)
+    script_open_api(L, False)
+    lua_seal(L)
+    script_open_register(L)
+    script_watch(L)
+    return 0
+
+
+cdef bint open_state(Scripting *scripting, LuaState *state) except False:
+    """A fresh state, with everything that its scripts find in it. Raises MemoryError."""
+    cdef bint made = lua_state_init(state, scripting)
+    state.insecure = scripting.runtime.lua_insecure
+    if (not made
+            or lua.cpcall(state.L, open_functions if state == &scripting.functions else open_eval, NULL) != LUA_OK):
         lua_state_free(state)
         raise MemoryError("there is no memory for a Lua state")
     return True
@@ -74,6 +131,7 @@ cdef void scripting_free(Runtime *runtime) noexcept nogil:
     hashtable_clear(&scripting.by_sha)
     lua_state_free(&scripting.eval)
     lua_state_free(&scripting.functions)
+    libraries_clear(&scripting.libraries, NULL)
     session_detached_free(scripting.session)
     buffer_free(&scripting.words)
     buffer_free(&scripting.numbers)

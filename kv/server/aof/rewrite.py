@@ -48,6 +48,7 @@ else:
 
 FAILURES_ALLOWED = 3        # before retries are delayed
 DELAY_MINUTES_MOST = 60
+VERSION_OF_FUNCTIONS = 10   # of RDB
 KIND = "aof"                # of its child
 STARTED = "Background append only file rewriting started"
 SCHEDULED = "Background append only file rewriting scheduled"
@@ -61,9 +62,9 @@ class RewriteError(Exception):
 # -- writing the dataset -------------------------------------------------------------------------------------
 
 def base_form(engine: Engine, config: Config) -> str:
-    """How a base is written that is begun now: aof-use-rdb-preamble. Function libraries, which are kept as RDB had them, stand in
-    RDB only."""
-    return RDB if config.aof_use_rdb_preamble or engine.libraries else COMMANDS
+    """How a base is written that is begun now: aof-use-rdb-preamble. RDB for servers that know no functions would lose them."""
+    lossy = config.rdb_write_version < VERSION_OF_FUNCTIONS and engine.libraries
+    return RDB if config.aof_use_rdb_preamble and not lossy else COMMANDS
 
 
 def write_dataset(engine: Engine, path: str, form: str, config: Config, progress: Progress | None = None) -> None:
@@ -184,7 +185,6 @@ class Rewrite:
         if self.children.child is not None:
             return False
         self.children.coming = self.new_progress()
-        self.form = base_form(self.engine, self.config)
         if not self.aof.begin_increment(self.go_on):
             self.children.coming = None
             self.note_end(False)
@@ -213,6 +213,7 @@ class Rewrite:
     def fork(self) -> bool:
         """False, and logged, where there can be no child."""
         progress = self.new_progress()
+        self.form = base_form(self.engine, self.config)
         child = Child(KIND, title="kv-aof-rewrite", cpulist=("aof-rewrite-cpulist", self.config.aof_rewrite_cpulist),
                       work=lambda pipe: self.work(pipe, progress), ended=self.done, progress=progress)
         try:

@@ -49,7 +49,8 @@ def memory_stats(call: Call):
     stats = {
         "peak.allocated": memory.used_memory_peak, "total.allocated": used, "startup.allocated": startup,
         "replication.backlog": 0, "clients.slaves": 0, "clients.normal": memory.mem_clients_normal, "cluster.links": 0,
-        "aof.buffer": memory.mem_aof_buffer, "lua.caches": 0, "functions.caches": 0}
+        "aof.buffer": memory.mem_aof_buffer, "lua.caches": memory.used_memory_scripts_eval,
+        "functions.caches": memory.used_memory_functions}
     for number, (count, _, _) in enumerate(database_figures(call.engine)):
         if count:
             stats[f"db.{number}"] = {"overhead.hashtable.main": tables[number][0], "overhead.hashtable.expires": 0}

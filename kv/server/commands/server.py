@@ -114,6 +114,8 @@ def shutdown(call: Call):
         return OK
     if b"abort" in words:
         raise ReplyError("ERR No shutdown in progress.")
+    if b"nosave" not in words and call.engine.busy_error:
+        raise ReplyError(call.engine.busy_error)
     client = caller(call)
     who = describe_briefly(client, call.server.config.hide_user_data_from_log)
     log("notice", f"User requested shutdown... (user request from '{who}')")

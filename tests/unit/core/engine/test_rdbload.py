@@ -171,11 +171,48 @@ def test_what_the_file_says_of_itself(engine: Engine) -> None:
     assert load(engine, file_of(body)).aux == {b"redis-ver": b"7.2.4", b"aof-base": b"1"}
 
 
-def test_libraries_are_kept(engine: Engine) -> None:
-    codes = [b"#!lua name=one\n", b"#!lua name=two\n"]
-    loading = load(engine, file_of(b"".join(b"\xf5" + string(code) for code in codes) + KEY))
-    assert loading.libraries == engine.libraries == codes
-    assert load(Engine(None), saved(engine)).libraries == codes
+def library(name: str, function: str, answer: int = 1) -> bytes:
+    return f"#!lua name={name}\nredis.register_function('{function}', function() return {answer} end)".encode()
+
+
+def libraries(*codes: bytes) -> bytes:
+    return file_of(b"".join([b"\xf5" + string(code) for code in codes]) + KEY)
+
+
+def test_libraries_are_loaded(engine: Engine) -> None:
+    codes = [library("one", "f"), library("two", "g", 2)]
+    load(engine, libraries(*codes))
+    assert engine.libraries == codes and (engine.execute("FCALL", "f", 0), engine.execute("FCALL", "g", 0)) == (1, 2)
+    other = Engine(None)
+    load(other, saved(engine))
+    assert other.libraries == codes and other.execute("FCALL", "g", 0) == 2
+
+
+@pytest.mark.parametrize(("codes", "complaint"), [
+    ([b"#!lua name=one\n"], "No functions registered"),
+    ([b"#!lua name=one\nx = "], "Error compiling function: user_function:2: unexpected symbol near '<eof>'"),
+    ([b"#!lua name=one\nx()"], "Error registering functions: ERR user_function:2: Script attempted to access nonexistent global "
+                               "variable 'x'"),
+    ([b"one"], "Missing library metadata"),
+    ([b"#!js name=one\n"], "Engine 'js' not found"),
+    ([library("one", "f"), library("one", "g")], "Library 'one' already exists"),
+    ([library("one", "f"), library("two", "F")], "Function F already exists"),
+])
+def test_a_library_that_cant_be_loaded_is_a_fault(engine: Engine, codes: list[bytes], complaint: str) -> None:
+    with pytest.raises(RdbFault) as raised:
+        load(engine, libraries(*codes))
+    assert str(raised.value) == f"Failed loading library, {complaint}" and raised.value.offset > 9
+    assert engine.libraries == codes[:-1] and engine.execute("DBSIZE") == 0
+
+
+def test_merging_replaces_libraries(engine: Engine) -> None:
+    for code in (library("one", "f"), library("kept", "k")):
+        engine.execute("FUNCTION", "LOAD", code)
+    with pytest.raises(RdbFault, match="Library 'one' already exists"):
+        load(engine, libraries(library("one", "f", 2)))
+    load(engine, libraries(library("one", "f", 2), library("two", "g")), merge=True)
+    assert engine.libraries == [library("kept", "k"), library("one", "f", 2), library("two", "g")]
+    assert engine.execute("FCALL", "f", 0) == 2
 
 
 def test_expiries(engine: Engine) -> None:

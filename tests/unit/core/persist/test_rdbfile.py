@@ -120,10 +120,11 @@ def test_use_is_written_where_the_policy_goes_by_it(policy: str, idle: bool, cou
         assert key.frequency == engine.execute("OBJECT", "FREQ", "a") == 5
 
 
-def test_function_libraries_are_kept(engine: Engine) -> None:
-    code = b"#!lua name=one\nserver.register_function('f', function() return 1 end)"
-    engine.libraries = [code, b"#!lua name=two\n"]
-    assert file_of(engine).libraries == file_of(engine, 10).libraries == [code, b"#!lua name=two\n"]
+def test_function_libraries_are_written(engine: Engine) -> None:
+    codes = [f"#!lua name={name}\nserver.register_function('{name}', function() return 1 end)".encode() for name in ("one", "two")]
+    for code in codes:
+        engine.execute("FUNCTION", "LOAD", code)
+    assert file_of(engine).libraries == file_of(engine, 10).libraries == codes
     assert file_of(engine, 9).libraries == []       # the servers that read 9 know none
 
 

@@ -99,8 +99,11 @@ def test_the_form_of_a_base() -> None:
     engine = Engine(None)
     assert base_form(engine, config()) == RDB
     assert base_form(engine, config(aof_use_rdb_preamble=False)) == COMMANDS
-    engine.libraries = [b"#!lua name=a\n"]      # which commands can't make anew
-    assert base_form(engine, config(aof_use_rdb_preamble=False)) == RDB
+    assert base_form(engine, config(rdb_write_version=9)) == RDB
+    engine.execute("FUNCTION", "LOAD", "#!lua name=a\nredis.register_function('f', function() end)")
+    assert base_form(engine, config(rdb_write_version=9)) == COMMANDS       # RDB 9 has no libraries
+    assert base_form(engine, config(rdb_write_version=10)) == base_form(engine, config()) == RDB
+    assert base_form(engine, config(aof_use_rdb_preamble=False)) == COMMANDS
 
 
 def test_a_failed_write_leaves_no_file(tmp_path) -> None:
