@@ -26,10 +26,11 @@ cdef int seal(lua_State *L) noexcept nogil:
 
 cdef int seal_argument(lua_State *L) noexcept nogil:
     """The proxy of a table; and one of the second table, if there is one, is what it shows from then on."""
+    lua.settop(L, 2)
     lua_seal_table(L, 1)
     if lua.type(L, 2) == LUA_TTABLE:
         lua.pushvalue(L, 2)
-        lua_seal_show(L, lua.gettop(L) - 1)
+        lua_seal_show(L, 3)
     return 1
 
 
