@@ -63,8 +63,10 @@ class Client:
             return Status(rest.decode())
         if kind == b"-":
             return Failure(rest.decode())
-        if kind == b":":
+        if kind in b":(":
             return int(rest)
+        if kind == b"#":
+            return rest == b"t"
         if kind == b",":
             return float(rest)
         if kind == b"_" or rest == b"-1":

@@ -13,10 +13,13 @@ goes to the C library, in whose "C" numeric locale this assumes to run: nothing 
 A double is printed by Valkey's rules: an integral value up to 2^62 as an integer, else the shortest digits
 (see grisu), laid out plainly or with an exponent (see format_magnitude). INCRBYFLOAT works with long doubles
 and prints them with 17 decimals, cut after the last one that is not zero.
+
+printf's %g of up to 14 digits, which JSON is written with, is the shortest digits rounded: where there are no more of them, no
+other decimal of so many digits is as near to the value.
 """
 cimport libc.errno
 from libc.errno cimport ERANGE
-from libc.math cimport isinf, signbit
+from libc.math cimport fabs, isinf, signbit
 from libc.stdint cimport int64_t, uint64_t
 from libc.stdio cimport snprintf
 from libc.stdlib cimport free, malloc, strtod
@@ -34,10 +37,13 @@ cdef enum:
     SHORT_TEXT = 256     # a longer double is copied to the heap to be terminated
     EXACT_POWER = 22     # the largest power of ten that is exact in a double
     EXPONENT_LIMIT = 10000
+    DOUBT = 20           # see round_digits
     PLAIN_ZEROS = 7      # zeros written out to avoid an exponent: up to 7 behind, 6 in front
 
 cdef uint64_t EXACT_INTEGER = <uint64_t>1 << 53
 cdef uint64_t MANTISSA_LIMIT = 10 ** 18  # one more digit cannot overflow
+cdef double LEAST_NORMAL = 2.0 ** -1022  # smaller ones have fewer digits than their text
+cdef double LARGEST = (2.0 - 2.0 ** -52) * 2.0 ** 1023
 cdef double WHOLE_LIMIT = 2.0 ** 62      # Valkey prints whole numbers as integers up to here
 cdef long double LONG_WHOLE_LIMIT = 2.0 ** 62
 
@@ -123,23 +129,39 @@ cdef struct Decimal:
 
 cdef bint parse_double(const char *text, size_t length, double *value) noexcept nogil:
     cdef Decimal decimal
-    cdef double result
-    if not scan_decimal(&decimal, text, length) or decimal.mantissa > EXACT_INTEGER:
+    if scan_decimal(&decimal, text, text + length) != text + length or not exact_double(&decimal, value):
         return parse_double_slowly(text, length, value)
-    result = <double>decimal.mantissa
+    return True
+
+
+cdef const char *scan_double(const char *text, const char *end, double *value) noexcept nogil:
+    cdef Decimal decimal
+    cdef const char *stop = scan_decimal(&decimal, text, end)
+    cdef char *after
+    # What goes on may be more digits than a mantissa has room for, or hexadecimal.
+    if stop != NULL and not is_digit(stop[0]) and (stop[0] | 0x20) != c"x" and exact_double(&decimal, value):
+        return stop
+    value[0] = strtod(text, &after)
+    return after if after != text else NULL
+
+
+cdef inline bint exact_double(Decimal *decimal, double *value) noexcept nogil:
+    """Whether one multiplication or division gives the right double."""
+    cdef double result = <double>decimal.mantissa
+    if decimal.mantissa > EXACT_INTEGER:
+        return False
     if 0 <= decimal.exponent <= EXACT_POWER:
         result *= EXACT_TENS[decimal.exponent]
     elif -EXACT_POWER <= decimal.exponent < 0:
         result /= EXACT_TENS[-decimal.exponent]
     elif decimal.mantissa:
-        return parse_double_slowly(text, length, value)
+        return False
     value[0] = -result if decimal.negative else result
     return True
 
 
-cdef bint scan_decimal(Decimal *decimal, const char *text, size_t length) noexcept nogil:
-    """Whether the text is a plain decimal of at most 19 digits; any other goes the slow way, good or bad."""
-    cdef const char *end = text + length
+cdef const char *scan_decimal(Decimal *decimal, const char *text, const char *end) noexcept nogil:
+    """Where a plain decimal of at most 19 digits ends; NULL: none begins here, or another form that strtod may know."""
     cdef const char *start
     cdef bint any_digit
     decimal.mantissa = 0
@@ -154,10 +176,14 @@ cdef bint scan_decimal(Decimal *decimal, const char *text, size_t length) noexce
         start = text + 1
         text = scan_digits(&decimal.mantissa, start, end)
         if text - start > EXPONENT_LIMIT:
-            return False
+            return NULL
         decimal.exponent = -<int>(text - start)
         any_digit = any_digit or text > start
-    return any_digit and (text == end or scan_exponent(&decimal.exponent, text, end))
+    if not any_digit:
+        return NULL
+    if text < end and (text[0] | 0x20) == c"e":
+        return scan_exponent(&decimal.exponent, text, end)
+    return text
 
 
 cdef inline const char *scan_digits(uint64_t *number, const char *text, const char *end) noexcept nogil:
@@ -174,22 +200,21 @@ cdef inline const char *scan_digits(uint64_t *number, const char *text, const ch
     return text
 
 
-cdef bint scan_exponent(int *exponent, const char *text, const char *end) noexcept nogil:
+cdef const char *scan_exponent(int *exponent, const char *text, const char *end) noexcept nogil:
+    """Where it ends; NULL: it has no digits, or too many. The text begins with its letter."""
     cdef uint64_t digits = 0
     cdef const char *start
     cdef bint negative
-    if text[0] != c"e" and text[0] != c"E":
-        return False
     text += 1
     negative = text < end and text[0] == c"-"
     if text < end and (text[0] == c"-" or text[0] == c"+"):
         text += 1
     start = text
     text = scan_digits(&digits, text, end)
-    if text == start or text < end or digits > EXPONENT_LIMIT:
-        return False
+    if text == start or digits > EXPONENT_LIMIT:
+        return NULL
     exponent[0] += -<int>digits if negative else <int>digits
-    return True
+    return text
 
 
 cdef bint parse_double_slowly(const char *text, size_t length, double *value) noexcept nogil:
@@ -228,6 +253,10 @@ cdef inline bint is_space(char byte) noexcept nogil:
     return byte == c" " or 9 <= byte <= 13
 
 
+cdef inline bint is_digit(char byte) noexcept nogil:
+    return c"0" <= byte <= c"9"
+
+
 cdef int format_double(char *out, double value) noexcept nogil:
     cdef int64_t whole
     if -WHOLE_LIMIT <= value <= WHOLE_LIMIT:
@@ -263,7 +292,7 @@ cdef int format_magnitude(char *out, double value) noexcept nogil:
         return point
     if point < count and (point > count - PLAIN_ZEROS or -3 < point <= 4):
         return layout_point(out, digits, count, point)
-    return layout_exponent(out, digits, count, point - 1)
+    return layout_exponent(out, digits, count, point - 1, 1)
 
 
 cdef int layout_point(char *out, const char *digits, int count, int point) noexcept nogil:
@@ -279,8 +308,8 @@ cdef int layout_point(char *out, const char *digits, int count, int point) noexc
     return 2 - point + count
 
 
-cdef int layout_exponent(char *out, const char *digits, int count, int exponent) noexcept nogil:
-    """1.25e-10: always a sign, no leading zero in the exponent, no point behind a lone digit."""
+cdef int layout_exponent(char *out, const char *digits, int count, int exponent, int least) noexcept nogil:
+    """1.25e-10: always a sign, at least so many digits in the exponent, no point behind a lone digit."""
     cdef int length = 1
     out[0] = digits[0]
     if count > 1:
@@ -290,7 +319,60 @@ cdef int layout_exponent(char *out, const char *digits, int count, int exponent)
     out[length] = c"e"
     out[length + 1] = c"-" if exponent < 0 else c"+"
     length += 2
+    if least > 1 and -10 < exponent < 10:
+        out[length] = c"0"
+        length += 1
     return length + format_u64(out + length, <uint64_t>(-exponent if exponent < 0 else exponent))
+
+
+cdef int format_general(char *out, double value, int precision) noexcept nogil:
+    cdef char[GRISU_DIGITS] digits
+    cdef double magnitude = fabs(value)
+    cdef int count, point
+    cdef int sign = signbit(value) != 0
+    if magnitude < <double>EXACT_INTEGER and <double><int64_t>value == value and <uint64_t>magnitude < TENS[precision] and (
+            magnitude != 0 or not sign):
+        return format_i64(out, <int64_t>value)
+    if not LEAST_NORMAL <= magnitude <= LARGEST:
+        return snprintf(out, FORMAT_DOUBLE_SIZE, "%.*g", precision, value)
+    count = grisu_digits(magnitude, digits, &point)
+    if count > precision:
+        count = round_digits(digits, count, &point, precision)
+        if count == 0:
+            return snprintf(out, FORMAT_DOUBLE_SIZE, "%.*g", precision, value)
+    out[0] = c"-"       # goes where there is no sign
+    out += sign
+    if point <= -4 or point > precision:
+        return sign + layout_exponent(out, digits, count, point - 1, 2)
+    if count > point:
+        return sign + layout_point(out, digits, count, point)
+    memcpy(out, digits, count)
+    memset(out + count, c"0", point - count)
+    return sign + point
+
+
+cdef int round_digits(char *digits, int count, int *point, int precision) noexcept nogil:
+    """Shortest digits cut to the precision: how many are left, without zeros at the end. 0 where they can't tell: they stand for
+    the value to within 12 units of a 17th digit, so nothing is known of one that is so near to the middle."""
+    cdef uint64_t tail = 0
+    cdef uint64_t half = 5 * TENS[GRISU_DIGITS - 1 - precision]
+    cdef int i
+    for i in range(precision, GRISU_DIGITS):
+        tail = tail * 10 + (digits[i] - c"0" if i < count else 0)
+    if half - DOUBT <= tail <= half + DOUBT:
+        return 0
+    count = precision
+    if tail > half:
+        while count and digits[count - 1] == c"9":
+            count -= 1
+        if count == 0:
+            digits[0] = c"1"
+            point[0] += 1
+            return 1
+        digits[count - 1] += 1
+    while digits[count - 1] == c"0":
+        count -= 1
+    return count
 
 
 # Long doubles

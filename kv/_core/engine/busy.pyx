@@ -1,14 +1,14 @@
 """Others are served while a script runs on and on: a turn of the loop in the middle of a command.
 
-What a turn uses belongs to the command that runs: the arena with replies of its session and of others, the window that its words
-stand in, its unit of effects, the clock that it was given. All of that is set aside for the turn, and put back behind it. Replies of
-other sessions that wait in the arena are moved to their own blocks first, so that they may leave.
+What a turn uses belongs to the command that runs: the arena with replies of its session and of others, the window that its
+words stand in, its unit of effects, the clock that it was given. All of that is set aside for the turn, and put back behind it.
+Replies of other sessions that wait in the arena are moved to their own blocks first, so that they may leave.
 
 The effects of the unit that is open are set aside, too. What was done before can be written meanwhile, and a server that is stopped
 there (SHUTDOWN NOSAVE) has nothing of the script in its AOF: it is as if it had not run.
 
-Others are answered BUSY, but for what ends the script or the server and what touches no key. So nothing expires, is evicted or wakes
-who waits for a key. The session whose command runs is neither read nor closed.
+Others are answered BUSY, but for what ends the script or the server and what touches no key. So nothing expires, is evicted or
+wakes who waits for a key. The session whose command runs is neither read nor closed.
 """
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memset

@@ -35,7 +35,8 @@ from kv._core.runtime.session cimport (
     session_arena_share, session_doom, session_mark_ready, session_note_replies, session_postpone, session_resume, session_spill)
 from kv._core.runtime.state cimport (
     ALERT_PAUSED_ALL, ALERT_PAUSED_WRITES, CLOSING_INPUT, COMMAND_MAY_REPLICATE, COMMAND_WRITE, SESSION_BLOCKED,
-    SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_HELD, SESSION_RUNNING, SESSION_SENDS_BIG, WINDOW, Command, Request, Runtime, Session, Window)
+    SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_HELD, SESSION_RUNNING, SESSION_SENDS_BIG, WINDOW, Command, Request, Runtime,
+    Session, Window)
 from kv._core.runtime.transaction cimport Transaction
 
 cdef enum:

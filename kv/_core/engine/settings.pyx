@@ -26,6 +26,8 @@ from kv._core.objects.zset cimport zset_limits
 from kv._core.rdb.format cimport RDB_VERSION
 from kv._core.runtime.footprint cimport footprint_count_all
 from kv._core.runtime.observed cimport observing_update
+from kv._core.scripts.cache cimport scripts_flush
+from kv._core.scripts.scripting cimport Scripting
 from kv._core.runtime.state cimport (
     ALERT_CLIENT_LIMIT, ALERT_FEW_REPLICAS, ALERT_MAXMEMORY, ALERT_PAUSED_WRITES, ALERT_SAVE_ERROR, Runtime)
 
@@ -143,6 +145,12 @@ cdef void after_client_limit(Runtime *runtime) noexcept nogil:
         footprint_count_all(runtime)
 
 
+cdef void after_insecure(Runtime *runtime) noexcept nogil:
+    """What scripts find is decided when their state is opened: open another one."""
+    if runtime.scripting != NULL:
+        scripts_flush(<Scripting *> runtime.scripting)
+
+
 cdef void hiding_update(Runtime *runtime) noexcept nogil:
     """Whether expired keys are hidden and kept: while writes are paused, and where keys are imported."""
     runtime.keyspace.reads_only_hide = runtime.keyspace.import_mode or runtime.alerts & ALERT_PAUSED_WRITES != 0
@@ -183,6 +191,7 @@ put("rdb_version_check", kv_place(one.rdb_relaxed), VERSION_CHECKS.__getitem__)
 put("skip_checksum_validation", kv_place(one.checksum_unchecked))
 # scripts
 put("busy_reply_threshold", kv_place(one.busy_threshold_ms))
+put("lua_enable_insecure_api", kv_place(one.lua_insecure), None, after_insecure)
 # observing
 put("notify_keyspace_events", kv_place(one.keyspace.event_classes), event_bits, observing_update)
 put("latency_tracking", kv_place(one.latency_tracking))

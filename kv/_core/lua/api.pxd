@@ -15,6 +15,8 @@ cdef enum:
     LUA_GLOBALSINDEX = -10002
     LUA_MULTRET = -1
     LUA_MINSTACK = 20           # slots that a C function has without asking
+    # ... and can have at most. What nests has a slot for each level, so no data that a function walks, in a loop, are deeper.
+    LUA_SLOTS = 8000
 
 cdef enum:                      # types of values
     LUA_TNONE = -1

@@ -2,6 +2,8 @@
 from kv._core.lua.api cimport lua, lua_State
 from kv._core.lua.base cimport open_base
 from kv._core.lua.bit cimport open_bit
+from kv._core.lua.cjson cimport open_cjson
+from kv._core.lua.cmsgpack cimport open_cmsgpack
 from kv._core.lua.math cimport open_math
 from kv._core.lua.os cimport open_os
 from kv._core.lua.state cimport lua_state_of
@@ -10,7 +12,8 @@ from kv._core.lua.struct cimport open_struct
 
 
 cdef int lua_open_libraries(lua_State *L) noexcept nogil:
-    """To be called in protected mode. package, io and debug are not opened, and os has its clock alone: they reach out of the state."""
+    """To be called in protected mode. package, io and debug are not opened, and os has its clock alone: they reach out of the
+    state."""
     open_base(L, lua_state_of(L).insecure)
     lua.pushcclosure(L, lua.open_table, 0)
     lua.pushstring(L, b"table")
@@ -20,4 +23,6 @@ cdef int lua_open_libraries(lua_State *L) noexcept nogil:
     open_os(L)
     open_struct(L)
     open_bit(L)
+    open_cjson(L)
+    open_cmsgpack(L)
     return 0

@@ -119,22 +119,26 @@ cdef int sealed_rawset(lua_State *L) noexcept nogil:
 
 
 cdef int sealed_getmetatable(lua_State *L) noexcept nogil:
-    """Of proxies and strings, the proxy of the metatable."""
-    if not take_real(L) and lua.type(L, 1) != LUA_TSTRING:
+    """Of a metatable that is real, its proxy: that of strings and of proxies is, and of what was given one of those."""
+    cdef bint real = take_real(L)
+    if lua.type(L, 1) not in (LUA_TTABLE, LUA_TSTRING) or not lua.getmetatable(L, 1):
         return stock_getmetatable(L)
-    if not lua.getmetatable(L, 1):
-        lua.pushnil(L)
-        return 1
     lua.pushlightuserdata(L, &seal_keys.proxies)
     lua.rawget(L, LUA_REGISTRYINDEX)
     lua.insert(L, -2)
     lua.rawget(L, -2)
-    return 1
+    if real or lua.type(L, -1) == LUA_TTABLE:
+        return 1
+    lua_pop(L, 2)
+    return stock_getmetatable(L)
 
 
 cdef int sealed_setmetatable(lua_State *L) noexcept nogil:
+    """A proxy as a metatable has no field that Lua would find: the real table is what it means."""
     if lua.type(L, 2) in (LUA_TNIL, LUA_TTABLE) and is_proxy(L, 1):
         return refuse_raw_write(L)
+    if lua_push_real(L, 2):
+        lua.replace(L, 2)
     return stock_setmetatable(L)
 
 
@@ -183,7 +187,7 @@ cdef void set_proxy(lua_State *L, int table, int proxy) noexcept nogil:
     lua_pop(L, 1)
 
 
-cdef void lua_seal_show(lua_State *L, int proxy) noexcept nogil:
+cdef void show_real(lua_State *L, int proxy) noexcept nogil:
     """Have the proxy stand for the real table at the top, which is popped."""
     lua.getmetatable(L, proxy)
     lua.pushvalue(L, -2)
@@ -201,7 +205,7 @@ cdef void push_new_proxy(lua_State *L, int table) noexcept nogil:
     lua.setfield(L, -2, b"__newindex")
     lua.setmetatable(L, -2)
     lua.pushvalue(L, table)
-    lua_seal_show(L, lua.gettop(L) - 1)
+    show_real(L, lua.gettop(L) - 1)
 
 
 cdef void seal_values(lua_State *L, int table) noexcept nogil:
@@ -238,6 +242,15 @@ cdef void lua_seal_table(lua_State *L, int index) noexcept nogil:
     if lua.getmetatable(L, table):
         lua_seal_table(L, -1)
         lua_pop(L, 2)
+
+
+cdef void lua_seal_show(lua_State *L, int proxy) noexcept nogil:
+    """Have a proxy stand for the table at the top, which is sealed and popped: an environment can so show other things later to the
+    functions that were made in it."""
+    cdef int index = lua_absolute(L, proxy)
+    lua_seal_table(L, -1)
+    lua_pop(L, 1)
+    show_real(L, index)
 
 
 cdef void seal_strings(lua_State *L) noexcept nogil:

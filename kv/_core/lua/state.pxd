@@ -2,6 +2,7 @@
 from libc.stdint cimport uint64_t
 
 from kv._core.base.buffer cimport Buffer, buffer_free
+from kv._core.base.platform cimport unlikely
 from kv._core.lua.api cimport LUA_OK, lua, lua_CFunction, lua_State
 
 cdef enum:
@@ -18,8 +19,9 @@ cdef struct LuaState:
     void *owner                 # whoever runs scripts in it
 
 cdef bint lua_state_init(LuaState *state, void *owner) noexcept nogil
+cdef void lua_state_collect(LuaState *state) noexcept nogil
 cdef void lua_state_free(LuaState *state) noexcept nogil
-cdef char *scratch_reserve(lua_State *L, Buffer *scratch, size_t room) noexcept nogil
+cdef char *scratch_grow(lua_State *L, Buffer *scratch, size_t room) noexcept nogil
 
 
 cdef inline LuaState *lua_state_of(lua_State *L) noexcept nogil:
@@ -37,6 +39,13 @@ cdef inline Buffer *scratch_begin(lua_State *L) noexcept nogil:
     if scratch.capacity > SCRATCH_KEPT:
         buffer_free(scratch)
     return scratch
+
+
+cdef inline char *scratch_reserve(lua_State *L, Buffer *scratch, size_t room) noexcept nogil:
+    """Where the next bytes go; raises Lua's error where they would be more than the state may have."""
+    if unlikely(scratch.capacity - scratch.length < room):
+        return scratch_grow(L, scratch, room)
+    return scratch.data + scratch.length
 
 
 cdef inline void scratch_end(lua_State *L, Buffer *scratch) noexcept nogil:

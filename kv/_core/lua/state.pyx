@@ -56,6 +56,15 @@ cdef int collect(lua_State *L) noexcept nogil:
     return 0
 
 
+cdef void lua_state_collect(LuaState *state) noexcept nogil:
+    """For when a run has ended for want of memory: what it left is still there, and not even the next chunk could be compiled.
+    Lua 5.1 does not collect by itself where it is refused memory; collecting takes some."""
+    cdef size_t limit = state.limit
+    state.limit = 0
+    lua.cpcall(state.L, collect, NULL)
+    state.limit = limit
+
+
 cdef void lua_state_free(LuaState *state) noexcept nogil:
     """Its values are collected first, while it is whole: what a collector of theirs did in the middle of the end was a hole
     (CVE-2024-46981)."""
@@ -74,8 +83,8 @@ cdef void raise_no_memory(lua_State *L) noexcept nogil:
     lua.error(L)
 
 
-cdef char *scratch_reserve(lua_State *L, Buffer *scratch, size_t room) noexcept nogil:
-    """Where the next bytes go; raises Lua's error where they would be more than the state may have."""
+cdef char *scratch_grow(lua_State *L, Buffer *scratch, size_t room) noexcept nogil:
+    """scratch_reserve, where there is not enough of it."""
     cdef LuaState *state = lua_state_of(L)
     cdef void *probe
     if unlikely(state.limit != 0 and state.used + scratch.length + room > state.limit):

@@ -10,7 +10,7 @@ then its elements are found by their first one, which harms nobody but whoever s
 from libc.stdint cimport int64_t, uint64_t
 
 from kv._core.base.blob cimport Blob, blob_free
-from kv._core.base.buffer cimport buffer_append
+from kv._core.base.buffer cimport buffer_append, buffer_reserve
 from kv._core.base.hashing cimport hash_bytes
 from kv._core.base.memory cimport memory_free
 from kv._core.base.platform cimport likely, unlikely
@@ -295,6 +295,7 @@ cdef bint add_member(RdbReader *reader, Skiplist *list, bint as_text) noexcept n
         return False
     if unlikely(reader.source.end - reader.source.at < SCORE_AHEAD):    # reading the score may move what stands in the source
         reader.first.length = 0
+        buffer_reserve(&reader.first, member.length + 1)        # an empty member has an address, too
         buffer_append(&reader.first, member.data, member.length)
         member.data = reader.first.data
     if not (rdb_get_score_text(reader, &score) if as_text else rdb_get_double(reader, &score)):

@@ -31,7 +31,7 @@ cdef Slice number_text(Scripting *scripting, double number, int argc) noexcept n
     if scripting.numbers.length == 0:       # no text moves once it is pointed to
         buffer_reserve(&scripting.numbers, argc * NUMBER_SIZE)
     at = scripting.numbers.data + scripting.numbers.length
-    if number >= -4503599627370495.0 and number <= 4503599627370496.0 and number == <double> <int64_t> number:
+    if number >= -9223372036854775808.0 and number < 9223372036854775808.0 and number == <double> <int64_t> number:
         text = slice_of(at, format_i64(at, <int64_t> number))
     else:
         text = slice_of(at, format_shortest(at, number))
@@ -171,6 +171,17 @@ cdef int api_replicate_commands(lua_State *L) noexcept nogil:
     return 1
 
 
+cdef int api_breakpoint(lua_State *L) noexcept nogil:
+    """Whether somebody debugs the script."""
+    lua.pushboolean(L, False)
+    return 1
+
+
+cdef int api_debug(lua_State *L) noexcept nogil:
+    """What is shown to whoever debugs the script."""
+    return 0
+
+
 # -- the rest ---------------------------------------------------------------------------------------------------------
 
 cdef void sha1_hex(const char *data, size_t length, char *hex) noexcept with gil:
@@ -291,6 +302,8 @@ cdef void script_open_api(lua_State *L, bint eval) noexcept nogil:
     lua_library(L, b"redis", API, FUNCTIONS)
     if eval:
         put_function(L, b"replicate_commands", api_replicate_commands)
+        put_function(L, b"breakpoint", api_breakpoint)
+        put_function(L, b"debug", api_debug)
     script_put_log_and_versions(L)
     put_number(L, b"REPL_NONE", <int> TARGET_NONE)
     put_number(L, b"REPL_AOF", <int> TARGET_AOF)

@@ -13,6 +13,7 @@ from kv._core.base.slice cimport Slice, lower, slice_of
 from kv._core.containers.hashtable cimport (
     Hashtable, Position, hashtable_clear, hashtable_find, hashtable_insert, hashtable_remove, position_element)
 from kv._core.lua.api cimport LUA_OK, LUA_REGISTRYINDEX, lua, lua_pop, lua_State
+from kv._core.lua.chunk cimport lua_load_chunk
 from kv._core.lua.state cimport lua_state_free
 from kv._core.resp.reply cimport reply_error
 from kv._core.runtime.state cimport COMMAND_DENYOOM, COMMAND_MAY_REPLICATE, COMMAND_STALE, COMMAND_WRITE, Context
@@ -179,7 +180,7 @@ cdef struct Source:
 
 cdef int compile_(lua_State *L) noexcept nogil:
     cdef Source *source = <Source *> lua.touserdata(L, 1)
-    if lua.L_loadbuffer(L, source.code.data, source.code.length, b"@user_script") != LUA_OK:
+    if lua_load_chunk(L, source.code.data, source.code.length, b"@user_script") != LUA_OK:
         return lua.error(L)
     source.function = lua.L_ref(L, LUA_REGISTRYINDEX)
     return 0
@@ -254,7 +255,7 @@ def first_line(bytes code not None):
         option, equals, names = word.partition(b"=")
         if option != b"flags" or not equals:
             raise ReplyError(f"ERR Unknown lua shebang option: {word.decode('utf-8', 'surrogateescape')}")
-        for name in names.decode("latin-1").split(","):
+        for name in names.decode("latin-1").split(",") if names else ():
             if name not in FLAGS:
                 raise ReplyError(f"ERR Unexpected flag in script shebang: {name}")
             flags |= FLAGS[name]

@@ -9,10 +9,12 @@ Tables are read raw, so no metamethod of a script runs here. What pushes may rai
 from libc.stdint cimport INT64_MIN, int64_t
 from libc.string cimport memchr, strlen
 
+from kv._core.base.buffer cimport Buffer, buffer_append
 from kv._core.base.numbers cimport parse_double, parse_i64
 from kv._core.base.slice cimport Slice, slice_of
 from kv._core.lua.api cimport (
     LUA_TBOOLEAN, LUA_TNIL, LUA_TNUMBER, LUA_TSTRING, LUA_TTABLE, lua, lua_pop, lua_State)
+from kv._core.lua.state cimport lua_state_of
 from kv._core.resp.reply cimport (
     Reply, reply_array, reply_big_number, reply_bool, reply_bulk, reply_double, reply_error, reply_i64, reply_map, reply_null,
     reply_set, reply_status, reply_verbatim)
@@ -202,6 +204,18 @@ cdef inline Slice text_at(lua_State *L, int index) noexcept nogil:
     return text
 
 
+cdef Slice one_line(lua_State *L, Slice text) noexcept nogil:
+    """A text that stands in one line of a reply: with blanks for what would end it (CVE-2025-67733)."""
+    cdef Buffer *line = &lua_state_of(L).scratch
+    cdef size_t i
+    line.length = 0
+    buffer_append(line, text.data, text.length)
+    for i in range(text.length):
+        if line.data[i] == c'\r' or line.data[i] == c'\n':
+            line.data[i] = c' '
+    return slice_of(line.data, text.length)
+
+
 cdef int64_t truncated(double number) noexcept nogil:
     """What there is no 64-bit integer for is the least one, as the processor has it."""
     if number >= -9223372036854775808.0 and number < 9223372036854775808.0:
@@ -250,12 +264,12 @@ cdef bint reply_table(lua_State *L, Reply *reply, int resp) noexcept nogil:
         return counted
     lua_pop(L, 1)
     if raw_field(L, b"ok") == LUA_TSTRING:
-        text = text_at(L, -1)
+        text = one_line(L, text_at(L, -1))
         reply_status(reply, text.data, text.length)
     elif pop_for(L, b"double") == LUA_TNUMBER:
         reply_double(reply, lua.tonumber(L, -1))
     elif pop_for(L, b"big_number") == LUA_TSTRING:
-        text = text_at(L, -1)
+        text = one_line(L, text_at(L, -1))
         reply_big_number(reply, text.data, text.length)
     elif pop_for(L, b"verbatim_string") == LUA_TTABLE and reply_verbatim_table(L, reply):
         pass

@@ -16,7 +16,8 @@ from kv._core.lua.sandbox cimport lua_push_globals
 from kv._core.resp.reply cimport reply_error
 from kv._core.runtime.context cimport error
 from kv._core.runtime.state cimport (
-    ALERT_FEW_REPLICAS, ALERT_MAXMEMORY, ALERT_SAVE_ERROR, ALERT_WRITE_ERROR, CALLER_FILE, EXEMPT_MEMORY, EXEMPT_STATE, Context, Runtime)
+    ALERT_FEW_REPLICAS, ALERT_MAXMEMORY, ALERT_SAVE_ERROR, ALERT_WRITE_ERROR, CALLER_FILE, EXEMPT_MEMORY, EXEMPT_STATE,
+    Context, Runtime)
 from kv._core.scripts.convert cimport push_error_text, reply_value
 from kv._core.scripts.scripting cimport (
     SCRIPT_ALLOW_OOM, SCRIPT_COMPAT, SCRIPT_NO_WRITES, TARGET_ALL, Scripting, ScriptRun, scripting_of_state)
@@ -55,8 +56,8 @@ cdef bint script_may_run(Context *c, ScriptRun *run) noexcept nogil:
                      b"scripts are blocked. Use 'no-writes' flag for read only scripts.")
             return False
         if held and runtime.alerts & ALERT_WRITE_ERROR:
-            snprintf(text, sizeof(text), "MISCONF Valkey is configured to persist data to AOF, but it's currently unable to persist "
-                     "to disk. Writable scripts are blocked. Use 'no-writes' flag for read only scripts. AOF error: %s",
+            snprintf(text, sizeof(text), "MISCONF Valkey is configured to persist data to AOF, but it's currently unable to "
+                     "persist to disk. Writable scripts are blocked. Use 'no-writes' flag for read only scripts. AOF error: %s",
                      runtime.write_error)
             error(c, text)
             return False
@@ -302,7 +303,8 @@ cdef void add_place(lua_State *L, ScriptRun *run, Buffer *text) noexcept nogil:
     cdef size_t length
     cdef const char *message
     cdef char digits[24]
-    if field(L, b"err") == LUA_TSTRING:
+    field(L, b"err")
+    if lua.isstring(L, -1):
         message = lua.tolstring(L, -1, &length)
         buffer_append(text, message, length)
     else:

@@ -113,7 +113,9 @@ cdef int open_functions(lua_State *L) noexcept nogil:
 
 cdef bint open_state(Scripting *scripting, LuaState *state) except False:
     """A fresh state, with everything that its scripts find in it. Raises MemoryError."""
-    if (not lua_state_init(state, scripting)
+    cdef bint made = lua_state_init(state, scripting)
+    state.insecure = scripting.runtime.lua_insecure
+    if (not made
             or lua.cpcall(state.L, open_functions if state == &scripting.functions else open_eval, NULL) != LUA_OK):
         lua_state_free(state)
         raise MemoryError("there is no memory for a Lua state")

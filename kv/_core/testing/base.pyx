@@ -12,8 +12,8 @@ from kv._core.base.crc cimport crc16, crc64, crc64_fold, key_slot
 from kv._core.base.glob cimport glob_match
 from kv._core.base.lzf cimport lzf_compress, lzf_decompress
 from kv._core.base.numbers cimport (
-    FORMAT_DOUBLE_SIZE, FORMAT_I64_SIZE, FORMAT_LONG_DOUBLE_SIZE, format_double, format_i64,
-    format_long_double, format_u64, parse_double, parse_i64, parse_long_double)
+    FORMAT_DOUBLE_SIZE, FORMAT_I64_SIZE, FORMAT_LONG_DOUBLE_SIZE, format_double, format_general, format_i64,
+    format_long_double, format_u64, parse_double, parse_i64, parse_long_double, scan_double)
 from kv._core.base.random cimport Random, random_below, random_double, random_seed, random_u64
 from kv._core.testing.block cimport Block
 
@@ -45,6 +45,20 @@ def numbers_parse_double(bytes text):
 def numbers_format_double(double value):
     cdef char[FORMAT_DOUBLE_SIZE] out
     return out[:format_double(out, value)]
+
+
+def numbers_scan_double(bytes text):
+    """(value, bytes that were read), None where there is no number."""
+    cdef Block block = Block(text + b"\0")
+    cdef const char *begin = block.text()
+    cdef double value
+    cdef const char *end = scan_double(begin, begin + len(text), &value)
+    return (value, end - begin) if end != NULL else None
+
+
+def numbers_format_general(double value, int precision):
+    cdef char[FORMAT_DOUBLE_SIZE] out
+    return out[:format_general(out, value, precision)]
 
 
 def numbers_add_long_doubles(bytes first, bytes second):

@@ -1,13 +1,18 @@
 """A Lua state for tests of the libraries that scripts have; see testing/base for why."""
 from kv._core.lua.api cimport (
-    LUA_GLOBALSINDEX, LUA_MASKCOUNT, LUA_OK, LUA_TBOOLEAN, LUA_TNIL, LUA_TNUMBER, LUA_TSTRING, LUA_TTABLE, lua, lua_Debug, lua_pop,
-    lua_State)
+    LUA_ERRMEM, LUA_GCCOLLECT, LUA_GLOBALSINDEX, LUA_MASKCOUNT, LUA_OK, LUA_TBOOLEAN, LUA_TNIL, LUA_TNUMBER, LUA_TSTRING,
+    LUA_TTABLE, lua, lua_Debug, lua_pop, lua_State)
 from kv._core.lua.chunk cimport lua_load_chunk
 from kv._core.lua.libraries cimport lua_open_libraries
 from kv._core.lua.sandbox cimport lua_push_globals, lua_seal, lua_seal_show, lua_seal_table
-from kv._core.lua.state cimport LuaState, lua_state_free, lua_state_init, lua_state_of
+from kv._core.lua.state cimport LuaState, lua_state_collect, lua_state_free, lua_state_init, lua_state_of
 
 from kv._core.lua.api import lua_load
+
+
+cdef int collect(lua_State *L) noexcept nogil:
+    lua.gc(L, LUA_GCCOLLECT, 0)
+    return 0
 
 
 class LuaError(Exception):
@@ -59,6 +64,18 @@ cdef class State:
     def used(self):
         return self.state.used
 
+    @property
+    def scratch(self):
+        """Bytes of the buffer that outlives a call."""
+        return self.state.scratch.capacity
+
+    def collect(self):
+        """A whole cycle of the collector, also where the limit leaves no memory for a chunk that asks for it."""
+        cdef size_t limit = self.state.limit
+        self.state.limit = 0
+        lua.cpcall(self.state.L, collect, NULL)
+        self.state.limit = limit
+
     def set_global(self, bytes name not None, value):
         """As KEYS is set: behind the seal."""
         lua_push_globals(self.state.L)
@@ -80,8 +97,12 @@ cdef class State:
             for argument in arguments:
                 self.push(argument)
             status = lua.pcall(L, <int> len(arguments), -1, 0)
-        results = [self.value(index, 100) for index in range(top + 1, lua.gettop(L) + 1)]
-        lua.settop(L, top)
+        try:
+            results = [self.value(index, 100) for index in range(top + 1, lua.gettop(L) + 1)]
+        finally:
+            lua.settop(L, top)
+        if status == LUA_ERRMEM:
+            lua_state_collect(&self.state)
         if status != LUA_OK:
             raise LuaError(results[0])
         return results
@@ -126,6 +147,6 @@ cdef class State:
         lua.pushnil(L)
         while lua.next(L, index):
             key = self.value(lua.gettop(L) - 1, depth - 1)
-            found[key] = self.value(lua.gettop(L), depth - 1)
+            found["<table>" if isinstance(key, dict) else key] = self.value(lua.gettop(L), depth - 1)
             lua_pop(L, 1)
         return found

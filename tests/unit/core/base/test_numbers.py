@@ -175,3 +175,64 @@ def test_infinities_and_nan_are_printed_plainly():
     assert base.numbers_add_long_doubles(b"inf", b"1") == b"inf"
     assert base.numbers_add_long_doubles(b"-inf", b"1") == b"-inf"
     assert base.numbers_add_long_doubles(b"inf", b"-inf") == b"nan"
+
+
+# printf's %g, and numbers that others follow
+
+
+@given(ANY_BITS | st.floats(-1e6, 1e6) | st.integers(-10**17, 10**17).map(float)
+       | st.builds(lambda digits, places: digits / 10**places, st.integers(-10**16, 10**16), st.integers(0, 20)),
+       st.integers(1, 14))
+@example(0.5, 1)
+@example(0.25, 1)
+@example(2.5, 1)
+@example(99999999999999.5, 14)
+@example(9999999999999.95, 14)
+@example(0.00009999999999999999, 14)
+@example(-0.0, 14)
+@example(5e-324, 14)
+@example(1.7976931348623157e308, 14)
+def test_format_general_is_printf(value, precision):
+    text = base.numbers_format_general(value, precision)
+    assert text.replace(b"-nan", b"nan") == b"%.*g" % (precision, value)
+
+
+def test_format_general_rounds_halves_to_even():
+    """Values that stand exactly in the middle of two texts, which their shortest digits do not tell from others."""
+    for precision in range(1, 15):
+        for value in range(5, 2**16, 10):
+            for power in (-8, -4, -1, 0, 3):
+                exact = value * 2.0**power
+                assert base.numbers_format_general(exact, precision) == b"%.*g" % (precision, exact)
+
+
+PREFIX = re.compile(rb"[-+]?(0x(?=\.?[0-9a-f])[0-9a-f]*\.?[0-9a-f]*(p[-+]?[0-9]+)?"
+                    rb"|([0-9]+\.?[0-9]*|\.[0-9]+)(e[-+]?[0-9]+)?|inf(inity)?|nan(\(\w*\))?)", re.I)
+
+
+@given(st.text("0123456789+-.eExXp,]} \0", max_size=30).map(str.encode)
+       | st.floats().map(lambda value: repr(value).encode() + b",1"))
+@example(b"12345678901234567890,")
+@example(b"1234567890123456789012345")
+@example(b"0x")
+@example(b"0xg")
+@example(b"1e")
+@example(b"1e+")
+@example(b"1e5e5")
+@example(b"1.5.5")
+@example(b"nan(12)")
+@example(b"infinit")
+@example(b"-")
+@example(b"")
+def test_scan_double_reads_what_strtod_reads(text):
+    found = PREFIX.match(text)
+    got = base.numbers_scan_double(text)
+    if found is None:
+        assert got is None
+        return
+    value, length = got
+    assert length == found.end()
+    if b"x" not in found[0].lower() and b"n" not in found[0].lower():
+        assert value == float(found[0]) and math.copysign(1, value) == math.copysign(1, float(found[0]))
+    elif b"x" in found[0].lower() and b"p" not in found[0].lower():     # Python refuses an exponent that is too large
+        assert value == float.fromhex(found[0].decode())
