@@ -49,8 +49,8 @@ cdef class RdbLoad:
 
     `checksum`: the CRC-64 at the end must be right, unless it is 0. `relaxed`: a file of a newer version is read as long as it
     holds only what exists here. `deep`: listpacks are searched for elements that come twice. `merge`: a key that is there already
-    is replaced, and so is a library of functions; else it is a fault. `keep_expired`: keys whose time has come are loaded. After a fault the engine has what was read
-    before."""
+    is replaced, and so is a library of functions; else it is a fault. `keep_expired`: keys whose time has come are loaded. After a
+    fault the engine has what was read before."""
     cdef Engine engine
     cdef Load load
     cdef FileSource file
