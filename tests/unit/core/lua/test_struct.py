@@ -104,8 +104,14 @@ def test_sizes_that_overflow() -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_beside_the_peer(lua_peer: Client, seed: int) -> None:  # noqa: F811
     draws = random.Random(seed)
-    options = "b B h H l L T i I i1 i3 I5 i7 i8 i9 I12 i15 i16 i32 i33 f d s x c c0 c2 c9 < > ! !1 !2 !4 !8 !16 !3 q".split()
-    values = ["1", "-1", "255", "300", "2^31", "2^53", "-2^53", "2^63", "2^64", "-2^63", "1e300", "-1e300", "0.5", "'abc'", "'7'", "''", "'a\\0b'", "nil"]
+    options = [
+        "b", "B", "h", "H", "l", "L", "T", "i", "I", "i1", "i3", "I5", "i7", "i8", "i9", "I12", "i15", "i16", "i32",
+        "i33", "f", "d", "s", "x", "c", "c0", "c2", "c9", "<", ">", "!", "!1", "!2", "!4", "!8", "!16", "!3", "q",
+    ]
+    values = [
+        "1", "-1", "255", "300", "2^31", "2^53", "-2^53", "2^63", "2^64", "-2^63", "1e300", "-1e300", "0.5", "'abc'",
+        "'7'", "''", "'a\\0b'", "nil",
+    ]
 
     def form() -> str:
         return "".join(draws.choice(options) for _ in range(draws.randint(1, 5)))
