@@ -147,7 +147,7 @@ cdef void cmd_script_flush(Context *c) noexcept nogil:
 declare(native(cmd_script_flush), "script|flush", -2, "noscript", group="scripting", since="2.6.0",
         complexity="O(N)",
         summary="Has the server forget all scripts.", history=["6.2.0 Takes ASYNC and SYNC."],
-        tips="request_policy:all_nodes response_policy:all_succeeded", args="[flush-type: ASYNC | SYNC@6.2.0]")
+        tips="request_policy:all_nodes response_policy:all_succeeded", args="[flush-type@6.2.0: ASYNC | SYNC]")
 
 
 cdef void cmd_script_kill(Context *c) noexcept nogil:
