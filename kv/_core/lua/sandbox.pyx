@@ -263,8 +263,8 @@ cdef void seal_strings(lua_State *L) noexcept nogil:
     lua_seal_table(L, -1)
     lua.setfield(L, top + 3, b"__index")
     push_new_proxy(L, top + 3)
-    set_proxy(L, top + 2, top + 4)
-    set_proxy(L, top + 3, top + 4)              # the copy, too: a table may get it as its metatable
+    set_proxy(L, top + 2, top + 5)
+    set_proxy(L, top + 3, top + 5)              # the copy, too: a table may get it as its metatable
     lua.settop(L, top)
 
 

@@ -66,10 +66,12 @@ def test_beside_the_peer(lua_peer: Client, seed: int) -> None:  # noqa: F811
     draws = random.Random(seed)
 
     def number() -> str:
-        value = draws.choice([draws.uniform(-1, 1) * 2.0 ** draws.randint(-5, 1000), float(draws.randint(-2**53, 2**53)), draws.randint(-40, 40)])
+        value = draws.choice([draws.uniform(-1, 1) * 2.0 ** draws.randint(-5, 1000), float(draws.randint(-2**53, 2**53)),
+                              draws.randint(-40, 40)])
         assert math.isfinite(value)
         return repr(value)
 
     names = ["tobit", "bnot", "bswap", "band", "bor", "bxor", "lshift", "rshift", "arshift", "rol", "ror", "tohex"]
-    bodies = [f"return bit.{draws.choice(names)}({', '.join(number() for _ in range(draws.randint(1, 3)))})".encode() for _ in range(300)]
+    bodies = [f"return bit.{draws.choice(names)}({', '.join(number() for _ in range(draws.randint(1, 3)))})".encode()
+              for _ in range(300)]
     assert here(bodies) == there(lua_peer, bodies)
