@@ -16,6 +16,7 @@ PYTHON_LEVELS = {
     "": ["__init__", "about quoting"],
     "server": [
         "__init__",
+        "disk",
         "config.",
         "log trouble progress loading",
         "system user absent affinity instance process rename title crash saving worker link",

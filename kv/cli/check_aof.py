@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 READ_BYTES = 1 << 20
 SIGNATURE_BYTES = 8         # a shorter file is no RDB
 PATH_MOST = 4096
+BAD_STAMP = "Invalid timestamp annotation"
 VALID, EMPTY, CUT, CUT_AT_TIME = "valid", "empty", "cut", "cut at a time"
 CUT_BY_HAND = ("If you insist, please delete all files after this file according to the manifest file and delete the corresponding "
                "records in manifest file manually. Then re-run kv-check-aof.")
@@ -99,7 +100,7 @@ class Check:
     def check_parts(self, path: str) -> None:
         """The files that a manifest names."""
         print("Start checking Multi Part AOF")
-        folder, manifest = os.path.dirname(path), read_manifest(path)
+        folder, manifest = os.path.dirname(path) or ".", read_manifest(path)
         paths = {file: os.path.join(folder, file.name) for file in manifest.live()}
         last = last_with_content(manifest, paths)
         if manifest.base is not None:
@@ -150,6 +151,8 @@ class FileCheck:
             return self.cut_at_time(scan)
         if scan.unmarked:
             print(f"AOF {self.name} format error")
+        elif scan.fault == BAD_STAMP:
+            raise Stop(BAD_STAMP)       # where to cut can't be told then
         elif scan.fault:
             print(f"0x{scan.began:16x}: {scan.fault}" + (f" in AOF {self.path}" if scan.fault.startswith("Unexpected") else ""))
         if scan.whole == self.size and until:
@@ -224,6 +227,8 @@ def beginning(path: str, length: int) -> bytes:
     try:
         with open(path, "rb", buffering=0) as file:
             return file.read(length)
+    except IsADirectoryError:
+        raise Stop(f"Cannot read file: {path}") from None
     except OSError as error:
         raise Stop(f"Cannot open file {path}: {error.strerror}") from None
 
@@ -259,10 +264,11 @@ def last_with_content(manifest: Manifest, paths: dict[File, str]) -> File | None
     last = None
     for file in manifest.live():
         try:
-            if os.path.getsize(paths[file]) or last is None:
-                last = file
-        except OSError as error:
-            raise Stop(f"Cannot open file {paths[file]}: {error.strerror}, aborting...") from None
+            empty = not os.path.getsize(paths[file])
+        except OSError:
+            empty = False       # of what is in it nobody knows anything
+        if last is None or not empty:
+            last = file
     return last
 
 

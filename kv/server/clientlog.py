@@ -9,6 +9,7 @@ import time
 from kv._core.engine.clientlist import client_lines
 from kv._core.engine.sessions import session
 
+from .loading import internal_error
 from .log import HIDDEN, LEVELS, log
 
 TYPE_CHECKING = False
@@ -43,8 +44,7 @@ class ClientLog:
         """A client restores what is no value."""
         client = session(self.engine, session_id)
         if log.level <= LEVELS["verbose"] and client is not None:
-            log("verbose", f"Internal error in RDB reading offset {offset}, RESTORE -> {complaint} "
-                           f"(from client: {self.line(client)})")
+            log("verbose", f"{internal_error(offset, complaint, 'RESTORE')} (from client: {self.line(client)})")
 
     def note_closing(self, session_id: int, why: str) -> None:
         """A client is closed that did not ask for it: evicted, input, output, browser."""

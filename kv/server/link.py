@@ -5,7 +5,8 @@
     link.read_reply(), link.read_reply()
 
 A link waits, so the loop stands still meanwhile. That is why there is a timeout, which no single wait is longer than: for being
-connected, for each piece that is sent, for each piece that is received. A transfer that goes on may take longer.
+connected (the search for the host's address counts in), for each piece that is sent, for each piece that is received. A transfer
+that goes on may take longer.
 
 A link that failed is of no use any more, since nobody knows what of its replies is still to come: close it.
 """
@@ -15,7 +16,10 @@ import errno
 import os
 import random
 import socket
+import threading
 import time
+
+from .affinity import enter_background
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,6 +34,7 @@ LINE_MOST = 64 * 1024       # bytes of a line; a peer that sends longer ones is 
 DEEPEST = 16                # arrays in arrays; no reply has more
 CACHED_MOST = 64
 CACHED_SECONDS = 10
+LOOKUPS_MOST = 16           # of names, at once
 
 
 class LinkRefusal(Exception):
@@ -133,10 +138,7 @@ def connect(host: str, port: int, timeout: float) -> socket.socket:
     if not 0 < port < 65536:
         raise OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL))
     ends = time.monotonic() + timeout
-    try:
-        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except UnicodeError:            # a name that can't be one
-        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL)) from None
+    addresses = resolve(host, port, timeout)
     failure = OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL))
     for family, kind, protocol, _, address in addresses:
         left = ends - time.monotonic()
@@ -147,6 +149,63 @@ def connect(host: str, port: int, timeout: float) -> socket.socket:
         except OSError as error:
             failure = error
     raise failure
+
+
+def resolve(host: str, port: int, timeout: float) -> list[tuple]:
+    """The addresses of a host, as getaddrinfo has them. Raises OSError: TimeoutError where a name server takes longer than that
+    many seconds."""
+    try:
+        return lookup(host, port, socket.AI_NUMERICHOST)    # an address is at hand
+    except OSError:
+        return Lookup(host, port).wait(timeout)
+
+
+def lookup(host: str, port: int, flags: int = 0) -> list[tuple]:
+    """Raises OSError."""
+    try:
+        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)
+    except UnicodeError:            # a name that can't be one
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL)) from None
+
+
+class Lookup(threading.Thread):
+    """A name is looked up here, since the system's call knows no timeout. A lookup that nobody waits for any longer ends by
+    itself, so there may be a few of them; beyond that no name is looked up until one has ended."""
+
+    under_way = threading.BoundedSemaphore(LOOKUPS_MOST)
+
+    def __init__(self, host: str, port: int) -> None:
+        super().__init__(name="kv-lookup", daemon=True)
+        self.host = host
+        self.port = port
+        self.addresses: list[tuple] = []
+        self.failure: OSError | None = None
+
+    def wait(self, timeout: float) -> list[tuple]:
+        """Raises OSError."""
+        ends = time.monotonic() + timeout
+        if not self.under_way.acquire(timeout=timeout):
+            raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
+        try:
+            self.start()
+        except (RuntimeError, MemoryError):
+            self.under_way.release()
+            raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN)) from None
+        self.join(max(0.0, ends - time.monotonic()))
+        if self.is_alive():
+            raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
+        if self.failure is not None:
+            raise self.failure
+        return self.addresses
+
+    def run(self) -> None:
+        enter_background()
+        try:
+            self.addresses = lookup(self.host, self.port)
+        except OSError as error:
+            self.failure = error
+        finally:
+            self.under_way.release()
 
 
 def connect_to(family: int, kind: int, protocol: int, address: tuple, timeout: float) -> socket.socket:

@@ -5,11 +5,21 @@ import time
 
 
 class LoadError(Exception):
-    """The files can't be loaded; str() is the line to log before the server exits."""
+    """The files can't be loaded; str() is the line to log, and `ending` the one behind it where the server exits for that, "" for
+    none."""
+
+    def __init__(self, line: str, ending: str = "") -> None:
+        super().__init__(line)
+        self.ending = ending
 
 
 class LoadStopped(Exception):
     """The server was told to stop while it loaded."""
+
+
+def internal_error(offset: int, why: str, command: str = "") -> str:
+    """The line that is looked for in logs: bytes of RDB can't be read, of a file or of what a command was given."""
+    return f"Internal error in RDB reading offset {offset}{command and ', ' + command} -> {why}"
 
 
 class Loading:

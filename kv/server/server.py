@@ -57,7 +57,7 @@ CRASH_REFRESH_MS = 60_000   # how old what a crash report knows of the time zone
 
 
 class StartError(Exception):
-    """The server can't start; str() is the line to log."""
+    """The server can't start; its arguments are the lines to log."""
 
 
 class Server:
@@ -150,7 +150,7 @@ class Server:
             if not self.config.appendonly:
                 self.snapshots.load_at_start(self.loop.serve_or_stop)
         except LoadError as error:
-            raise StartError(str(error)) from None
+            raise StartError(*filter(None, (str(error), error.ending))) from None
         except LoadStopped:
             pass
 
@@ -226,7 +226,8 @@ def run(config: Config) -> int:
         server = start(config, supervisor)
     except (StartError, OSError) as error:
         process.pidfile.remove()
-        log("warning", str(error) if isinstance(error, StartError) else f"The server can't start: {reason(error)}")
+        for line in error.args if isinstance(error, StartError) else [f"The server can't start: {reason(error)}"]:
+            log("warning", line)
         return 1
     try:
         status = server.run()

@@ -514,6 +514,16 @@ def test_an_engine_without_functions_makes_no_state() -> None:
     assert engine.used_memory > before
 
 
+def test_engines_have_functions_of_their_own() -> None:
+    """Also where one is entered in the middle of another's loading."""
+    one, other = Engine(seed=1), Engine(seed=2)
+    one.on_script_log = lambda level, text: other.execute("FUNCTION", "LOAD", "REPLACE", library("lib", "f", body="return 2"))
+    logging = library("lib", "f") + "redis.log(redis.LOG_NOTICE, 'x')"
+    assert one.execute("FUNCTION", "LOAD", logging) == b"lib"
+    assert (one.execute("FCALL", "f", 0), other.execute("FCALL", "f", 0)) == (1, 2)
+    assert one.execute("FUNCTION", "DELETE", "lib") == "OK" and other.execute("FCALL", "f", 0) == 2
+
+
 def test_memory_is_given_back() -> None:
     engine = Engine()
 

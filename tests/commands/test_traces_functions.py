@@ -30,8 +30,8 @@ def code(draw: random.Random) -> str:
             name = name.upper()
         flags = ", ".join([f"'{flag}'" for flag in draw.sample(FLAGS, draw.choice([0, 0, 1, 1, 2]))
                            if flag != "unknown" or draw.random() < 0.2])
-        functions.append(f"redis.register_function{{function_name='{name}', callback=function(keys, args) {draw.choice(BODIES)} end,"
-                         f" flags={{{flags}}}}}")
+        functions.append(f"redis.register_function{{function_name='{name}', flags={{{flags}}}, "
+                         f"callback=function(keys, args) {draw.choice(BODIES)} end}}")
     if draw.random() < 0.1:
         functions.insert(draw.randrange(len(functions) + 1), draw.choice(WRONG))
     return head + "\n".join(functions)
@@ -62,7 +62,7 @@ def comparable(reply: Any, unordered: bool) -> Any:
     """Less what depends on the order that a server has its tables in, on its version, and on names that changed after Redis."""
     if isinstance(reply, Failure):
         text = re.sub(r"(Function|Library) '?\w+'? already exists", r"\1 already exists", reply)
-        return text.replace("redis.register_function", "server.register_function").replace("Unknown Redis command", "Unknown command")
+        return text.replace("redis.register_function", "server.register_function").replace("Unknown Redis", "Unknown")
     if isinstance(reply, bytes) and reply[-10:-8] in (b"\x0a\0", b"\x0b\0"):
         return "a payload"
     if isinstance(reply, dict):

@@ -188,8 +188,37 @@ def test_relative_paths_are_those_of_the_start(tmp_path: Path) -> None:
         process.wait()
 
 
-def wait_for(port: int) -> redis.Redis:
-    client = redis.Redis("127.0.0.1", port)
+def test_a_rewrite_after_a_restart_writes_the_same_file(tmp_path: Path) -> None:
+    """What the file says is what the new process has, whatever form it was in."""
+    (tmp_path / "more.conf").write_text("maxclients 500\n")
+    path = tmp_path / "kv.conf"
+    path.write_text(f"# a remark\ninclude {tmp_path}/more.conf\nport {free_port()}\nbind 127.0.0.1\nsave 900 1\nsave 300 10\n"
+                    "logfile kv.log\npidfile kv.pid\nenable-debug-command yes\nappendonly yes\naof-import-rdb yes\n"
+                    "rdb-write-version 10\nrename-command FLUSHDB \"\"\nclient-output-buffer-limit pubsub 10mb 5mb 60\n"
+                    "user default on >hello ~* &* +@all\nnotify-keyspace-events KEA\n")
+    words = [sys.executable, "-m", "kv.server", "kv.conf", "--loglevel", "verbose"]
+    process = subprocess.Popen(words, cwd=tmp_path, env=ENVIRONMENT)
+    try:
+        port = int(path.read_text().split("port ")[1].split()[0])
+        client = wait_for(port, "hello")
+        for name, value in (("hz", "33"), ("save", "100 2"), ("maxmemory", "50mb"), ("appendfsync", "always"),
+                            ("client-output-buffer-limit", "normal 1mb 2mb 3"), ("requirepass", "a b\"c")):
+            client.config_set(name, value)
+        client.config_rewrite()
+        written = path.read_bytes()
+        for how in ("RESTART", "CRASH-AND-RECOVER", "RESTART"):
+            with pytest.raises(redis.ConnectionError):
+                client.execute_command("DEBUG", how)
+            client = wait_for(port, "a b\"c")
+            client.config_rewrite()
+            assert path.read_text() == written.decode()
+    finally:
+        process.kill()
+        process.wait()
+
+
+def wait_for(port: int, password: str | None = None) -> redis.Redis:
+    client = redis.Redis("127.0.0.1", port, password=password)
     for _ in range(1000):
         try:
             client.ping()

@@ -3,11 +3,14 @@ silence."""
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.integration.program import Server, commands, make_files
+from tests.rdbcases import CASES, build
+from tests.rdbwords import string
 
 EMPTY_SNAPSHOT = (b"REDIS0011\xfa\x09redis-ver\x057.2.4\xfa\x0aredis-bits\xc0\x40\xfa\x05ctime\xc2\x00\x01\x02\x03"
                   b"\xfa\x08aof-base\xc0\x00\xff" + bytes(8))
@@ -227,3 +230,117 @@ def test_a_torn_end_is_kept(tmp_path: Path) -> None:
     assert (inside / name).read_bytes() == torn and (inside / "appendonly.aof.1.incr.aof").read_bytes() == whole
     with Server(tmp_path) as server:      # and is in nobody's way
         assert server("GET", "a") == b"1"
+
+
+# -- aof-import-rdb --------------------------------------------------------------------------------------------------
+
+def a_snapshot(folder: Path, library: bool = True) -> bytes:
+    """One with a key of each case, some of which expire, one whose time has come, keys in another database, and perhaps a
+    library."""
+    with Server(folder, appendonly="no") as server:
+        for number, name in enumerate(CASES):
+            build(server, name, lambda option, value: server("CONFIG", "SET", option, value))
+            server("RENAME", "k", name)
+            if number % 3 == 0:
+                server("PEXPIRE", name, 10_000_000)
+            if number % 7 == 0:
+                server("MOVE", name, 9)
+        server("SET", "gone", "1", "PX", 1)
+        server("SAVE")
+    data = (folder / "dump.rdb").read_bytes()
+    if library:
+        data = data[:9] + b"\xf5" + string(b"#!lua name=kept\n") + data[9:-8] + bytes(8)
+    (folder / "dump.rdb").write_bytes(data)
+    return data
+
+
+def everything(server: Server) -> tuple:
+    return server("DEBUG", "DIGEST"), server.info("keyspace").keys()
+
+
+@pytest.mark.parametrize(("preamble", "sync", "library", "form"), [
+    ("yes", "everysec", True, "rdb"), ("no", "always", True, "rdb"), ("no", "no", False, "aof")])   # commands have no libraries
+def test_a_snapshot_is_imported(tmp_path: Path, preamble: str, sync: str, library: bool, form: str) -> None:
+    options = {"aof_use_rdb_preamble": preamble, "appendfsync": sync}
+    data = a_snapshot(tmp_path, library)
+    with Server(tmp_path, appendonly="no") as server:
+        expected = everything(server)
+    with Server(tmp_path, aof_import_rdb="yes", **options) as server:
+        assert everything(server) == expected and "An append-only file with these data is begun." in server.text()
+        figures = server.info()
+        assert (figures["rdb_last_load_keys_loaded"], figures["rdb_last_load_keys_expired"]) == (str(len(CASES)), "1")
+        assert figures["aof_enabled"] == "1" and int(figures["aof_base_size"]) > 1000
+        assert server("CONFIG", "SET", "aof-import-rdb", "no").startswith("ERR CONFIG SET failed")
+        server("SET", "later", "1")
+        expected = everything(server)
+        server.until(lambda: server.info()["aof_buffer_length"] == "0")
+        server.kill()       # at once: what was imported is on disk by now
+    assert (b"#!lua name=kept" in (tmp_path / "appendonlydir" / f"appendonly.aof.1.base.{form}").read_bytes()) == library
+    assert (tmp_path / "dump.rdb").read_bytes() == data
+    for again in ("yes", "no"):         # the option may stay: from now on the append-only file is what is read
+        with Server(tmp_path, aof_import_rdb=again, **options) as server:
+            assert everything(server) == expected
+            assert "The snapshot dump.rdb is not read: the append-only file holds the data." in server.text()
+            server("SET", f"by {again}", "1")
+            expected = everything(server)
+            server.stop()
+
+
+def test_an_import_beside_empty_files(tmp_path: Path) -> None:
+    """An append-only file that holds nothing is replaced by one with the snapshot's data."""
+    (tmp_path / "dump.rdb").write_bytes(SNAPSHOT)
+    make_files(tmp_path, "appendonly.aof", b"", b"")
+    with Server(tmp_path, aof_import_rdb="yes") as server:
+        server("SET", "b", "2")
+        server.stop()
+    with Server(tmp_path) as server:
+        assert (server("GET", "a"), server("GET", "b")) == (b"1", b"2")
+    assert sorted(content(tmp_path / "appendonlydir")) == sorted(str(tmp_path / "appendonlydir" / name) for name in (
+        "appendonly.aof.2.base.rdb", "appendonly.aof.2.incr.aof", "appendonly.aof.manifest"))
+
+
+@pytest.mark.parametrize("beside", ["append-only file", "single file", "nothing", "appendonly no"])
+def test_nothing_is_imported_where_there_is_no_need(tmp_path: Path, beside: str) -> None:
+    if beside != "nothing":
+        (tmp_path / "dump.rdb").write_bytes(SNAPSHOT)
+    if beside == "append-only file":
+        make_files(tmp_path, "appendonly.aof", None, DATA)
+    elif beside == "single file":
+        (tmp_path / "appendonly.aof").write_bytes(DATA)
+    with Server(tmp_path, aof_import_rdb="yes", appendonly="no" if beside == "appendonly no" else "yes") as server:
+        assert server("GET", "a") == {"nothing": None, "appendonly no": b"1"}.get(beside, b"old")
+        assert "is begun" not in server.text()
+        assert (tmp_path / "appendonlydir").exists() == (beside != "appendonly no")
+
+
+@pytest.mark.parametrize(("damage", "why"), [
+    (lambda data: data[:-20], "Unexpected EOF reading RDB file"), (lambda data: b"REDIS0099" + data[9:], "RDB format version 99"),
+    (lambda data: data[:-8] + b"12345678", "RDB CRC error"), (lambda data: b"no snapshot", "Wrong signature")])
+def test_a_damaged_snapshot_is_not_imported(tmp_path: Path, damage: Callable[[bytes], bytes], why: str) -> None:
+    """The start ends, and nothing was made or changed: the next one meets the same folder."""
+    (tmp_path / "dump.rdb").write_bytes(damage(SNAPSHOT))
+    before = content(tmp_path)
+    for _ in range(2):
+        with Server(tmp_path, wait=False, aof_import_rdb="yes") as server:
+            assert server.ends() == 1
+            said = [line for line in server.text().splitlines() if "Fatal error loading the DB from " in line]
+            assert why in said[-1] and str(tmp_path / "dump.rdb") in said[-1], server.text()
+        assert content(tmp_path) == before and not (tmp_path / "appendonlydir").exists()
+
+
+@pytest.mark.parametrize("how", ["killed", "told to stop"])
+def test_an_import_that_is_broken_off_is_done_again(tmp_path: Path, how: str) -> None:
+    a_snapshot(tmp_path)
+    with Server(tmp_path, appendonly="no") as server:
+        expected = everything(server)
+    before = content(tmp_path)
+    with Server(tmp_path, wait=False, aof_import_rdb="yes", key_load_delay=100_000) as server:
+        server.wait_ready()
+        if how == "killed":
+            server.kill()
+        else:
+            server.process.terminate()
+            server.ends()
+    assert content(tmp_path) == before
+    with Server(tmp_path, aof_import_rdb="yes") as server:
+        assert everything(server) == expected

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from kv.server.rdb.load import ENDING, HEAD_ENDING
 from tests.integration.program import Server
 from tests.rdbcases import CASES, build
 from tests.rdbfile import read_file
+from tests.rdbwords import file_of, string
 from tests.sanitizer import SANITIZED
 
 MOMENTS = 20.0 if SANITIZED else 3.0    # seconds within which a signal is obeyed, on a machine with other work
@@ -117,6 +119,47 @@ def test_use_survives(tmp_path: Path, policy: str) -> None:
 def test_an_empty_folder_starts_empty(tmp_path: Path) -> None:
     with serve(tmp_path) as server:
         assert server("DBSIZE") == 0 and "DB loaded from disk" not in server.text()
+
+
+def with_libraries(*codes: bytes) -> bytes:
+    """A snapshot of them and nothing else."""
+    return file_of(b"".join(b"\xf5" + string(code) for code in codes))
+
+
+def library(name: str) -> bytes:
+    """The code of a library, whose name is its first word."""
+    stem = name.split()[0].encode()
+    return b"#!lua name=%b\nredis.register_function('f_%b', function() return '%b' end)" % (stem, stem, name.encode())
+
+
+@pytest.mark.parametrize(("options", "kept"), [
+    ((), ["one", "two"]), (("MERGE",), ["one", "two"]), (("MERGE", "NOFLUSH"), ["one", "two"]),
+    (("NOSAVE",), ["one 2", "three"]), (("NOSAVE", "MERGE"), ["one 2", "three"]),
+    (("NOSAVE", "NOFLUSH", "MERGE"), ["one 2", "two", "three"])], ids=str)
+def test_reloading_doubles_no_function_library(tmp_path: Path, options: tuple, kept: list[str]) -> None:
+    """Where datasets are merged a library of the file takes the place of one with its name; else there are the file's alone."""
+    codes = {name: library(name) for name in ("one", "two", "one 2", "three")}
+    (tmp_path / "dump.rdb").write_bytes(with_libraries(codes["one"], codes["two"]))
+    with serve(tmp_path) as server:
+        if "NOSAVE" in options:
+            (tmp_path / "dump.rdb").write_bytes(with_libraries(codes["one 2"], codes["three"]))
+        for _ in range(2):
+            assert server("DEBUG", "RELOAD", *options) == "OK"
+        server("SAVE")
+    assert read_file((tmp_path / "dump.rdb").read_bytes()).libraries == [codes[name] for name in kept]
+
+
+def test_a_library_that_is_there_is_no_second_time(tmp_path: Path) -> None:
+    code = library("one")
+    (tmp_path / "dump.rdb").write_bytes(with_libraries(code))
+    with serve(tmp_path) as server:
+        assert server("DEBUG", "RELOAD", "NOFLUSH") == "ERR Error trying to load the RDB dump, check server logs."
+        assert lines(server, "Failed loading library, Library 'one' already exists")
+        server("SAVE")
+    assert read_file((tmp_path / "dump.rdb").read_bytes()).libraries == [code]
+    (tmp_path / "dump.rdb").write_bytes(with_libraries(code, code))
+    with serve(tmp_path, wait=False) as server:
+        assert server.ends() == 1 and lines(server, "Failed loading library, Library 'one' already exists")
 
 
 # -- when it saves ----------------------------------------------------------------------------------------------------
@@ -352,6 +395,56 @@ def test_a_broken_file_ends_the_start(tmp_path: Path, kind: str) -> None:
         said = lines(server, "Fatal error loading the DB from ", str(tmp_path / "dump.rdb"))
         assert len(said) == 1 and " at offset " in said[0], server.text()
     assert (tmp_path / "dump.rdb").read_bytes() == broken and temporary(tmp_path) == []
+
+
+SAID = {    # the lines around the one with the file and the place, in order
+    "truncated": (["# Short read or OOM loading DB. Unrecoverable error, aborting now.",
+                   "# Internal error in RDB reading offset ", " -> Unexpected EOF reading RDB file"], ENDING),
+    "a wrong checksum": (["# Wrong RDB checksum expected: (", " but got (", "). Aborting now.",
+                          "# Internal error in RDB reading offset ", " -> RDB CRC error"], ENDING),
+    "another magic": ([": Wrong signature trying to load DB from file. "], HEAD_ENDING),
+    "a newer version": ([": Can't handle RDB format version 12. "], HEAD_ENDING),
+    "a type that there is not": (["# Internal error in RDB reading offset ", " -> Unknown RDB encoding type 127"], ENDING),
+}
+
+
+@pytest.mark.parametrize(("appendonly", "kind"), [(way, kind) for way in ("no", "yes") for kind in SAID if (way, kind) != (
+    "yes", "another magic")])       # which makes it no snapshot at all
+def test_what_is_said_of_a_broken_file(tmp_path: Path, kind: str, appendonly: str) -> None:
+    data = BROKEN[kind](a_file(tmp_path))
+    (tmp_path / "dump.rdb").unlink()
+    name = "dump.rdb"
+    if appendonly == "yes":
+        name = "appendonly.aof.1.base.rdb"
+        folder = tmp_path / "appendonlydir"
+        folder.mkdir()
+        (folder / "appendonly.aof.manifest").write_text(f"file {name} seq 1 type b\n")
+        (folder / name).write_bytes(data)
+    else:
+        (tmp_path / name).write_bytes(data)
+    with serve(tmp_path, wait=False, appendonly=appendonly) as server:
+        assert server.ends() == 1
+        text, at = server.text(), 0
+        words, ending = SAID[kind]
+        for word in [*words, *([name, " at offset "] if ending == ENDING else []), "The file was not changed.\n", f"# {ending}\n"]:
+            at = text.find(word, at)
+            assert at >= 0, (word, text)
+        assert text.endswith(f"# {ending}\n")
+
+
+def test_empty_keys_and_remarks_are_told(tmp_path: Path) -> None:
+    """Ten empty keys are named; what a file says of itself with % in front is logged."""
+    keys = b"".join(b"\x02" + string(b"empty:%d" % number) + b"\x00" for number in range(12))
+    remarks = b"\xfa" + string(b"%note") + string(b"by hand") + b"\xfa" + string(b"flavour") + string(b"plain")
+    data = file_of(remarks + b"\xfe\x00" + keys + b"\x00" + string(b"k") + string(b"v"))[:-8] + bytes(8)
+    (tmp_path / "dump.rdb").write_bytes(data)
+    with serve(tmp_path, loglevel="debug") as server:
+        assert server("DBSIZE") == 1
+        named = [line.rsplit(" ", 1)[1] for line in lines(server, " * rdbLoadObject skipping empty key: ")]
+        assert named == [f"empty:{number}" for number in range(10)]
+        assert lines(server, "Done loading RDB, keys loaded: 1, keys expired: 0, empty keys skipped: 12.")
+        assert lines(server, " * RDB '%note': by hand") and lines(server, " . Unrecognized RDB AUX field: 'flavour'")
+        assert lines(server, " * RDB file was saved with checksum disabled: no check performed.")
 
 
 def test_a_newer_version_is_tried_where_that_is_wished(tmp_path: Path) -> None:

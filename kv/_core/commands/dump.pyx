@@ -138,8 +138,9 @@ cdef void tell_fault(Context *c, const PayloadFault *fault) noexcept nogil:
 
 
 cdef void tell(object engine, uint64_t session, const PayloadFault *fault) noexcept:
+    cdef bytes complaint = <const char *> fault.complaint
     if engine.on_bad_payload is not None:
-        engine.on_bad_payload(session, fault.offset, fault.complaint.decode())
+        engine.on_bad_payload(session, fault.offset, complaint.decode("utf-8", "replace"))
 
 
 cdef void cmd_restore(Context *c) noexcept nogil:

@@ -36,7 +36,7 @@ from kv._core.runtime.call cimport Later
 from kv._core.runtime.lazyfree cimport lazyfree_entry
 from kv._core.runtime.session cimport session_free, session_of_id, session_push, session_resume
 from kv._core.runtime.state cimport (
-    ALERT_LOADING, ALERT_PAUSED_ALL, ALERT_PAUSED_WRITES, ALERT_WRITE_ERROR,
+    ALERT_LOADING, ALERT_PAUSED_ALL, ALERT_PAUSED_WRITES, ALERT_WRITE_ERROR, CALLER_SCRIPT,
     ARENA_KEEP, COMMAND_MAX, COMMAND_SKIP_COMMANDLOG, CLASS_NORMAL, CLASS_PUBSUB, CLASS_REPLICA, CLOSING_BROWSER,
     CLOSING_EVICTED, CLOSING_INPUT, CLOSING_OUTPUT, LOG_LARGE_REPLY, LOG_LARGE_REQUEST, LOG_SLOW, SESSION_BLOCKED,
     SESSION_POSTPONED, SESSION_UNIX, Closing, Context, Runtime, Session)
@@ -440,6 +440,8 @@ cdef void tell_commandlog(Context *c, int passed, int64_t duration_us, uint64_t 
     engine = <Engine> c.runtime.face
     if engine.on_commandlog is None:
         return
+    if session.caller == CALLER_SCRIPT:     # whoever runs the script is whom it concerns
+        session = (<Scripting *> c.runtime.scripting).run.outer.session
     peer = "" if session.peer == NULL else session.peer.data[:session.peer.length].decode("utf-8", "surrogateescape")
     name = b"" if session.name == NULL else session.name.data[:session.name.length]
     engine.on_commandlog(passed, logged_words(c), peer, name, duration_us, request_bytes, reply_bytes)

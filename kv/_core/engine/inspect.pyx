@@ -192,7 +192,8 @@ def script_figures(Engine engine not None):
         scripting.functions.used if scripting.functions.L != NULL else 0)))
 
 
-SCRIPT_FIGURES = ("scripts", "evicted", "scripts_bytes", "eval_state", "libraries", "functions", "functions_bytes", "functions_state")
+SCRIPT_FIGURES = (
+    "scripts", "evicted", "scripts_bytes", "eval_state", "libraries", "functions", "functions_bytes", "functions_state")
 
 
 def clock_name(Engine engine not None):

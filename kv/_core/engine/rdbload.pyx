@@ -15,7 +15,9 @@ from kv._core.engine.engine cimport Engine
 from kv._core.engine.execute cimport refresh_clock
 from kv._core.engine.isolation cimport Isolated, isolated_enter
 from kv._core.persist.filesource cimport FileSource, filesource_free, filesource_init
-from kv._core.persist.load cimport Load, load_begin, load_free, load_init, load_step
+from kv._core.persist.load cimport (
+    FAULT_BYTES, FAULT_CHECKSUM, FAULT_HEAD, FAULT_REFUSED, Load, load_begin, load_free, load_init, load_step)
+from kv._core.rdb.reader cimport rdb_is_cut_off
 from kv._core.rdb.source cimport SOURCE_STOPPED, source_offset
 from kv._core.scripts.loading cimport library_load
 from kv._core.scripts.scripting cimport Scripting, scripting_of
@@ -24,14 +26,22 @@ from kv._core.lua.api import LuaMissing
 from kv._core.scripts.loading import LibraryError
 
 
+cdef enum:
+    EMPTY_KEYS_NAMED = 10       # keys that were left out as empty of which the names are kept
+
+BYTES, CUT_OFF, HEAD, CHECKSUM, REFUSED = "bytes", "cut off", "head", "checksum", "refused"
+
+
 class RdbFault(ValueError):
     """The bytes at `offset` can't be read, or what was read up to there must not be. `key` is the key that was being read, b""
-    where it was none."""
+    where it was none. `kind` is what it is about: bytes that can't be read (BYTES) or that end too early (CUT_OFF), the magic or
+    version (HEAD), the CRC-64 (CHECKSUM), or what can't be had here (REFUSED)."""
 
-    def __init__(self, complaint, offset=0, key=b""):
+    def __init__(self, complaint, offset=0, key=b"", kind=BYTES):
         super().__init__(complaint)
         self.offset = offset
         self.key = key
+        self.kind = kind
 
 
 cdef class RdbLoad:
@@ -39,8 +49,8 @@ cdef class RdbLoad:
 
     `checksum`: the CRC-64 at the end must be right, unless it is 0. `relaxed`: a file of a newer version is read as long as it
     holds only what exists here. `deep`: listpacks are searched for elements that come twice. `merge`: a key that is there already
-    is replaced, and so is a library of functions; else it is a fault. `keep_expired`: keys whose time has come are loaded. After a fault the engine has what was read
-    before."""
+    is replaced, and so is a library of functions; else it is a fault. `keep_expired`: keys whose time has come are loaded. After a
+    fault the engine has what was read before."""
     cdef Engine engine
     cdef Load load
     cdef FileSource file
@@ -48,18 +58,19 @@ cdef class RdbLoad:
     cdef object error               # what `serve` or a callback raised
     cdef bint begun
     cdef readonly dict aux
+    cdef readonly list empty_keys
 
     def __cinit__(self, Engine engine not None, int fd, *, serve=None, bint merge=False, bint keep_expired=False,
                   bint relaxed=False, bint checksum=True, bint deep=False):
         engine.enter()
-        self.engine, self.serve, self.aux = engine, serve, {}
+        self.engine, self.serve, self.aux, self.empty_keys = engine, serve, {}, []
         filesource_init(&self.file, fd, checksum)
         self.file.owner = <void *> self
         if serve is not None:
             self.file.serve = call_serve
         load_init(&self.load, &engine.runtime.keyspace, &self.file.source)
         self.load.owner = <void *> self
-        self.load.on_aux, self.load.on_library = note_aux, take_library
+        self.load.on_aux, self.load.on_library, self.load.on_empty = note_aux, take_library, note_empty
         self.load.merge, self.load.keep_expired, self.load.relaxed = merge, keep_expired, relaxed
         self.load.reader.deep = deep
         status = os.fstat(fd)
@@ -93,6 +104,11 @@ cdef class RdbLoad:
         return source_offset(&self.file.source)
 
     @property
+    def unchecked(self):
+        """At the end: whether a CRC-64 was to be looked at, and the file has none."""
+        return bool(self.load.unchecked)
+
+    @property
     def version(self):
         return self.load.reader.version
 
@@ -117,7 +133,11 @@ cdef class RdbLoad:
         if fault and fault != SOURCE_STOPPED:
             raise OSError(fault, os.strerror(fault))
         complaint = self.load.reader.complaint.decode("utf-8", "replace")
-        raise RdbFault(complaint, self.offset, PyBytes_FromStringAndSize(self.load.key.data, self.load.key.length))
+        kind = CUT_OFF if rdb_is_cut_off(&self.load.reader) else KINDS[self.load.fault]
+        raise RdbFault(complaint, self.offset, PyBytes_FromStringAndSize(self.load.key.data, self.load.key.length), kind)
+
+
+KINDS = {FAULT_BYTES: BYTES, FAULT_HEAD: HEAD, FAULT_CHECKSUM: CHECKSUM, FAULT_REFUSED: REFUSED}
 
 
 cdef bint call_serve(FileSource *file) noexcept nogil:
@@ -152,6 +172,13 @@ cdef bint load_library(RdbLoad self, Slice code) noexcept:
         scripting = scripting_of(&self.engine.runtime, True)
         library_load(scripting, &scripting.libraries, code, self.load.merge, 0)
     except (LibraryError, LuaMissing, MemoryError) as complaint:
-        self.error = RdbFault(f"Failed loading library, {complaint}", self.offset)
+        self.error = RdbFault(f"Failed loading library, {complaint}", self.offset, kind=REFUSED)
     self.engine.enter()
     return self.error is None
+
+
+cdef bint note_empty(Load *load, const char *key, size_t length) noexcept nogil:
+    if load.empty <= EMPTY_KEYS_NAMED:
+        with gil:
+            (<RdbLoad> load.owner).empty_keys.append(key[:length])
+    return True

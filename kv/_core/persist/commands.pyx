@@ -1,6 +1,6 @@
 """Values as the commands that make them anew: what the base of an AOF holds.
 
-    string SET, list RPUSH, set SADD, hash HMSET, sorted set ZADD; streams: persist/streamcommands; library of functions FUNCTION LOAD
+    string SET, list RPUSH, set SADD, hash HMSET, sorted set ZADD; streams: persist/streamcommands; libraries FUNCTION LOAD
 
 A command has ITEMS_A_COMMAND elements at most, and behind each one the sink may drain: so a value of millions of elements needs
 no more memory here than a small one.

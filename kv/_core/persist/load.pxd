@@ -9,7 +9,12 @@ from kv._core.rdb.source cimport Source
 
 cdef enum:
     LOAD_WINDOW = 32            # entries that are decoded before the first one is put into its database
-    COMPLAINT_SIZE = 256        # bytes of a complaint that is made up
+
+cdef enum LoadFault:            # what a complaint is about; servers say more or less around each
+    FAULT_BYTES                 # bytes that can't be read, or are cut off
+    FAULT_HEAD                  # the magic or the version
+    FAULT_CHECKSUM              # the CRC-64
+    FAULT_REFUSED               # what can be read, and can't be had here: a database, a module, a key that comes twice
 
 cdef struct Decoded:            # an entry of the window
     Entry *entry
@@ -23,6 +28,8 @@ cdef struct Load:
     bint keep_expired           # keys whose time has come are kept: whoever sent them deletes them
     bint relaxed                # rdb-version-check: a newer version is read as long as it holds only what exists here
     bint ended                  # the EOF opcode was read, and its CRC was right
+    bint unchecked              # ... or there was none, while one was to be looked at
+    LoadFault fault             # of the reader's complaint
     uint64_t keys               # loaded
     uint64_t expired            # left out: their time had come
     uint64_t empty              # left out: they had no elements
@@ -30,13 +37,13 @@ cdef struct Load:
     # called with what stands beside keys; the slices are good for the call. False ends the load
     bint (*on_aux)(Load *load, const char *name, size_t name_length, const char *value, size_t value_length) noexcept nogil
     bint (*on_library)(Load *load, const char *code, size_t length) noexcept nogil
+    bint (*on_empty)(Load *load, const char *key, size_t length) noexcept nogil     # a key that was left out as empty
     Buffer key                  # that is being read; empty: none is
     int64_t expiry              # of the next key, unix time in ms; -1: none
     int64_t idle_s              # seconds since it was accessed, -1: not known
     int frequency               # its LFU counter, -1: not known
     Decoded window[LOAD_WINDOW]
     int waiting                 # entries in it
-    char text[COMPLAINT_SIZE]   # of a complaint that tells numbers or names
 
 cdef void load_init(Load *load, Keyspace *keyspace, Source *source) noexcept nogil
 cdef void load_free(Load *load) noexcept nogil

@@ -25,14 +25,14 @@ from kv._core.keyspace.database cimport (
 from kv._core.keyspace.keyspace cimport Database, keyspace_set_access
 from kv._core.containers.hashtable cimport position_element
 from kv._core.objects.entry cimport Entry, entry_free, entry_key
-from kv._core.rdb.decode cimport rdb_get_value, rdb_type_known
+from kv._core.rdb.decode cimport rdb_get_value, rdb_refuse_module
 from kv._core.rdb.format cimport (
-    RDB_MODULE, RDB_MODULE_PRE, RDB_OPCODE_AUX, RDB_OPCODE_EOF, RDB_OPCODE_EXPIRY_MS, RDB_OPCODE_EXPIRY_S, RDB_OPCODE_FREQ,
+    RDB_OPCODE_AUX, RDB_OPCODE_EOF, RDB_OPCODE_EXPIRY_MS, RDB_OPCODE_EXPIRY_S, RDB_OPCODE_FREQ,
     RDB_OPCODE_FUNCTION, RDB_OPCODE_FUNCTION_PRE, RDB_OPCODE_IDLE, RDB_OPCODE_MODULE_AUX, RDB_OPCODE_RESIZEDB, RDB_OPCODE_SELECTDB,
     RDB_OPCODE_SLOT_INFO, RDB_VALKEY, RDB_VERSION, RDB_VERSION_CRC)
 from kv._core.rdb.reader cimport (
-    MOST_RESERVED, rdb_complain, rdb_get_byte, rdb_get_bytes, rdb_get_element, rdb_get_length,
-    rdb_get_milliseconds, rdb_get_pair, rdb_get_string, rdb_reader_free, rdb_reader_init)
+    COMPLAINT_SIZE, MOST_RESERVED, rdb_complain, rdb_complain_number, rdb_get_byte, rdb_get_bytes,
+    rdb_get_element, rdb_get_length, rdb_get_milliseconds, rdb_get_pair, rdb_get_string, rdb_reader_free, rdb_reader_init)
 from kv._core.rdb.source cimport Source, source_crc, source_offset
 
 cdef extern from "<stdio.h>" nogil:
@@ -40,7 +40,6 @@ cdef extern from "<stdio.h>" nogil:
 
 cdef enum:
     MAGIC = 9                   # bytes: a name and the version's digits
-    MODULE_NAME = 9             # characters of a module type's name
     LEAST_KEY = 3               # bytes of a key with its value
     LEAST_OPCODE = 240          # no type is so high
 
@@ -62,9 +61,10 @@ cdef void load_free(Load *load) noexcept nogil:
     rdb_reader_free(&load.reader)
 
 
-cdef bint complain_number(Load *load, const char *form, int64_t number) noexcept nogil:
-    snprintf(load.text, COMPLAINT_SIZE, form, number)
-    return rdb_complain(&load.reader, load.text)
+cdef inline bint about(Load *load, LoadFault fault) noexcept nogil:
+    """Say what the reader complains about; false."""
+    load.fault = fault
+    return False
 
 
 # -- the head of the file ---------------------------------------------------------------------------------------------
@@ -75,14 +75,16 @@ cdef bint load_begin(Load *load) noexcept nogil:
     if not rdb_get_bytes(&load.reader, magic, MAGIC):
         return False
     if memcmp(magic, b"REDIS0", 6) != 0 and memcmp(magic, b"VALKEY", 6) != 0:
-        return rdb_complain(&load.reader, b"Wrong signature trying to load DB from file")
+        rdb_complain(&load.reader, b"Wrong signature trying to load DB from file")
+        return about(load, FAULT_HEAD)
     digits = 0
     for i in range(6, MAGIC):
         digits += c'0' <= magic[i] <= c'9'
         version = version * 10 + magic[i] - c'0'
     if (digits < 3 or version < 1 or (version > RDB_VERSION and not load.relaxed)
             or (version >= RDB_VALKEY and magic[0] == c'R')):
-        return complain_number(load, b"Can't handle RDB format version %lld", version if digits == 3 else 0)
+        rdb_complain_number(&load.reader, b"Can't handle RDB format version %lld", version if digits == 3 else 0)
+        return about(load, FAULT_HEAD)
     load.reader.version = version
     return True
 
@@ -110,8 +112,9 @@ cdef bint take_database(Load *load) noexcept nogil:
     if not rdb_get_length(&load.reader, &number):
         return False
     if number >= <uint64_t> load.keyspace.count:
-        return complain_number(load, b"FATAL: Data file was created with a Valkey server configured to handle more than %lld "
-                               b"databases. Exiting", load.keyspace.count)
+        rdb_complain_number(&load.reader, b"FATAL: Data file was created with a Valkey server configured to handle more than "
+                            b"%lld databases. Exiting", load.keyspace.count)
+        return about(load, FAULT_REFUSED)
     insert_window(load)
     load.database = <int> number
     return load.reader.complaint == NULL
@@ -154,19 +157,10 @@ cdef bint take_lengths(Load *load, int count) noexcept nogil:
     return True
 
 
-cdef bint refuse_module(Load *load, const char *form) noexcept nogil:
-    """What a module wrote. Its name stands in the upper 54 bits of its id, six bits a character."""
-    cdef const char *letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-    cdef char name[MODULE_NAME + 1]
-    cdef uint64_t id = 0
-    cdef int i
-    if not rdb_get_length(&load.reader, &id):
-        return False
-    for i in range(MODULE_NAME):
-        name[i] = letters[(id >> (58 - 6 * i)) & 63]
-    name[MODULE_NAME] = 0
-    snprintf(load.text, COMPLAINT_SIZE, form, name)
-    return rdb_complain(&load.reader, load.text)
+cdef bint refuse_module_aux(Load *load) noexcept nogil:
+    """What a module keeps beside keys."""
+    rdb_refuse_module(&load.reader, b"The RDB file contains AUX module data I can't load: no matching module '%.*s'")
+    return about(load, FAULT_REFUSED)
 
 
 cdef bint take_end(Load *load) noexcept nogil:
@@ -181,9 +175,11 @@ cdef bint take_end(Load *load) noexcept nogil:
         if not rdb_get_milliseconds(&load.reader, &stated):
             return False
         if source.checksummed and stated != 0 and <uint64_t> stated != crc:
-            snprintf(load.text, COMPLAINT_SIZE, b"Wrong RDB checksum expected: (%llx) but got (%llx). RDB CRC error. Aborting now.",
+            snprintf(load.reader.made_up, COMPLAINT_SIZE, b"Wrong RDB checksum expected: (%llx) but got (%llx). Aborting now.",
                      <unsigned long long> crc, <unsigned long long> stated)
-            return rdb_complain(&load.reader, load.text)
+            rdb_complain(&load.reader, load.reader.made_up)
+            return about(load, FAULT_CHECKSUM)
+        load.unchecked = source.checksummed and stated == 0
     load.ended = True
     return True
 
@@ -209,10 +205,10 @@ cdef bint take_beside(Load *load, int code) noexcept nogil:
     if code == RDB_OPCODE_SLOT_INFO and RDB_VERSION < load.reader.version < RDB_VALKEY:
         return take_lengths(load, 3)
     if code == RDB_OPCODE_MODULE_AUX:
-        return refuse_module(load, b"The RDB file contains AUX module data I can't load: no matching module '%s'")
+        return refuse_module_aux(load)
     if code == RDB_OPCODE_FUNCTION_PRE:
         return rdb_complain(&load.reader, b"Pre-release function format not supported.")
-    return complain_number(load, b"Unknown RDB encoding type %lld", code)
+    return rdb_complain_number(&load.reader, b"Unknown RDB encoding type %lld", code)
 
 
 # -- keys -------------------------------------------------------------------------------------------------------------
@@ -230,9 +226,10 @@ cdef bint put(Load *load, const Decoded *decoded) noexcept nogil:
         load.keys += 1
         return True
     if not load.merge:
-        snprintf(load.text, COMPLAINT_SIZE, b"RDB has duplicated key '%.*s' in DB %d",
+        snprintf(load.reader.made_up, COMPLAINT_SIZE, b"RDB has duplicated key '%.*s' in DB %d",
                  <int> (key.name.length if key.name.length < 128 else 128), key.name.data, load.database)
-        return rdb_complain(&load.reader, load.text)
+        rdb_complain(&load.reader, load.reader.made_up)
+        return about(load, FAULT_REFUSED)
     old = <Entry *> position_element(position)
     database_replace(database, position, decoded.entry)
     entry_free(old)
@@ -251,6 +248,12 @@ cdef void insert_window(Load *load) noexcept nogil:
     load.waiting = 0
 
 
+cdef bint skip_empty(Load *load) noexcept nogil:
+    """The key that was just read has no elements: servers of before wrote some of that kind."""
+    load.empty += 1
+    return load.on_empty == NULL or load.on_empty(load, load.key.data, load.key.length)
+
+
 cdef bint take_value(Load *load, int type) noexcept nogil:
     """The value of the key that was just read."""
     cdef Slice key = slice_of(load.key.data, load.key.length)
@@ -260,8 +263,7 @@ cdef bint take_value(Load *load, int type) noexcept nogil:
     load.reader.expiry = load.expiry
     entry = rdb_get_value(&load.reader, type, key)
     if unlikely(entry == NULL):
-        load.empty += load.reader.complaint == NULL and load.reader.empty
-        return load.reader.complaint == NULL and load.reader.empty
+        return load.reader.complaint == NULL and load.reader.empty and skip_empty(load)
     if unlikely(load.expiry != -1 and load.expiry < load.keyspace.now_ms) and not load.keep_expired:
         load.expired += 1
         entry_free(entry)
@@ -280,12 +282,6 @@ cdef bint take_key(Load *load, int type) noexcept nogil:
     load.key.length = 0
     buffer_reserve(&load.key, name.length + 1)      # an empty key has an address, too
     buffer_append(&load.key, name.data, name.length)
-    if unlikely(type == RDB_MODULE):
-        return refuse_module(load, b"The RDB file contains module data I can't load: no matching module type '%s'")
-    if unlikely(type == RDB_MODULE_PRE):
-        return rdb_complain(&load.reader, b"Pre-release module format not supported")
-    if unlikely(not rdb_type_known(type, load.reader.version)):
-        return complain_number(load, b"Unknown RDB encoding type %lld", type)
     if not take_value(load, type):
         return False
     load.key.length = 0

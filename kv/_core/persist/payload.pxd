@@ -4,10 +4,11 @@ from libc.stdint cimport int64_t
 from kv._core.base.sink cimport Sink
 from kv._core.base.slice cimport Slice
 from kv._core.objects.entry cimport Entry
+from kv._core.rdb.reader cimport COMPLAINT_SIZE
 from kv._core.rdb.writer cimport RdbWriter
 
 cdef struct PayloadFault:       # why a payload is no value
-    const char *complaint       # as RdbReader's
+    char complaint[COMPLAINT_SIZE]  # as RdbReader's
     size_t offset               # in the payload, behind what can't be read
 
 cdef void payload_put(Sink *sink, const Entry *entry, int version) noexcept nogil  # behind what the sink holds

@@ -19,6 +19,9 @@ from kv._core.rdb.reader cimport RdbReader, rdb_get_byte, rdb_reader_free, rdb_r
 from kv._core.rdb.source cimport Source, source_init, source_offset
 from kv._core.rdb.writer cimport RdbWriter, rdb_put_byte, rdb_put_u64, rdb_writer_free, rdb_writer_init
 
+cdef extern from "<stdio.h>" nogil:
+    int snprintf(char *out, size_t size, const char *form, ...)
+
 cdef enum:
     CRC = 8                     # bytes of the CRC-64
     FOOTER = 2 + CRC
@@ -67,9 +70,9 @@ cdef Entry *payload_get(Slice payload, Slice key, int64_t expiry, bint deep, Pay
     reader.expiry = expiry
     if rdb_get_byte(&reader, &type):
         entry = rdb_get_value(&reader, type, key)
-    fault.offset = source_offset(&source)
-    fault.complaint = reader.complaint
-    if fault.complaint == NULL:
-        fault.complaint = b"a value without elements"
+    if entry == NULL:
+        fault.offset = source_offset(&source)
+        snprintf(fault.complaint, COMPLAINT_SIZE, b"%s", <const char *> (
+            reader.complaint if reader.complaint != NULL else <const char *> b"a value without elements"))
     rdb_reader_free(&reader)
     return entry

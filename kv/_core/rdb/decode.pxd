@@ -14,4 +14,6 @@ from kv._core.rdb.reader cimport RdbReader
 
 cdef Entry *rdb_get_value(RdbReader *reader, int type, Slice key) noexcept nogil
 cdef bint rdb_skip_value(RdbReader *reader, int type) noexcept nogil    # read over it, keeping nothing: for tools
+# what a module wrote: read its id, and complain in a form that tells its name (of printf, %.*s); false
+cdef bint rdb_refuse_module(RdbReader *reader, const char *form) noexcept nogil
 cdef bint rdb_type_known(int type, int version) noexcept nogil

@@ -37,16 +37,19 @@ from kv._core.rdb.decode_old cimport (
 from kv._core.rdb.decode_stream cimport rdb_get_stream, rdb_get_stream_2, rdb_get_stream_3, rdb_skip_stream
 from kv._core.rdb.format cimport (
     RDB_HASH, RDB_HASH_2, RDB_HASH_LISTPACK, RDB_HASH_ZIPLIST, RDB_HASH_ZIPMAP, RDB_LIST, RDB_LIST_QUICKLIST,
-    RDB_LIST_QUICKLIST_2, RDB_LIST_ZIPLIST, RDB_SET, RDB_SET_INTSET, RDB_SET_LISTPACK, RDB_STREAM, RDB_STREAM_2,
-    RDB_STREAM_3, RDB_STRING, RDB_VALKEY, RDB_ZSET, RDB_ZSET_2, RDB_ZSET_LISTPACK, RDB_ZSET_ZIPLIST)
+    RDB_LIST_QUICKLIST_2, RDB_LIST_ZIPLIST, RDB_MODULE, RDB_MODULE_PRE, RDB_SET, RDB_SET_INTSET, RDB_SET_LISTPACK,
+    RDB_STREAM, RDB_STREAM_2, RDB_STREAM_3, RDB_STRING, RDB_VALKEY, RDB_ZSET, RDB_ZSET_2, RDB_ZSET_LISTPACK,
+    RDB_ZSET_ZIPLIST)
 from kv._core.rdb.reader cimport (
-    RdbReader, rdb_complain, rdb_get_blob, rdb_get_block, rdb_get_count, rdb_get_double, rdb_get_element, rdb_get_length,
-    rdb_get_milliseconds, rdb_get_pair, rdb_get_string, rdb_room, rdb_skip_string, rdb_string_is_long)
+    RdbReader, rdb_complain, rdb_complain_cut_off, rdb_complain_number, rdb_complain_text, rdb_get_blob, rdb_get_block,
+    rdb_get_count, rdb_get_double, rdb_get_element, rdb_get_length, rdb_get_milliseconds, rdb_get_pair, rdb_get_string,
+    rdb_read_or_complain, rdb_room, rdb_skip_string, rdb_string_is_long)
 from kv._core.rdb.source cimport source_skip
 
 cdef enum:
     TYPES = RDB_HASH_2 + 1
     SCORE_AHEAD = 256           # bytes that a score may take
+    MODULE_NAME = 9             # characters of a module type's name
 
 ctypedef Entry *(*value_reader)(RdbReader *reader, Slice key) noexcept nogil
 
@@ -122,7 +125,7 @@ cdef Entry *get_hash_pack(RdbReader *reader, Slice key) noexcept nogil:
     if pack == NULL:
         return NULL
     entry = hash_of_pack(key, pack)
-    return entry if entry != NULL else wrong(reader, b"Duplicate hash fields detected")
+    return entry if entry != NULL else wrong(reader, b"Hash listpack with dup elements")
 
 
 cdef Entry *get_set_pack(RdbReader *reader, Slice key) noexcept nogil:
@@ -349,12 +352,34 @@ cdef bint rdb_type_known(int type, int version) noexcept nogil:
     return 0 <= type < TYPES and READERS[type] != NULL and (type < RDB_HASH_2 or version >= RDB_VALKEY)
 
 
+cdef bint rdb_refuse_module(RdbReader *reader, const char *form) noexcept nogil:
+    """The name of a module's type stands in the upper 54 bits of its id, six bits a character."""
+    cdef const char *letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    cdef char name[MODULE_NAME]
+    cdef uint64_t id = 0
+    cdef int i
+    if not rdb_read_or_complain(reader, rdb_get_length(reader, &id), b"Short read module id"):
+        return False
+    for i in range(MODULE_NAME):
+        name[i] = letters[(id >> (58 - 6 * i)) & 63]
+    return rdb_complain_text(reader, form, slice_of(name, MODULE_NAME))
+
+
+cdef bint refuse_type(RdbReader *reader, int type) noexcept nogil:
+    if type == RDB_MODULE_PRE:
+        return rdb_complain(reader, b"Pre-release module format not supported")
+    if type == RDB_MODULE:
+        return rdb_refuse_module(reader, b"The RDB file contains module data I can't load: no matching module type '%.*s'")
+    return rdb_complain_number(reader, b"Unknown RDB encoding type %lld", type)
+
+
 cdef Entry *rdb_get_value(RdbReader *reader, int type, Slice key) noexcept nogil:
     cdef Entry *entry
     cdef Entry *made
     reader.empty = False
     if unlikely(not rdb_type_known(type, reader.version)):
-        return wrong(reader, b"Unknown RDB encoding type")
+        refuse_type(reader, type)
+        return NULL
     entry = READERS[type](reader, key)
     if entry == NULL or reader.expiry == -1 or entry_type(entry) == TYPE_STRING:
         return entry
@@ -367,7 +392,7 @@ cdef Entry *rdb_get_value(RdbReader *reader, int type, Slice key) noexcept nogil
 # -- read over --------------------------------------------------------------------------------------------------------
 
 cdef bint skip_bytes(RdbReader *reader, uint64_t length) noexcept nogil:
-    return source_skip(reader.source, length) or rdb_complain(reader, b"Unexpected EOF reading RDB file")
+    return source_skip(reader.source, length) or rdb_complain_cut_off(reader)
 
 
 cdef bint skip_elements(RdbReader *reader, int type) noexcept nogil:
@@ -393,7 +418,7 @@ cdef bint skip_elements(RdbReader *reader, int type) noexcept nogil:
 
 cdef bint rdb_skip_value(RdbReader *reader, int type) noexcept nogil:
     if not rdb_type_known(type, reader.version):
-        return rdb_complain(reader, b"Unknown RDB encoding type")
+        return refuse_type(reader, type)
     if type in (RDB_STREAM, RDB_STREAM_2, RDB_STREAM_3):
         return rdb_skip_stream(reader, type)
     if type in (RDB_LIST, RDB_SET, RDB_ZSET, RDB_HASH, RDB_ZSET_2, RDB_LIST_QUICKLIST, RDB_LIST_QUICKLIST_2, RDB_HASH_2):

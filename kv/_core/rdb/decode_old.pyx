@@ -16,7 +16,7 @@ A zipmap, up to Redis 2.4 the form of small hashes:
 
     fields (1 byte, 254: more) | field ... | 0xff
     field:  length | name | length | free (1 byte) | value | free bytes
-    length: 1 byte below 254, or 254 and 4 bytes, the lowest first
+    length: 1 byte below 254, else 254 and 4 bytes, the lowest first; no zipmap is empty
 
 Source: Valkey 8.1.7, ziplist.c and zipmap.c. Both are made into what this server has, element by element, so everything is looked
 at: lengths forward and back, counts, and names that come twice.
@@ -29,12 +29,12 @@ from kv._core.base.slice cimport Slice, slice_of
 from kv._core.containers.distinct cimport listpack_is_distinct
 from kv._core.containers.listpack cimport (
     Listpack, listpack_append, listpack_count, listpack_fit, listpack_free, listpack_new)
-from kv._core.objects.entry cimport ENCODING_LISTPACK, Entry, entry_encoding, entry_free, entry_word
-from kv._core.objects.hash cimport hash_append, hash_length, hash_new_for, hash_of_pack
+from kv._core.objects.entry cimport Entry, entry_free
+from kv._core.objects.hash cimport hash_new_for, hash_of_pack, hash_set
 from kv._core.objects.list cimport list_fit, list_length, list_new_long, list_push
 from kv._core.objects.zset cimport zset_of_pack, zset_pack_in_order
 from kv._core.rdb.reader cimport (
-    RdbReader, rdb_complain, rdb_get_byte, rdb_get_bytes, rdb_get_count, rdb_get_string)
+    RdbReader, rdb_complain, rdb_complain_cut_off, rdb_complain_number, rdb_get_byte, rdb_get_bytes, rdb_get_count, rdb_get_string)
 from kv._core.rdb.source cimport source_skip
 
 cdef extern from "<math.h>" nogil:
@@ -75,8 +75,7 @@ cdef bint rdb_skip_score_text(RdbReader *reader) noexcept nogil:
     cdef int length = 0
     if not rdb_get_byte(reader, &length):
         return False
-    return length >= SCORE_NAN or source_skip(reader.source, length) or rdb_complain(
-        reader, b"Unexpected EOF reading RDB file")
+    return length >= SCORE_NAN or source_skip(reader.source, length) or rdb_complain_cut_off(reader)
 
 
 # -- ziplists ---------------------------------------------------------------------------------------------------------
@@ -240,6 +239,8 @@ cdef bint take_text(const uint8_t **at, const uint8_t *end, bint has_free, Slice
     if here >= end or here[0] == END or (here[0] == MANY_FIELDS and end - here < 5):
         return False
     length = load_u32_le(here + 1) if here[0] == MANY_FIELDS else here[0]
+    if here[0] == MANY_FIELDS and length < MANY_FIELDS:
+        return False
     here += 5 if here[0] == MANY_FIELDS else 1
     if has_free:
         if here >= end:
@@ -253,36 +254,32 @@ cdef bint take_text(const uint8_t **at, const uint8_t *end, bint has_free, Slice
     return True
 
 
-cdef bint add_fields(Entry *entry, Slice bytes) noexcept nogil:
-    """The fields of a zipmap; false: it is none, or a name comes twice."""
+cdef bint add_fields(RdbReader *reader, Entry *entry, Slice bytes) noexcept nogil:
+    """The fields of a zipmap; false, with a complaint: it is none, or a name comes twice."""
     cdef const uint8_t *start = <const uint8_t *> bytes.data
     cdef const uint8_t *at = start + 1
     cdef const uint8_t *end = start + bytes.length - 1
     cdef uint64_t count = 0
+    cdef int64_t twice = -1             # bytes of the first name that was there
     cdef Slice name, value
-    if bytes.length < 2 or end[0] != END:
-        return False
-    while at < end:
-        if not take_text(&at, end, False, &name) or not take_text(&at, end, True, &value):
-            return False
-        if not hash_append(entry, name, value):
-            return False
+    cdef bint sound = bytes.length >= 2 and end[0] == END
+    while sound and at < end:
+        sound = take_text(&at, end, False, &name) and take_text(&at, end, True, &value)
+        if sound and not hash_set(entry, name, value) and twice == -1:
+            twice = <int64_t> name.length
         count += 1
-    if start[0] < MANY_FIELDS and start[0] != count:
-        return False
-    return entry_encoding(entry) != ENCODING_LISTPACK or listpack_is_distinct(<Listpack *> entry_word(entry)[0], 2)
+    if not sound or count == 0 or (start[0] < MANY_FIELDS and start[0] != count):
+        return rdb_complain(reader, b"Zipmap integrity check failed.")
+    return twice == -1 or rdb_complain_number(reader, b"Hash zipmap with dup elements, or big length (%lld)", twice)
 
 
 cdef Entry *rdb_get_hash_zipmap(RdbReader *reader, Slice key) noexcept nogil:
     cdef Entry *entry
     cdef Slice bytes
-    cdef bint good
     if not rdb_get_string(reader, &bytes):
         return NULL
     entry = hash_new_for(key, 0)
-    good = add_fields(entry, bytes) or rdb_complain(reader, b"Zipmap integrity check failed.")
-    reader.empty = good and hash_length(entry) == 0
-    if good and not reader.empty:
+    if add_fields(reader, entry, bytes):
         return entry
     entry_free(entry)
     return NULL

@@ -32,8 +32,8 @@ from kv._core.objects.streamgroup cimport (
     pending_new)
 from kv._core.rdb.format cimport RDB_STREAM, RDB_STREAM_2, RDB_STREAM_3
 from kv._core.rdb.reader cimport (
-    RdbReader, rdb_complain, rdb_get_bytes, rdb_get_count, rdb_get_length, rdb_get_milliseconds, rdb_get_string,
-    rdb_skip_string)
+    RdbReader, rdb_complain, rdb_complain_cut_off, rdb_complain_text, rdb_count_fits, rdb_get_bytes, rdb_get_count,
+    rdb_get_length, rdb_get_milliseconds, rdb_get_string, rdb_read_or_complain, rdb_skip_string)
 from kv._core.rdb.source cimport source_skip
 
 cdef enum EntryFlag:
@@ -141,6 +141,43 @@ cdef bint take_fields(PackReader *from_) noexcept nogil:
     return True
 
 
+# -- parts of a stream, and what is said where the bytes end inside them -------------------------------------------------
+
+cdef enum Part:
+    PART_NODE
+    PART_GROUP
+    PART_PENDING
+    PART_CONSUMER
+    PART_CONSUMER_PENDING
+
+cdef const char *NO_COUNT[PART_CONSUMER_PENDING + 1]    # the count of the parts is not there
+cdef const char *NO_PART[PART_CONSUMER_PENDING + 1]     # what a part begins with is not
+NO_COUNT[<int> PART_NODE] = b"Stream listpacks len loading failed."
+NO_COUNT[<int> PART_GROUP] = b"Stream cgroup count loading failed."
+NO_COUNT[<int> PART_PENDING] = b"Stream PEL size loading failed."
+NO_COUNT[<int> PART_CONSUMER] = b"Stream consumers num loading failed."
+NO_COUNT[<int> PART_CONSUMER_PENDING] = b"Stream consumer PEL num loading failed."
+NO_PART[<int> PART_NODE] = b"Stream primary ID loading failed: invalid encoding or I/O error."
+NO_PART[<int> PART_GROUP] = b"Error reading the consumer group name from Stream"
+NO_PART[<int> PART_PENDING] = b"Stream PEL ID loading failed."
+NO_PART[<int> PART_CONSUMER] = b"Error reading the consumer name from Stream group."
+NO_PART[<int> PART_CONSUMER_PENDING] = b"Stream short read reading PEL streamID."
+
+
+cdef bint get_parts(RdbReader *reader, Part part, uint64_t least, uint64_t *count) noexcept nogil:
+    """How many parts follow, of so many bytes at least."""
+    return (rdb_read_or_complain(reader, rdb_get_length(reader, count), NO_COUNT[<int> part])
+            and rdb_read_or_complain(reader, rdb_count_fits(reader, least, count[0]), NO_PART[<int> part]))
+
+
+cdef bint get_part_name(RdbReader *reader, Part part, Slice *name) noexcept nogil:
+    return rdb_read_or_complain(reader, rdb_get_string(reader, name), NO_PART[<int> part])
+
+
+cdef bint get_part_id(RdbReader *reader, Part part, uint8_t *id) noexcept nogil:
+    return rdb_read_or_complain(reader, rdb_get_bytes(reader, id, ID_BYTES), NO_PART[<int> part])
+
+
 # -- nodes ------------------------------------------------------------------------------------------------------------
 
 cdef StreamNode *take_entry(PackReader *from_, StreamNode *node) noexcept nogil:
@@ -190,12 +227,12 @@ cdef bint get_node(RdbReader *reader, PackReader *from_, Stream *stream) noexcep
     cdef StreamNode *node
     cdef StreamId id
     cdef Slice text
-    if not rdb_get_string(reader, &text):
+    if not get_part_name(reader, PART_NODE, &text):
         return False
     if text.length != ID_BYTES:
         return rdb_complain(reader, b"Stream node key entry is not the size of a stream ID")
     id = id_of(<const uint8_t *> text.data)
-    if not rdb_get_string(reader, &text):
+    if not rdb_read_or_complain(reader, rdb_get_string(reader, &text), b"Stream listpacks loading failed."):
         return False
     if text.length > STREAM_LARGEST_NODE or not listpack_validate(text.data, text.length, &from_.left):
         return rdb_complain(reader, b"Stream listpack integrity check failed.")
@@ -219,7 +256,7 @@ cdef bint get_node(RdbReader *reader, PackReader *from_, Stream *stream) noexcep
 cdef bint get_nodes(RdbReader *reader, Stream *stream) noexcept nogil:
     cdef PackReader from_
     cdef uint64_t nodes = 0, i = 0
-    if not rdb_get_count(reader, 2, &nodes):
+    if not get_parts(reader, PART_NODE, 2, &nodes):
         return False
     memset(&from_, 0, sizeof(PackReader))
     while i < nodes and get_node(reader, &from_, stream):
@@ -237,15 +274,17 @@ cdef bint get_id(RdbReader *reader, StreamId *id) noexcept nogil:
     return rdb_get_length(reader, &id.ms) and rdb_get_length(reader, &id.seq)
 
 
+cdef bint get_numbers(RdbReader *reader, Stream *stream, int type, uint64_t *length) noexcept nogil:
+    cdef StreamId first
+    stream.added = stream.log.length
+    return rdb_get_length(reader, length) and get_id(reader, &stream.last) and (type == RDB_STREAM or (
+        get_id(reader, &first) and get_id(reader, &stream.max_deleted) and rdb_get_length(reader, &stream.added)))
+
+
 cdef bint get_figures(RdbReader *reader, Stream *stream, int type) noexcept nogil:
     """The stream's own numbers. How many entries it has and which is the first is known by now."""
     cdef uint64_t length = 0
-    cdef StreamId first
-    if not rdb_get_length(reader, &length) or not get_id(reader, &stream.last):
-        return False
-    if type == RDB_STREAM:
-        stream.added = stream.log.length
-    elif not (get_id(reader, &first) and get_id(reader, &stream.max_deleted) and rdb_get_length(reader, &stream.added)):
+    if not rdb_read_or_complain(reader, get_numbers(reader, stream, type, &length), b"Stream object metadata loading failed."):
         return False
     if length and stream.log.nodes.root == NULL:
         return rdb_complain(reader, b"Stream length inconsistent with rax entries")
@@ -259,15 +298,17 @@ cdef bint get_pending(RdbReader *reader, Group *group) noexcept nogil:
     cdef PendingEntry *pending
     cdef uint8_t id[ID_BYTES]
     cdef uint64_t count = 0, _i
-    if not rdb_get_count(reader, LEAST_PENDING, &count):
+    if not get_parts(reader, PART_PENDING, LEAST_PENDING, &count):
         return False
     for _i in range(count):
-        if not rdb_get_bytes(reader, id, ID_BYTES):
+        if not get_part_id(reader, PART_PENDING, id):
             return False
         if pending_find(group, id_of(id)) != NULL:
             return rdb_complain(reader, b"Duplicated global PEL entry loading stream consumer group")
         pending = pending_new(group, id_of(id))
-        if not (rdb_get_milliseconds(reader, &pending.delivered_ms) and rdb_get_length(reader, &pending.deliveries)):
+        if not rdb_read_or_complain(
+                reader, rdb_get_milliseconds(reader, &pending.delivered_ms) and rdb_get_length(reader, &pending.deliveries),
+                b"Stream PEL NACK loading failed."):
             return False
     return True
 
@@ -276,16 +317,16 @@ cdef bint get_consumer_pending(RdbReader *reader, Group *group, Consumer *consum
     cdef PendingEntry *pending
     cdef uint8_t id[ID_BYTES]
     cdef uint64_t count = 0, _i
-    if not rdb_get_count(reader, ID_BYTES, &count):
+    if not get_parts(reader, PART_CONSUMER_PENDING, ID_BYTES, &count):
         return False
     for _i in range(count):
-        if not rdb_get_bytes(reader, id, ID_BYTES):
+        if not get_part_id(reader, PART_CONSUMER_PENDING, id):
             return False
         pending = pending_find(group, id_of(id))
         if pending == NULL:
             return rdb_complain(reader, b"Consumer entry not found in group global PEL")
         if pending.consumer != NULL:
-            return rdb_complain(reader, b"Duplicated consumer PEL entry loading a stream consumer group")
+            return rdb_complain(reader, b"Duplicated consumer PEL entry  loading a stream consumer group")
         pending_assign(pending, consumer)
     return True
 
@@ -293,15 +334,16 @@ cdef bint get_consumer_pending(RdbReader *reader, Group *group, Consumer *consum
 cdef bint get_consumer(RdbReader *reader, Group *group, int type) noexcept nogil:
     cdef Consumer *consumer
     cdef Slice name
-    if not rdb_get_string(reader, &name):
+    if not get_part_name(reader, PART_CONSUMER, &name):
         return False
     if consumer_find(group, name) != NULL:
         return rdb_complain(reader, b"Duplicate stream consumer detected.")
     consumer = consumer_new(group, name, 0)
-    if not rdb_get_milliseconds(reader, &consumer.seen_ms):
+    if not rdb_read_or_complain(reader, rdb_get_milliseconds(reader, &consumer.seen_ms), b"Stream short read reading seen time."):
         return False
     consumer.active_ms = consumer.seen_ms
-    if type == RDB_STREAM_3 and not rdb_get_milliseconds(reader, &consumer.active_ms):
+    if type == RDB_STREAM_3 and not rdb_read_or_complain(
+            reader, rdb_get_milliseconds(reader, &consumer.active_ms), b"Stream short read reading active time."):
         return False
     return get_consumer_pending(reader, group, consumer)
 
@@ -319,15 +361,18 @@ cdef bint get_group(RdbReader *reader, Stream *stream, int type) noexcept nogil:
     cdef uint64_t consumers = 0, entries_read = 0, _i
     cdef Group *group
     cdef Slice name
-    if not rdb_get_string(reader, &name):
+    if not get_part_name(reader, PART_GROUP, &name):
         return False
     if group_find(&stream.groups, name) != NULL:
-        return rdb_complain(reader, b"Duplicated consumer group name")
+        return rdb_complain_text(reader, b"Duplicated consumer group name %.*s", name)
     group = group_new(&stream.groups, name, stream_id(0, 0), 0)
-    if not get_id(reader, &group.last) or (type != RDB_STREAM and not rdb_get_length(reader, &entries_read)):
+    if not rdb_read_or_complain(reader, get_id(reader, &group.last), b"Stream cgroup ID loading failed."):
+        return False
+    if type != RDB_STREAM and not rdb_read_or_complain(
+            reader, rdb_get_length(reader, &entries_read), b"Stream cgroup offset loading failed."):
         return False
     group.entries_read = stream_entries_before(stream, group.last) if type == RDB_STREAM else <int64_t> entries_read
-    if not get_pending(reader, group) or not rdb_get_count(reader, LEAST_CONSUMER, &consumers):
+    if not get_pending(reader, group) or not get_parts(reader, PART_CONSUMER, LEAST_CONSUMER, &consumers):
         return False
     for _i in range(consumers):
         if not get_consumer(reader, group, type):
@@ -337,7 +382,7 @@ cdef bint get_group(RdbReader *reader, Stream *stream, int type) noexcept nogil:
 
 cdef bint get_groups(RdbReader *reader, Stream *stream, int type) noexcept nogil:
     cdef uint64_t groups = 0, _i
-    if not rdb_get_count(reader, LEAST_GROUP, &groups):
+    if not get_parts(reader, PART_GROUP, LEAST_GROUP, &groups):
         return False
     for _i in range(groups):
         if not get_group(reader, stream, type):
@@ -369,7 +414,7 @@ cdef Entry *rdb_get_stream_3(RdbReader *reader, Slice key) noexcept nogil:
 # -- read over --------------------------------------------------------------------------------------------------------
 
 cdef bint skip(RdbReader *reader, uint64_t bytes) noexcept nogil:
-    return source_skip(reader.source, bytes) or rdb_complain(reader, b"Unexpected EOF reading RDB file")
+    return source_skip(reader.source, bytes) or rdb_complain_cut_off(reader)
 
 
 cdef bint skip_lengths(RdbReader *reader, int count) noexcept nogil:

@@ -11,6 +11,7 @@ from kv._core.rdb.source cimport Source
 
 cdef enum:
     MOST_RESERVED = 1 << 22     # elements that a table is made for in advance; it grows where there are more
+    COMPLAINT_SIZE = 256        # bytes of a complaint that is made up
 
 cdef struct RdbReader:
     Source *source              # not the reader's
@@ -19,18 +20,26 @@ cdef struct RdbReader:
     Buffer text                 # the last string, where it does not stand in the source as it is
     Buffer first                # ... and the first one of a pair
     int64_t expiry              # entries are made with it; -1: none, as a new reader has it
-    const char *complaint       # what is wrong with the bytes; NULL: nothing is
+    const char *complaint       # what is wrong with the bytes, in Valkey's words; NULL: nothing is
+    char made_up[COMPLAINT_SIZE]    # a complaint that tells a number or a name
     bint empty                  # the value that was read last has no elements: there is no such key
 
 cdef void rdb_reader_init(RdbReader *reader, Source *source, int version, bint deep) noexcept nogil
 cdef void rdb_reader_free(RdbReader *reader) noexcept nogil
 cdef bint rdb_complain(RdbReader *reader, const char *complaint) noexcept nogil             # sets it; false
+cdef bint rdb_complain_number(RdbReader *reader, const char *form, int64_t number) noexcept nogil   # form: of printf, %lld
+cdef bint rdb_complain_text(RdbReader *reader, const char *form, Slice text) noexcept nogil  # form: of printf, %.*s
+cdef bint rdb_complain_cut_off(RdbReader *reader) noexcept nogil            # the bytes end too early; false
+cdef bint rdb_is_cut_off(const RdbReader *reader) noexcept nogil            # ... was the complaint
+# whether something was read; where the bytes ended instead, the complaint becomes these words for what was being read
+cdef bint rdb_read_or_complain(RdbReader *reader, bint was_read, const char *complaint) noexcept nogil
 
 cdef bint rdb_get_byte(RdbReader *reader, int *byte) noexcept nogil
 cdef bint rdb_get_bytes(RdbReader *reader, void *into, size_t length) noexcept nogil        # as they are
 cdef bint rdb_get_length(RdbReader *reader, uint64_t *length) noexcept nogil
 # of things that take so many bytes each, at least: no more than there are bytes for, as far as that can be known
 cdef bint rdb_get_count(RdbReader *reader, uint64_t least, uint64_t *count) noexcept nogil
+cdef bint rdb_count_fits(RdbReader *reader, uint64_t least, uint64_t count) noexcept nogil  # ... of a count that was read
 cdef bint rdb_get_milliseconds(RdbReader *reader, int64_t *ms) noexcept nogil               # 8 bytes, the lowest first
 cdef bint rdb_get_double(RdbReader *reader, double *value) noexcept nogil                   # 8 bytes, the lowest first
 cdef bint rdb_get_string(RdbReader *reader, Slice *text) noexcept nogil                     # good until the next read

@@ -20,7 +20,11 @@ from kv._core.rdb.format cimport (
     RDB_INT_8, RDB_INT_16, RDB_LENGTH_32, RDB_LENGTH_64, RDB_LZF)
 from kv._core.rdb.source cimport Source, source_has, source_offset, source_read, source_skip
 
+cdef extern from "<stdio.h>" nogil:
+    int snprintf(char *out, size_t size, const char *form, ...)
+
 cdef enum:
+    TEXT_SHOWN = 128            # bytes of a name in a complaint
     PIECE = 1 << 20             # bytes of a string that memory is taken for before they are there
     LZF_EXPANDS = 264           # bytes that a byte of LZF can become, at most
 
@@ -31,8 +35,10 @@ cdef const char *TOO_LONG = b"An element is longer than 4 GiB"
 
 cdef void rdb_reader_init(RdbReader *reader, Source *source, int version, bint deep) noexcept nogil:
     """A reader from a source, which stays its owner's."""
-    memset(reader, 0, sizeof(RdbReader))
     reader.source, reader.version, reader.deep, reader.expiry = source, version, deep, -1
+    memset(&reader.text, 0, sizeof(Buffer))
+    memset(&reader.first, 0, sizeof(Buffer))
+    reader.complaint, reader.empty = NULL, False
 
 
 cdef void rdb_reader_free(RdbReader *reader) noexcept nogil:
@@ -45,6 +51,34 @@ cdef bint rdb_complain(RdbReader *reader, const char *complaint) noexcept nogil:
     if reader.complaint == NULL:
         reader.complaint = complaint
     return False
+
+
+cdef bint rdb_complain_number(RdbReader *reader, const char *form, int64_t number) noexcept nogil:
+    if reader.complaint == NULL:
+        snprintf(reader.made_up, COMPLAINT_SIZE, form, number)
+        reader.complaint = reader.made_up
+    return False
+
+
+cdef bint rdb_complain_text(RdbReader *reader, const char *form, Slice text) noexcept nogil:
+    if reader.complaint == NULL:
+        snprintf(reader.made_up, COMPLAINT_SIZE, form, <int> (text.length if text.length < TEXT_SHOWN else TEXT_SHOWN), text.data)
+        reader.complaint = reader.made_up
+    return False
+
+
+cdef bint rdb_complain_cut_off(RdbReader *reader) noexcept nogil:
+    return rdb_complain(reader, CUT_OFF)
+
+
+cdef bint rdb_is_cut_off(const RdbReader *reader) noexcept nogil:
+    return reader.complaint == CUT_OFF
+
+
+cdef bint rdb_read_or_complain(RdbReader *reader, bint was_read, const char *complaint) noexcept nogil:
+    if not was_read and reader.complaint == CUT_OFF:
+        reader.complaint = complaint
+    return was_read
 
 
 # -- bytes and numbers ------------------------------------------------------------------------------------------------
@@ -106,7 +140,7 @@ cdef bint get_head(RdbReader *reader, uint64_t *length, int *form) noexcept nogi
     if first >> 6 == 3:
         form[0] = first
         reader.source.at += 1
-        return first <= RDB_LZF or rdb_complain(reader, b"Unknown RDB string encoding type")
+        return first <= RDB_LZF or rdb_complain_number(reader, b"Unknown RDB string encoding type %lld", first & 63)
     if first >> 6 == 1:
         size = 1
     elif first == RDB_LENGTH_32:
@@ -114,7 +148,7 @@ cdef bint get_head(RdbReader *reader, uint64_t *length, int *form) noexcept nogi
     elif first == RDB_LENGTH_64:
         size = 8
     else:
-        return rdb_complain(reader, b"Unknown length encoding in rdbLoadLen()")
+        return rdb_complain(reader, b"Unknown length encoding 2 in rdbLoadLen()")
     if not there(reader, 1 + size):
         return False
     at = <const uint8_t *> reader.source.at     # it may have moved
@@ -131,14 +165,16 @@ cdef bint rdb_get_length(RdbReader *reader, uint64_t *length) noexcept nogil:
 
 
 cdef bint rdb_get_count(RdbReader *reader, uint64_t least, uint64_t *count) noexcept nogil:
+    return rdb_get_length(reader, count) and rdb_count_fits(reader, least, count[0])
+
+
+cdef bint rdb_count_fits(RdbReader *reader, uint64_t least, uint64_t count) noexcept nogil:
     cdef uint64_t left = UINT64_MAX
-    if not rdb_get_length(reader, count):
-        return False
     if reader.source.refill == NULL:
         left = <uint64_t> (reader.source.end - reader.source.at)
     elif reader.source.size:
         left = reader.source.size - source_offset(reader.source) if reader.source.size > source_offset(reader.source) else 0
-    return count[0] <= left // least or rdb_complain(reader, CUT_OFF)
+    return count <= left // least or rdb_complain(reader, CUT_OFF)
 
 
 # -- strings ----------------------------------------------------------------------------------------------------------

@@ -18,11 +18,12 @@ import time
 from kv._core.engine.aofreplay import AofFault, AofReplay
 from kv._core.engine.rdbload import RdbFault
 
+from ..disk import write_all
 from ..loading import LoadError, Loading
 from ..log import log
 from ..trouble import reason, troubles
 from .foreign import RDB_SIGNATURES
-from .manifest import Folder, write_all
+from .manifest import Folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class Loader:
         if not total:
             return 0
         self.progress = Loading(total)
+        self.rdb.forget_figures()
         self.engine.loading = True
         try:
             for file, size in files:
@@ -134,8 +136,8 @@ class FileReplay:
         try:
             self.offset = self.shown = loader.rdb.read(self.file.fileno(), loader.progress, loader.serve, keep_expired=True)
         except RdbFault as fault:
-            raise LoadError(f"Error reading the {'RDB preamble of the AOF file' if single else 'RDB base file'} {self.name}, AOF "
-                            f"loading aborted {loader.rdb.complaint(fault)}. The file was not changed.") from None
+            raise loader.rdb.refusal(fault, f"Error reading the {'RDB preamble of the AOF file' if single else 'RDB base file'} "
+                                            f"{self.name}, AOF loading aborted") from None
         self.file.seek(self.offset)
         if single:
             log("notice", "Reading the remaining AOF tail...")

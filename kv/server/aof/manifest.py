@@ -20,6 +20,7 @@ from collections import namedtuple
 from kv.quoting import Unbalanced, decode, encode, quote_if_needed, split_text
 
 from ..config.option import leading_integer
+from ..disk import sync_folder, write_all
 from ..log import log
 from ..trouble import troubles
 
@@ -173,6 +174,7 @@ class Folder:
         self.name = name
         self.stem = stem
         self.unsynced = False   # the manifest is in its place, but a crash of the system might bring the old one back
+        self.made = False       # ... or take the folder away, which this run has made
 
     def path(self, name: str) -> str:
         return os.path.join(self.name, name)
@@ -190,6 +192,7 @@ class Folder:
         """Create the folder where it is missing. Raises OSError."""
         try:
             os.mkdir(self.name, 0o755)
+            self.made = True
         except FileExistsError:
             if not os.path.isdir(self.name):
                 raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)) from None
@@ -239,7 +242,7 @@ class Folder:
                 copy_bytes(file.fileno(), shorter.fileno(), length)
                 os.fsync(shorter.fileno())
             os.rename(copy, path)
-            self.sync()
+            sync_folder(self.name)
 
     def size(self, name: str) -> int:
         """Bytes of a file. Raises OSError."""
@@ -297,26 +300,13 @@ class Folder:
         thread may."""
         if self.unsynced:
             try:
-                self.sync()
-                self.unsynced = False
+                sync_folder(self.name)
+                if self.made:
+                    sync_folder(".")
+                self.unsynced = self.made = False
             except OSError as error:
                 troubles.report(f"Fail to fsync AOF directory {self.name}", error)
         return not self.unsynced
-
-    def sync(self) -> None:
-        """Make names in the folder last. Raises OSError."""
-        fd = os.open(self.name, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
-
-
-def write_all(fd: int, data: bytes | bytearray | memoryview) -> None:
-    """Write everything. Raises OSError."""
-    left = memoryview(data)
-    while left:
-        left = left[os.write(fd, left):]
 
 
 def copy_bytes(source: int, target: int, length: int) -> None:

@@ -22,12 +22,13 @@ from kv._core.engine.snapshot import Snapshot
 from kv._core.runtime.call import ReplyError, Status
 
 from ..children import Child
+from ..disk import write_all
 from ..log import log
 from ..progress import Progress
 from ..saving import SYNC_BYTES, count_keys, forget_pages, report_copied, write_snapshot
 from ..trouble import troubles
 from ..worker import unlink_in_background
-from .manifest import COMMANDS, RDB, write_all
+from .manifest import COMMANDS, RDB
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ import stat
 
 from kv.quoting import Unbalanced, decode, encode, split_text
 
+from ..disk import sync_folder, write_all
 from . import table
 
 TYPE_CHECKING = False
@@ -50,7 +51,7 @@ class FileLines:
             self.lines.append(f"# ??? {line}")
 
     def owner(self, line: str) -> str:
-        """The option or directive that a line belongs to, by its present name; "" if it is neither."""
+        """The option, or part of one, or directive that a line belongs to, by its present name; "" if it is neither."""
         try:
             arguments = split_text(line)
         except Unbalanced:
@@ -58,10 +59,14 @@ class FileLines:
         name = arguments[0].lower() if arguments else ""
         option = table.find(name)
         if option:
-            return option.name
+            return f"{option.name} {option.part(arguments[1:])}".rstrip()
         if name == "sentinel" and self.sentinel_mode and len(arguments) > 1:
             return f"{name} {arguments[1]}"
         return name if name in DIRECTIVES else ""
+
+    def handle(self, name: str) -> None:
+        """Have the lines of an option or directive, and those of its parts, go that are left over."""
+        self.handled.update([owner for owner in self.places if owner.split(" ", 1)[0] == name])
 
     def put(self, owner: str, line: str, required: bool = True) -> None:
         """State a line: in place of the owner's next old one, else at the end if it is required."""
@@ -95,13 +100,13 @@ def rewritten(old: str, config: Values, users: Iterable[Line] | None, modules: I
     """The new text of the file whose text is `old`."""
     file = FileLines(old, config.sentinel_mode)
     for option in table.OPTIONS:
-        file.handled.add(option.name)
+        file.handle(option.name)
         if option.name == "save" and config.sentinel_mode:
             continue
         if option.name == "replicaof" and config.cluster_enabled:
             continue
         for line, required in option.lines(config.value(option)):
-            file.put(option.name, line, required or everything)
+            file.put(file.owner(line), line, required or everything)
     if users is not None:
         file.handled.add("user")
         for line, required in () if config.aclfile else users:
@@ -109,7 +114,7 @@ def rewritten(old: str, config: Values, users: Iterable[Line] | None, modules: I
     if modules is not None:
         file.put_all("loadmodule", modules)
     if sentinel is not None:
-        file.handled.update([owner for owner in file.places if owner.startswith("sentinel ")])
+        file.handle("sentinel")
         for line in sentinel:
             file.put(" ".join(line.split(" ", 2)[:2]), line)
     return file.text()
@@ -142,13 +147,7 @@ def replace_file(path: str, text: str) -> None:
     except OSError:
         os.unlink(temporary)
         raise
-    sync_directory(os.path.dirname(path))
-
-
-def write_all(descriptor: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view):]
+    sync_folder(os.path.dirname(path))
 
 
 def permissions(path: str) -> int:
@@ -159,12 +158,3 @@ def permissions(path: str) -> int:
         mask = os.umask(0o077)
         os.umask(mask)
         return 0o644 & ~mask
-
-
-def sync_directory(path: str) -> None:
-    """Make a rename within the directory durable."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

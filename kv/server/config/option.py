@@ -87,6 +87,10 @@ class Option:
     def lines(self, value: Any) -> list[Line]:
         return [(f"{self.name} {self.file_form(value)}", value != self.default)]
 
+    def part(self, arguments: Sequence[str]) -> str:
+        """Which part of the value a line with these arguments states, where it has a line for each part."""
+        return ""
+
     def file_form(self, value: Any) -> str:
         return self.format(value)
 

@@ -169,6 +169,10 @@ class OutputLimits(Option):
         return " ".join([f"{OLD_CLASSES.get(name, name)} {hard} {soft} {seconds}"
                          for name, (hard, soft, seconds) in value.items()])
 
+    def part(self, arguments: Sequence[str]) -> str:
+        """The class that comes first."""
+        return CLIENT_CLASSES.get(arguments[0].lower(), "") if arguments else ""
+
     def lines(self, value: Limits) -> list[Line]:
         return [(f"{self.name} {name} {format_memory(hard)} {format_memory(soft)} {seconds}",
                  (hard, soft, seconds) != self.default[name])

@@ -11,7 +11,7 @@ import os
 
 from kv._core.engine.snapshot import Snapshot
 
-from ..config.file import sync_directory
+from ..disk import sync_folder
 from ..log import log
 from ..saving import SYNC_BYTES, forget_pages, write_snapshot
 from ..trouble import reason, troubles
@@ -44,7 +44,7 @@ def save_file(engine: Engine, config: Config, progress: Progress | None = None, 
         remove(name)
         return False
     try:
-        sync_directory(".")
+        sync_folder(".")
     except OSError as error:
         troubles.report("Failed to fsync directory while saving DB", error)
         return False

@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import time
 
-from kv._core.engine.rdbload import RdbFault, RdbLoad
+from kv._core.engine.rdbload import BYTES, CHECKSUM, CUT_OFF, HEAD, RdbFault, RdbLoad
 
-from ..loading import LoadError, Loading
+from ..loading import LoadError, Loading, internal_error
 from ..log import log
 from ..trouble import reason
 
@@ -27,6 +27,11 @@ STEP_MS = 50            # between two looks at clients
 SLOW_STEP_MS = 1        # ... where key-load-delay slows loading down
 REST_SECONDS = 0.1      # of such a delay, without a look at clients
 SHOWN_KEY = 128         # characters of the key at which a file is wrong
+KNOWN_REMARKS = (b"redis-bits", b"used-mem", b"ctime", b"aof-preamble", b"aof-base", b"lua", b"slot-info",
+                 b"repl-stream-db", b"repl-id", b"repl-offset")
+# the last line of a server that exits since it can't read a file
+ENDING = "Terminating server after rdb file reading failure."
+HEAD_ENDING = "Fatal error loading the DB, check server logs. Exiting."
 
 
 class RdbLoader:
@@ -36,7 +41,7 @@ class RdbLoader:
         self.engine = engine
         self.config = config
         self.progress: Loading | None = None    # while a file is read
-        self.keys_loaded = 0        # of the last file
+        self.keys_loaded = 0        # of the last file, or up to now of the one that is read
         self.keys_expired = 0       # ... that were left out: their time had come
 
     def load(self, path: str, serve: Callable[[], object], merge: bool = False) -> bool:
@@ -47,16 +52,15 @@ class RdbLoader:
         except FileNotFoundError:
             return False
         except OSError as error:
-            raise LoadError(f"Fatal error loading the DB: can't open the RDB file {path} for reading: {reason(error)}") from None
+            raise LoadError(f"Fatal error: can't open the RDB file {path} for reading: {reason(error)}", HEAD_ENDING) from None
         try:
             self.progress = Loading(os.fstat(fd).st_size)
             self.engine.loading = True
             self.read(fd, self.progress, serve, merge=merge)
         except RdbFault as fault:
-            raise LoadError(f"Fatal error loading the DB from {os.path.abspath(path)} {self.complaint(fault)}. The file was not "
-                            "changed.") from None
+            raise self.refusal(fault, f"Fatal error loading the DB from {os.path.abspath(path)}") from None
         except OSError as error:
-            raise LoadError(f"Fatal error loading the DB: can't read the RDB file {path}: {reason(error)}") from None
+            raise LoadError(f"Fatal error loading the DB: can't read the RDB file {path}: {reason(error)}", ENDING) from None
         finally:
             self.engine.loading = False
             self.progress = None
@@ -67,25 +71,39 @@ class RdbLoader:
         """Read from a descriptor's position on; the bytes of the RDB. `keep_expired`: keys whose time has come are loaded, too.
         Raises RdbFault, OSError, and what `serve` raises."""
         config = self.config
-        known: set[bytes] = set()
+        remarks = Remarks()
+        self.forget_figures()
 
         def look() -> None:
-            note(load, progress, known)
+            progress.loading_loaded_bytes = load.offset
+            progress.loading_rdb_used_mem = remarks.note(load)
+            self.keys_loaded, self.keys_expired = load.keys, load.expired
             serve()
 
         load = RdbLoad(self.engine, fd, serve=look, merge=merge, keep_expired=keep_expired,
                        relaxed=config.rdb_version_check == "relaxed", checksum=config.rdbchecksum,
                        deep=config.sanitize_dump_payload == "yes")
+        try:
+            self.read_steps(load, look)
+        finally:
+            remarks.note(load)
+        if load.unchecked:
+            log("notice", "RDB file was saved with checksum disabled: no check performed.")
+        log("notice", f"Done loading RDB, keys loaded: {load.keys}, keys expired: {load.expired}"
+            + (f", empty keys skipped: {load.empty}." if load.empty else "."))
+        return load.offset
+
+    def read_steps(self, load: RdbLoad, look: Callable[[], object]) -> None:
         more = True
         while more:
             keys, delay_us = load.keys, self.delay_us()
             more = load.step(SLOW_STEP_MS if delay_us else STEP_MS)
             look()
             self.rest((load.keys - keys) * delay_us / 1e6, look)
-        self.keys_loaded, self.keys_expired = load.keys, load.expired
-        log("notice", f"Done loading RDB, keys loaded: {load.keys}, keys expired: {load.expired}"
-            + (f", empty keys skipped: {load.empty}." if load.empty else "."))
-        return load.offset
+
+    def forget_figures(self) -> None:
+        """Something is loaded from here on: what INFO shows of the last file is over."""
+        self.keys_loaded = self.keys_expired = 0
 
     def delay_us(self) -> float:
         """key-load-delay: microseconds a key, or, negative, keys a microsecond."""
@@ -99,28 +117,52 @@ class RdbLoader:
             look()
 
     @staticmethod
-    def complaint(fault: RdbFault) -> str:
-        """Where and why a file is wrong. It names the key whatever hide-user-data-from-log says, as an operator can do nothing
-        about the file without."""
-        key = fault.key.decode("utf-8", "backslashreplace")[:SHOWN_KEY]
-        return f"at offset {fault.offset}" + (f", key '{key}'" if key else "") + f": {fault}"
+    def refusal(fault: RdbFault, what: str) -> LoadError:
+        """Log what Valkey says of a file that can't be read, in its order, and make the error whose line says for which file that
+        is (`what` begins it), where, at which key, and why. It names the key whatever hide-user-data-from-log says, as an operator
+        can do nothing about the file without."""
+        why = str(fault)
+        if fault.kind == CHECKSUM:
+            log("warning", why)
+            why = "RDB CRC error"
+        elif fault.kind == CUT_OFF:
+            log("warning", "Short read or OOM loading DB. Unrecoverable error, aborting now.")
+        if fault.kind in (BYTES, CUT_OFF, CHECKSUM):
+            log("warning", internal_error(fault.offset, why))
+        key = text_of(fault.key)[:SHOWN_KEY]
+        place = f"at offset {fault.offset}" + (f", key '{key}'" if key else "")
+        return LoadError(f"{what} {place}: {why.rstrip('.')}. The file was not changed.",
+                         HEAD_ENDING if fault.kind == HEAD else ENDING)
 
 
-def note(load: RdbLoad, progress: Loading, known: set[bytes]) -> None:
-    """Show how far it is, and log what the file says of itself that is not `known` yet."""
-    progress.loading_loaded_bytes = load.offset
-    for name, value in load.aux.items():
-        if name not in known:
-            known.add(name)
-            log_remark(name, value)
-            if name == b"used-mem":
-                progress.loading_rdb_used_mem = number_of(value)
+class Remarks:
+    """What is to be said of a file while it is read, once each: what it says of itself, and which keys are left out as empty."""
+
+    def __init__(self) -> None:
+        self.known: set[bytes] = set()
+        self.empty_keys = 0
+        self.used_memory = 0
+
+    def note(self, load: RdbLoad) -> int:
+        """Log what is new; bytes of memory that the server took which wrote the file, 0 as long as it does not say."""
+        for name, value in load.aux.items():
+            if name not in self.known:
+                self.known.add(name)
+                log_remark(name, value)
+                if name == b"used-mem":
+                    self.used_memory = number_of(value)
+        for key in load.empty_keys[self.empty_keys:]:
+            log("notice", f"rdbLoadObject skipping empty key: {text_of(key)}")
+        self.empty_keys = len(load.empty_keys)
+        return self.used_memory
 
 
 def log_remark(name: bytes, value: bytes) -> None:
     """What a file says of itself, where an operator may want to know."""
-    text = value.decode("utf-8", "backslashreplace")
-    if name in (b"valkey-ver", b"redis-ver"):
+    text = text_of(value)
+    if name.startswith(b"%"):
+        log("notice", f"RDB '{text_of(name)}': {text}")
+    elif name in (b"valkey-ver", b"redis-ver"):
         log("notice", f"Loading RDB produced by {'Valkey' if name == b'valkey-ver' else 'Redis'} version {text}")
     elif name == b"ctime":
         log("notice", f"RDB age {max(0, int(time.time()) - number_of(value))} seconds")
@@ -130,6 +172,12 @@ def log_remark(name: bytes, value: bytes) -> None:
         log("notice", "RDB has an AOF tail")
     elif name == b"aof-base" and number_of(value):
         log("notice", "RDB is base AOF")
+    elif name not in KNOWN_REMARKS:
+        log("debug", f"Unrecognized RDB AUX field: '{text_of(name)}'")
+
+
+def text_of(value: bytes) -> str:
+    return value.decode("utf-8", "backslashreplace")
 
 
 def number_of(value: bytes) -> int:

@@ -19,6 +19,8 @@ import pytest
 from kv._core.engine.debug import digest
 from kv._core.engine.engine import Engine
 from kv._core.engine.inspect import check, database_figures, memory_figures, statistics
+from kv._core.engine.rdbload import RdbLoad
+from kv._core.engine.snapshot import Snapshot
 from kv._core.runtime.call import ReplyError
 from kv._core.testing.runtime import lazyfree_finish
 from tests.commands.embedded import Embedded
@@ -186,3 +188,34 @@ def test_an_engine_that_goes_leaves_the_others_alone(engines: list[Engine]) -> N
         assert one.execute("OBJECT", "ENCODING", f"s{number}") == b"listpack"
     check(one)
     assert one.execute("DBSIZE") == 50 and one.used_memory < 2_000_000
+
+
+def test_each_is_saved_and_loaded_while_the_other_works(engines: list[Engine]) -> None:
+    """Steps of a snapshot of one and of a load into the other, in turns, under other limits and other hash keys."""
+    one, other = engines
+    one.configure(hash_max_listpack_entries=1)
+    other.configure(hash_max_listpack_entries=1000)
+    for number in range(3000):
+        one.execute("HSET", f"hash:{number}", *[word for field in range(4) for word in (f"field {field}", number)])
+    codes = [b"#!lua name=%b\nredis.register_function('f_%b', function() return 1 end)" % (name, name) for name in (b"one", b"other")]
+    one.execute("FUNCTION", "LOAD", codes[0])
+    other.execute("FUNCTION", "LOAD", codes[1])
+    other.execute("SET", "own", "1")
+    own = digest(one)
+    fd = os.memfd_create("rdb")
+    try:
+        snapshot = Snapshot(one, fd, rdb_version=11)
+        while snapshot.step(keys=50):
+            other.execute("INCR", "turns")
+        os.lseek(fd, 0, os.SEEK_SET)
+        load = RdbLoad(other, fd, serve=lambda: one.execute("HSET", "hash:0", "field 0", 0), merge=True)
+        while load.step(1):
+            assert one.execute("HSET", "hash:1", "field 1", 1) == 0
+    finally:
+        os.close(fd)
+    assert digest(one) == own and one.libraries == codes[:1]
+    assert other.libraries == [codes[1], codes[0]]
+    assert other.execute("DEL", "own", "turns") == 2 and digest(other) == own
+    assert [engine.execute("OBJECT", "ENCODING", "hash:7") for engine in engines] == [b"hashtable", b"listpack"]
+    for engine in engines:
+        check(engine)

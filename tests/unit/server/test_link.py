@@ -145,3 +145,47 @@ def test_links_are_kept_for_a_while_and_not_without_end(peer, monkeypatch: pytes
     for place in list(cache.links):
         cache.drop(*place)
     cache.drop("h", 1)      # that it is not there is no error
+
+
+# -- names ------------------------------------------------------------------------------------------------------------
+
+@pytest.fixture
+def slow_names(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """A name server that answers nothing until the event is set, and then that there is no such name."""
+    answered, lookup = threading.Event(), link_module.lookup
+
+    def wait(host: str, port: int, flags: int = 0) -> list[tuple]:
+        if not flags:
+            assert answered.wait(20)
+        return lookup("name.invalid" if not flags else host, port, flags | (0 if flags else socket.AI_NUMERICHOST))
+
+    monkeypatch.setattr(link_module, "lookup", wait)
+    yield answered
+    answered.set()
+
+
+def test_a_name_server_that_is_silent_is_waited_for_no_longer_than_said(slow_names: threading.Event, peer) -> None:
+    started = time.monotonic()
+    with pytest.raises(TimeoutError):
+        Link("somewhere.example", 6379, 0.2)
+    assert 0.2 <= time.monotonic() - started < 5
+    for host in ("127.0.0.1", "127.1"):
+        Link(host, peer(lambda connection: None).port, 0.2).close()     # an address needs none
+
+
+def test_names_that_nobody_answers_for_do_not_pile_up(slow_names: threading.Event) -> None:
+    before = threading.active_count()
+    for _ in range(link_module.LOOKUPS_MOST + 4):
+        with pytest.raises(TimeoutError):
+            Link("somewhere.example", 6379, 0.02)
+    assert threading.active_count() - before <= link_module.LOOKUPS_MOST
+    slow_names.set()
+    with pytest.raises(socket.gaierror):
+        Link("somewhere.example", 6379, 20)
+    for thread in [thread for thread in threading.enumerate() if thread.name == "kv-lookup"]:
+        thread.join(20)
+    assert threading.active_count() <= before
+
+
+def test_a_name_that_can_be_found(peer) -> None:
+    Link("localhost", peer(lambda connection: None).port, 20).close()

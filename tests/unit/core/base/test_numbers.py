@@ -206,7 +206,7 @@ def test_format_general_rounds_halves_to_even():
                 assert base.numbers_format_general(exact, precision) == b"%.*g" % (precision, exact)
 
 
-PREFIX = re.compile(rb"[-+]?(0x(?=\.?[0-9a-f])[0-9a-f]*\.?[0-9a-f]*(p[-+]?[0-9]+)?"
+PREFIX = re.compile(rb"[ \t-\r]*[-+]?(0x(?=\.?[0-9a-f])[0-9a-f]*\.?[0-9a-f]*(p[-+]?[0-9]+)?"
                     rb"|([0-9]+\.?[0-9]*|\.[0-9]+)(e[-+]?[0-9]+)?|inf(inity)?|nan(\(\w*\))?)", re.I)
 
 
@@ -223,6 +223,7 @@ PREFIX = re.compile(rb"[-+]?(0x(?=\.?[0-9a-f])[0-9a-f]*\.?[0-9a-f]*(p[-+]?[0-9]+
 @example(b"nan(12)")
 @example(b"infinit")
 @example(b"-")
+@example(b" 0")
 @example(b"")
 def test_scan_double_reads_what_strtod_reads(text):
     found = PREFIX.match(text)
