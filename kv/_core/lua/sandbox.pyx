@@ -1,10 +1,10 @@
 """Tables that scripts can read and not change: those of the libraries, and the globals (CVE-2022-24735, CVE-2025-46818).
 
-Lua 5.1 knows no read-only tables. A script is given a **proxy** instead: an empty table whose metatable reads from the **real**
-table, and refuses to be written to. Real tables hold proxies of the tables in them, so no way through them leads to a real one.
-What looks at a table as it is (pairs, rawget, ...) is wrapped, and takes a proxy for its table; of what is not, a proxy is empty.
-What would write into a proxy as it is (rawset, setmetatable, table.insert), or hand out its metatable (getmetatable), is wrapped,
-too.
+Lua 5.1 knows no read-only tables. A script is given a **proxy** instead: an empty table whose metatable reads from
+the **real** table, and refuses to be written to. Real tables hold proxies of the tables in them, so no way through
+them leads to a real one. What looks at a table as it is (pairs, rawget, ...) is wrapped, and takes a proxy for its
+table; to what is not wrapped, a proxy is empty. What would write into a proxy as it is (rawset, setmetatable,
+table.insert), or hand out its metatable (getmetatable), is wrapped, too.
 
 Reading a global through its proxy takes 10 ns more. That of strings' metatable is not gone through: ("x"):len() finds the real
 library, and only getmetatable("") shows the proxy.
@@ -264,8 +264,8 @@ cdef void seal_strings(lua_State *L) noexcept nogil:
     lua_seal_table(L, -1)
     lua.setfield(L, top + 3, b"__index")
     push_new_proxy(L, top + 3)
-    set_proxy(L, top + 2, top + 4)
-    set_proxy(L, top + 3, top + 4)              # the copy, too: a table may get it as its metatable
+    set_proxy(L, top + 2, top + 5)
+    set_proxy(L, top + 3, top + 5)              # the copy, too: a table may get it as its metatable
     lua.settop(L, top)
 
 

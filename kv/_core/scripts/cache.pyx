@@ -12,9 +12,9 @@ from kv._core.base.memory cimport memory_calloc, memory_free
 from kv._core.base.slice cimport Slice, lower, slice_of
 from kv._core.containers.hashtable cimport (
     Hashtable, Position, hashtable_clear, hashtable_find, hashtable_insert, hashtable_remove, position_element)
-from kv._core.lua.api cimport LUA_OK, LUA_REGISTRYINDEX, lua, lua_pop, lua_State
+from kv._core.lua.api cimport LUA_ERRMEM, LUA_OK, LUA_REGISTRYINDEX, lua, lua_pop, lua_State
 from kv._core.lua.chunk cimport lua_load_chunk
-from kv._core.lua.state cimport lua_state_free
+from kv._core.lua.state cimport lua_state_collect, lua_state_free
 from kv._core.resp.reply cimport reply_error
 from kv._core.runtime.state cimport COMMAND_DENYOOM, COMMAND_MAY_REPLICATE, COMMAND_STALE, COMMAND_WRITE, Context
 from kv._core.scripts.functions cimport function_find
@@ -224,11 +224,15 @@ cdef Script *new_script(Scripting *scripting, Slice body) except NULL:
     cdef bytes sha = hashlib.sha1(code, usedforsecurity=False).hexdigest().encode()
     cdef Script *script
     cdef Source source
+    cdef int status
     flags, skipped = first_line(code)
     source.code = slice_of(body.data + <size_t> skipped, body.length - <size_t> skipped)
-    if lua.cpcall(scripting.eval.L, compile_, &source) != LUA_OK:
+    status = lua.cpcall(scripting.eval.L, compile_, &source)
+    if status != LUA_OK:
         message = (<bytes> lua.tolstring(scripting.eval.L, -1, NULL)).decode("utf-8", "surrogateescape")
         lua_pop(scripting.eval.L, 1)
+        if status == LUA_ERRMEM:
+            lua_state_collect(&scripting.eval)
         raise ReplyError(f"ERR Error compiling script (new function): {message}")
     script = <Script *> memory_calloc(sizeof(Script))
     script.body = blob_copy(body.data, body.length)

@@ -11,8 +11,9 @@ from kv._core.base.numbers cimport format_i64
 from kv._core.base.platform cimport unlikely
 from kv._core.base.slice cimport Slice
 from kv._core.lua.api cimport (
-    LUA_GCSTEP, LUA_MASKCOUNT, LUA_OK, LUA_REGISTRYINDEX, LUA_TSTRING, LUA_TTABLE, lua, lua_Debug, lua_pop, lua_State)
+    LUA_ERRMEM, LUA_GCSTEP, LUA_MASKCOUNT, LUA_OK, LUA_REGISTRYINDEX, LUA_TSTRING, LUA_TTABLE, lua, lua_Debug, lua_pop, lua_State)
 from kv._core.lua.sandbox cimport lua_push_globals
+from kv._core.lua.state cimport lua_state_collect
 from kv._core.resp.reply cimport reply_error
 from kv._core.runtime.context cimport error
 from kv._core.runtime.state cimport (
@@ -152,6 +153,8 @@ cdef int protected(lua_State *L) noexcept nogil:
         push_words(L, run.arguments, run.argument_count)
     status = lua.pcall(L, 0 if run.eval else 2, 1, 1)
     if unlikely(status != LUA_OK):
+        if status == LUA_ERRMEM:
+            lua_state_collect(run.state)
         reply_failure(L, run)
     elif reply_value(L, &c.reply, scripting_of_state(L).session.resp):
         c.runtime.error_counted = True
@@ -172,6 +175,7 @@ cdef void script_run(Context *c, ScriptRun *run) noexcept nogil:
     c.runtime.error_counted = False
     if unlikely(lua.cpcall(L, protected, run) != LUA_OK):
         c.reply.out.length = start
+        lua_state_collect(run.state)
         reply_failure(L, run)
         lua.settop(L, 0)
     scripting.run = NULL

@@ -66,8 +66,8 @@ def test_beside_the_peer(lua_peer: Client, seed: int) -> None:  # noqa: F811
     draws = random.Random(seed)
 
     def number() -> str:
-        value = draws.choice([draws.uniform(-1, 1) * 2.0 ** draws.randint(-5, 1000),
-                              float(draws.randint(-2**53, 2**53)), draws.randint(-40, 40)])
+        value = draws.choice([draws.uniform(-1, 1) * 2.0 ** draws.randint(-5, 1000), float(draws.randint(-2**53, 2**53)),
+                              draws.randint(-40, 40)])
         assert math.isfinite(value)
         return repr(value)
 

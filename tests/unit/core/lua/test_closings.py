@@ -154,8 +154,8 @@ def test_patterns_that_end_in_the_middle(state: State, pattern: bytes) -> None:
 def test_counts_of_nothing(state: State) -> None:
     """Valkey 8.1.7 counts for minutes in the last of these."""
     began = time.monotonic()
-    assert state.run(b"return string.rep('', 2147483647), (''):rep(2^31 - 1), string.rep('x', -1), string.rep('x', "
-        b"2^32)") == [b""] * 4
+    assert state.run(b"return string.rep('', 2147483647), (''):rep(2^31 - 1), string.rep('x', -1), "
+                     b"string.rep('x', 2^32)") == [b""] * 4
     message = outcome(state, b"table.insert({}, -2147483648, 1)")
     assert message == b"test:1: bad argument #2 to 'insert' (position out of bounds)"
     assert time.monotonic() - began < 5
@@ -207,8 +207,8 @@ def test_errors_that_are_hostile_tables(state: State) -> None:
 
 def test_what_is_not_there(state: State) -> None:
     """CVE-2022-0543, CVE-2022-24735, CVE-2024-46981."""
-    for name in (b"package", b"require", b"module", b"io", b"debug", b"dofile", b"loadfile", b"print", b"getfenv",
-        b"setfenv", b"newproxy"):
+    for name in (b"package", b"require", b"module", b"io", b"debug", b"dofile", b"loadfile", b"print", b"getfenv", b"setfenv",
+                 b"newproxy"):
         assert state.run(b"return rawget(_G, ...)", name) == [None]
         assert outcome(state, b"return " + name) == b"test:1: Script attempted to access nonexistent global variable '%b'" % name
     assert set(state.run(b"local names = {} for name in pairs(os) do names[name] = true end return names")[0]) == {b"clock"}
@@ -301,18 +301,18 @@ def test_a_kill_ends_coroutines_in_coroutines(state: State) -> None:
     b"struct.pack(string.rep('c0', 10), unpack({}))", b"local s = string.rep('x', 4e5) struct.pack('c0c0c0', s, s, s)",
     b"local s = string.rep('x', 4e5) return s .. s .. s", b"local s = string.rep('x', 9e5) return s:upper()",
     b"local s = string.rep('x', 9e5) return s:reverse()", b"local s = string.rep('x', 5e5) return s:gsub('x', 'xx')",
-    b"local s = string.rep('x', 5e5) return string.format('%s%s%s', s, s, s)", b"local s = string.rep('\\0', 5e5) "
-        b"return ('%q'):format(s)",
+    b"local s = string.rep('x', 5e5) return string.format('%s%s%s', s, s, s)",
+    b"local s = string.rep('\\0', 5e5) return ('%q'):format(s)",
     b"assert(load(function() return string.rep(' ', 1e5) end))", b"loadstring(string.rep('local x = {} ', 1e5))",
     b"local function f() f() return 1 end f()", b"local t = {} while true do t = {t} end",
     b"local t = {} while true do t[#t + 1] = coroutine.create(function() end) end",
     b"local t = {} while true do t[#t + 1] = function() return t end end",
-    b"local t = {} for i = 1, 1e9 do t[i] = struct.pack('dd', i, i) end", b"local t = {} for i = 1, 1e9 do t[i] = "
-        b"bit.tohex(i) .. i end",
-    b"local t = {} for i = 1, 1e9 do t[i] = loadstring('return ' .. i) end", b"local t = {} for i = 1, 1e9 do t[i] "
-        b"= load(string.gmatch('x', 'y')) end",
-    b"string.gsub(string.rep('x', 1e5), '', string.rep('y', 1e4))", b"return unpack({}, 1, 7900), "
-        b"string.byte(string.rep('x', 1e6), 1, -1)",
+    b"local t = {} for i = 1, 1e9 do t[i] = struct.pack('dd', i, i) end",
+    b"local t = {} for i = 1, 1e9 do t[i] = bit.tohex(i) .. i end",
+    b"local t = {} for i = 1, 1e9 do t[i] = loadstring('return ' .. i) end",
+    b"local t = {} for i = 1, 1e9 do t[i] = load(string.gmatch('x', 'y')) end",
+    b"string.gsub(string.rep('x', 1e5), '', string.rep('y', 1e4))",
+    b"return unpack({}, 1, 7900), string.byte(string.rep('x', 1e6), 1, -1)",
 ])
 def test_memory_is_limited_in_all_that_builds(code: bytes) -> None:
     state = State(limit=1 << 20, sealed=True)
@@ -334,8 +334,8 @@ def test_catching_the_end_of_memory_gives_it_no_more() -> None:
 def test_a_script_that_asks_for_more_than_there_is_does_not_end_the_process() -> None:
     """The system refuses: 1 GiB of addresses for it all."""
     code = ("from kv._core.testing.lua import State; from tests.unit.lua_peer import outcome; state = State(sealed=True)\n"
-            "for code in (b\"string.rep('x', 2^31 - 1)\", b\"local s = string.rep('x', 2^27) "
-                "struct.pack(string.rep('c0', 20), s, s, s, s, s, s, s, s, s, s)\","
+            "for code in (b\"string.rep('x', 2^31 - 1)\", b\"local s = string.rep('x', 2^27) struct.pack(string.rep('c0', 20), "
+            "s, s, s, s, s, s, s, s, s, s)\","
             "b\"local s = string.rep('x', 2^27) return s .. s .. s .. s .. s .. s\"):\n"
             "    assert outcome(state, code) == b'not enough memory', code\n"
             "assert state.run(b'return 1') == [1.0]")

@@ -34,9 +34,11 @@ def test_nothing_is_written(state: State, table: bytes) -> None:
 def test_what_was_refused_leaves_no_trace(state: State) -> None:
     for _ in range(3):
         for table in TABLES:
-            outcome(state, b"local t = " + table + b" for i = 1, 1000 do pcall(rawset, t, i, i) pcall(function() t[i] = i end) end")
+            outcome(state, b"local t = " + table + b" for i = 1, 1000 do "
+                    b"pcall(rawset, t, i, i) pcall(function() t[i] = i end) end")
             assert state.run(b"local t, seen = " + table + b", 0 for k in pairs(t) do if type(k) == 'number' then "
-                b"seen = seen + 1 end end "
+                                                           b"seen = seen + 1 end "
+                             b"end "
                              b"return seen, rawget(t, 5), #t") == [0.0, None, 0.0]
     assert state.run(b"return ('x'):len(), string.len('abc'), math.abs(-1)") == [1.0, 3.0, 1.0]
 
@@ -64,18 +66,18 @@ def test_what_is_set_behind_the_seal_is_seen(state: State) -> None:
 
 def test_reading_sees_through(state: State) -> None:
     assert state.run(b"local names = {} for name in pairs(bit) do names[#names + 1] = name end table.sort(names) "
-        b"return unpack(names)") == [
+                     b"return unpack(names)") == [
         b"arshift", b"band", b"bnot", b"bor", b"bswap", b"bxor", b"lshift", b"rol", b"ror", b"rshift", b"tobit", b"tohex"]
     assert state.run(b"local n = 0 for _ in next, bit do n = n + 1 end return n") == [12.0]
     assert state.run(b"local n = 0 table.foreach(bit, function() n = n + 1 end) return n") == [12.0]
     assert state.run(b"return next(os)")[0] == b"clock"
-    assert state.run(b"return rawget(math, 'pi') == math.pi, rawget(_G, 'math') == math, rawequal(_G, _G._G), "
-        b"_G.math == math") == [True] * 4
+    assert state.run(b"return rawget(math, 'pi') == math.pi, rawget(_G, 'math') == math, rawequal(_G, _G._G), _G.math "
+                     b"== math") == [True] * 4
     assert state.run(b"local found for k, v in pairs(_G) do if k == '_G' then found = v end end return found == _G") == [True]
     assert state.run(b"return setmetatable({}, {__index = math}).pi == math.pi") == [True]
     assert state.run(b"return getmetatable(math), getmetatable(getmetatable(_G)), getmetatable(getmetatable(''))") == [None] * 3
     assert state.run(b"local s = getmetatable('') return s.__index == string, rawget(s, '__index') == string, "
-        b"('x').len == string.len") == [True] * 3
+                     b"('x').len == string.len") == [True] * 3
 
 
 def test_no_real_table_is_reached(state: State) -> None:
@@ -83,7 +85,7 @@ def test_no_real_table_is_reached(state: State) -> None:
     walk = (b"local seen, count = {}, 0\n"
             b"local function visit(t) if seen[t] then return end seen[t] = true count = count + 1\n"
             b"  assert(not pcall(rawset, t, 'x', 1)) assert(not pcall(function() t.x = 1 end)) assert(not "
-                b"pcall(setmetatable, t, {}))\n"
+            b"pcall(setmetatable, t, {}))\n"
             b"  for _, v in pairs(t) do if type(v) == 'table' then visit(v) end end\n"
             b"  for _, v in next, t do if type(v) == 'table' then visit(v) end end\n"
             b"  table.foreach(t, function(_, v) if type(v) == 'table' then visit(v) end end)\n"
@@ -99,15 +101,15 @@ def test_no_real_table_is_reached(state: State) -> None:
 
 def test_ordinary_tables_are_as_ever(state: State) -> None:
     assert state.run(b"local t = setmetatable({}, {__index = {x = 1}, __metatable = 'm'}) return t.x, "
-        b"getmetatable(t)") == [1.0, b"m"]
-    refused = outcome(state, b"setmetatable(setmetatable({}, {__metatable = 1}), {})")
-    assert refused == b"test:1: cannot change a protected metatable"
+                     b"getmetatable(t)") == [1.0, b"m"]
+    assert outcome(state, b"setmetatable(setmetatable({}, {__metatable = 1}), {})") == (
+        b"test:1: cannot change a protected metatable")
     assert state.run(b"local m = {} return getmetatable(setmetatable({}, m)) == m") == [True]
     assert state.run(b"local t = {} rawset(t, 1, 'a') table.insert(t, 'c') table.insert(t, 2, 'b') return "
-        b"table.concat(t)") == [b"abc"]
+                     b"table.concat(t)") == [b"abc"]
     assert state.run(b"local t = {} table.insert(t, -3, 'x') return t[-3]") == [b"x"]
-    assert state.run(b"local t = setmetatable({}, {__newindex = math}) return pcall(function() t.x = 1 "
-        b"end)") == [False, b"test:1: " + READONLY]
+    assert state.run(b"local t = setmetatable({}, {__newindex = math}) return pcall(function() t.x = 1 end)") == [
+        False, b"test:1: " + READONLY]
 
 
 def test_two_names_of_one_table_are_one_proxy() -> None:
