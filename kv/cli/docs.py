@@ -149,7 +149,9 @@ def offline(version: tuple[int, ...] | None) -> dict[str, Any]:
     Only what a server of `version` knows, where one is given."""
     with open(OTHER_SERVERS, encoding="utf-8") as stream:
         docs: dict[str, Any] = json.load(stream)
-    docs.update(declared())
+    for name, one in declared().items():
+        one["subcommands"] = {**docs.get(name, {}).get("subcommands", {}), **one["subcommands"]}
+        docs[name] = one
     return docs if version is None else _known_to(version, docs)
 
 

@@ -207,9 +207,9 @@ class Loop:
             if job.while_loading:
                 self.attempt(job)
 
-    def serve_while_busy(self) -> bool:
-        """A turn in the middle of a script that runs on and on: others are answered BUSY, and may end it. False: the server
-        ends."""
+    def serve_while_busy(self, write_log: Callable[[], object]) -> bool:
+        """A turn in the middle of a script that runs on and on: others are answered BUSY, and may end it. What was done before the
+        script is written, where replies wait for that. False: the server ends."""
         try:
             ready = self.core.turn_inside()
         except OSError as error:
@@ -217,6 +217,7 @@ class Loop:
             ready = ()
         for fd in ready:
             self.handle(fd)
+        write_log()
         self.core.send()
         if self.stop_requested():
             self.engine.kill_script()   # SIGTERM is seen to when the script has ended; one that has written is waited for

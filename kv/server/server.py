@@ -95,7 +95,7 @@ class Server:
         engine.on_latency = self.latency.note
         engine.on_flush = self.snapshots.flushed
         engine.on_script_log = log_script
-        engine.on_busy = loop.serve_while_busy
+        engine.on_busy = lambda: loop.serve_while_busy(self.write_log)
         loop.stop_requested = lambda: bool(self.shutdown.received)
         self.fill_cron()
 
@@ -174,6 +174,11 @@ class Server:
                 aof.flush()
             send()
         return loop.exit_status
+
+    def write_log(self) -> None:
+        """The log of effects, where the core leaves that to the append-only file."""
+        if self.engine.appender_of_log().waits:
+            self.aof.flush()
 
     def restart(self) -> None:
         """Become a new process of the same command line, when everything is on disk that is to be. Raises OSError, and goes on

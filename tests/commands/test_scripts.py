@@ -189,5 +189,5 @@ def test_large_replies_and_many_words(client: Client) -> None:
     script = "local t = {} for i = 1, 7000 do t[i] = i end return redis.call('rpush', 'list', unpack(t))"
     assert client("EVAL", script, 0) == 7000
     assert client("EVAL", "return #redis.call('lrange', 'list', 0, -1)", 0) == 7000
-    deep = raw_reply(client, "EVAL", "local t = {} for i = 1, 7000 do t = {t} end return t", 0)
+    deep = raw_reply(client, "EVAL", "local t = {} for i = 1, 9000 do t = {t} end return t", 0)
     assert deep.startswith(b"*1\r\n*1\r\n") and deep.endswith(b"*1\r\n-ERR reached lua stack limit\r\n")

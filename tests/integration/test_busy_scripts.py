@@ -98,7 +98,7 @@ def test_clients_come_and_go_meanwhile(server: Server) -> None:
     server.until(lambda: len(server("CLIENT", "LIST").splitlines()) == 2)
 
 
-def test_a_script_within_a_transaction(server: Server) -> None:
+def test_a_script_within_a_transaction(server: Server, tmp_path: Path) -> None:
     runner = server.connect()
     runner.socket.sendall(request("MULTI") + request("SET", "first", 1) + request("EVAL", ENDLESS, 0) + request("INCR", "last")
                           + request("EXEC"))
@@ -108,7 +108,7 @@ def test_a_script_within_a_transaction(server: Server) -> None:
     first, killed, last = runner.reply()
     assert (first, last) == ("OK", 1) and killed.startswith("ERR Script killed by user with SCRIPT KILL.")
     server.kill()
-    with Server(server.folder, appendfsync="always") as again:
+    with Server(tmp_path, appendfsync="always") as again:
         assert (again("GET", "first"), again("GET", "last")) == (b"1", b"1")
     runner.close()
 

@@ -196,6 +196,11 @@ cdef class Engine:
         return self.runtime.keyspace.now_ms
 
     @property
+    def now_us(self):
+        """Unix time in microseconds, as commands see it: it stands still for a script."""
+        return self.runtime.now_us
+
+    @property
     def in_transaction(self):
         """Whether EXEC runs its queue: what starts a child, or replaces the dataset, waits until it is done."""
         return self.runtime.in_transaction

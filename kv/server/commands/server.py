@@ -1,8 +1,6 @@
 """INFO, TIME, SAVE, BGSAVE, LASTSAVE, MONITOR, SHUTDOWN, BGREWRITEAOF: the server as a whole."""
 from __future__ import annotations
 
-import time
-
 from kv import VALKEY_VERSION
 from kv._core.runtime.call import NO_REPLY, OK, SYNTAX_ERROR, ReplyError, Status, Verbatim
 from kv._core.runtime.registry import command
@@ -37,7 +35,7 @@ def info(call: Call):
 @command("time", 1, "loading stale fast", group="server", since="2.6.0", complexity="O(1)",
          tips="nondeterministic_output", summary="The unix time of the server, in seconds and microseconds.")
 def time_(call: Call):
-    seconds, us = divmod(time.time_ns() // 1000, 1000000)
+    seconds, us = divmod(call.engine.now_us, 1000000)
     return [str(seconds), str(us)]
 
 

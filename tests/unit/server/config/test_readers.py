@@ -18,7 +18,6 @@ from kv.server.settings import CORE_OPTIONS, WORKED_OUT
 
 ROOT = Path(__file__).parents[4] / "kv"
 WAITING = {
-    "scripts": "busy-reply-threshold lua-enable-insecure-api",
     "ACL": "acl-pubsub-default",
     "tracking": "tracking-table-max-keys",
     "replication": """replicaof repl-backlog-size
