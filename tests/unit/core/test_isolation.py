@@ -197,9 +197,8 @@ def test_each_is_saved_and_loaded_while_the_other_works(engines: list[Engine]) -
     other.configure(hash_max_listpack_entries=1000)
     for number in range(3000):
         one.execute("HSET", f"hash:{number}", *[word for field in range(4) for word in (f"field {field}", number)])
-    codes = [
-        "#!lua name=%b\nredis.register_function('f_%b', function() return 1 end)", "one", "other",
-    ]
+    codes = [b"#!lua name=%b\nredis.register_function('f_%b', function() return 1 end)" % (name, name)
+             for name in (b"one", b"other")]
     one.execute("FUNCTION", "LOAD", codes[0])
     other.execute("FUNCTION", "LOAD", codes[1])
     other.execute("SET", "own", "1")
