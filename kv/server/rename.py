@@ -41,10 +41,10 @@ def rename(config: Config) -> None:
     """Apply the rename-command lines, each to what the ones before it left. Raises FatalConfigError."""
     here = {name for name in declarations if "|" not in name}
     owners = {name: name in here for name in here | ELSEWHERE}  # a name of now -> whether its command is one of ours
-    renames: dict[str, str] = {}
+    renames: list[tuple[str, str]] = []
     for directive in config.renamed_commands:
         old, new = [word.lower() for word in directive.arguments[1:3]]
-        if old not in owners or old in renames:
+        if old not in owners:
             raise directive.error("No such command in rename-command")
         ours = owners.pop(old)
         if new in owners:
@@ -52,6 +52,6 @@ def rename(config: Config) -> None:
         if new:
             owners[new] = ours
         if ours:
-            renames[old] = new
+            renames.append((old, new))
     if renames:
         rename_commands(renames)

@@ -234,6 +234,9 @@ def test_a_torn_end_is_kept(tmp_path: Path) -> None:
 
 # -- aof-import-rdb --------------------------------------------------------------------------------------------------
 
+LIBRARY = b"#!lua name=kept\nredis.register_function('f', function() return 1 end)"
+
+
 def a_snapshot(folder: Path, library: bool = True) -> bytes:
     """One with a key of each case, some of which expire, one whose time has come, keys in another database, and perhaps a
     library."""
@@ -249,7 +252,7 @@ def a_snapshot(folder: Path, library: bool = True) -> bytes:
         server("SAVE")
     data = (folder / "dump.rdb").read_bytes()
     if library:
-        data = data[:9] + b"\xf5" + string(b"#!lua name=kept\n") + data[9:-8] + bytes(8)
+        data = data[:9] + b"\xf5" + string(LIBRARY) + data[9:-8] + bytes(8)
     (folder / "dump.rdb").write_bytes(data)
     return data
 
@@ -259,7 +262,7 @@ def everything(server: Server) -> tuple:
 
 
 @pytest.mark.parametrize(("preamble", "sync", "library", "form"), [
-    ("yes", "everysec", True, "rdb"), ("no", "always", True, "rdb"), ("no", "no", False, "aof")])   # commands have no libraries
+    ("yes", "everysec", True, "rdb"), ("no", "always", True, "aof"), ("no", "no", False, "aof")])
 def test_a_snapshot_is_imported(tmp_path: Path, preamble: str, sync: str, library: bool, form: str) -> None:
     options = {"aof_use_rdb_preamble": preamble, "appendfsync": sync}
     data = a_snapshot(tmp_path, library)

@@ -19,14 +19,13 @@ from kv._core.scripts.register cimport script_show_globals, script_show_register
 from kv._core.scripts.run cimport script_watch
 from kv._core.scripts.scripting cimport Function, scripting_of_state
 
-import re
 
 from kv.quoting import Unbalanced, split
 
 cdef enum:
     LOOKED_EVERY = 100000       # instructions between two looks at the clock
 
-NAME = re.compile(rb"[A-Za-z0-9_]+")
+LETTERS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_")
 BAD_LIBRARY_NAME = "Library names can only contain letters, numbers, or underscores(_) and must be at least one character long"
 BAD_FUNCTION_NAME = "Function names can only contain letters, numbers, or underscores(_) and must be at least one character long"
 
@@ -49,6 +48,10 @@ cdef void at_count(lua_State *L, lua_Debug *event) noexcept nogil:
         lua_state_of(L).killed = True
         push_error_text(L, b"ERR FUNCTION LOAD timeout")
         lua.error(L)
+
+
+cdef bint is_name(bytes name) except -1:
+    return len(name) > 0 and LETTERS.issuperset(name)
 
 
 cdef void complain(lua_State *L, Source *source, Slice before, bint running) noexcept nogil:
@@ -134,7 +137,7 @@ cdef int check_functions(Library *library) except -1:
     cdef Function *function = library.first
     names = set()
     while function != NULL:
-        if NAME.fullmatch(function.name[:function.name_length]) is None:
+        if not is_name(function.name[:function.name_length]):
             raise LibraryError(BAD_FUNCTION_NAME)
         key = function.key[:function.name_length]
         if key in names:
@@ -154,7 +157,7 @@ cdef Library *library_load(Scripting *scripting, Libraries *into, Slice code, bi
     cdef Function *other
     cdef bytes name
     engine, name, skipped = read_first_line(text)
-    if NAME.fullmatch(name) is None:
+    if not is_name(name):
         raise LibraryError(BAD_LIBRARY_NAME)
     if engine.lower() != b"lua":
         raise LibraryError(f"Engine '{engine.decode('utf-8', 'surrogateescape')}' not found")
