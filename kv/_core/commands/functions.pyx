@@ -8,7 +8,6 @@ from libc.string cimport strchr, strlen
 from kv._core.base.clock cimport clock_us
 from kv._core.base.glob cimport glob_match
 from kv._core.base.numbers cimport parse_i64
-from kv._core.base.platform cimport unlikely
 from kv._core.base.sink cimport Sink, sink_free, sink_init
 from kv._core.base.slice cimport Slice, slice_of
 from kv._core.lua.api cimport lua_State
@@ -22,12 +21,13 @@ from kv._core.resp.reply cimport (
 from kv._core.runtime.context cimport arg_is, error, error_about, must_obey, subcommand_error
 from kv._core.runtime.registry cimport native
 from kv._core.runtime.registry import container, declare
-from kv._core.runtime.state cimport ALERT_MONITORS, Context
+from kv._core.runtime.state cimport Context
 from kv._core.scripts.functions cimport (
     function_find, libraries_clear, libraries_collision, libraries_flush, libraries_init, libraries_join, libraries_remove,
     library_find)
 from kv._core.scripts.loading cimport LOADING_LIMIT_US, library_load
-from kv._core.scripts.run cimport script_busy, script_kill, script_may_run, script_run
+from kv._core.scripts.run cimport (
+    script_announce, script_busy, script_kill, script_may_run, script_run, script_take_words)
 from kv._core.scripts.scripting cimport (
     SCRIPT_FLAG_NAMES, Function, Libraries, Library, Scripting, ScriptRun, script_flag_name, scripting_or_reply)
 
@@ -44,9 +44,7 @@ cdef void call_function(Context *c, bint read_only) noexcept nogil:
     cdef Function *function = NULL
     cdef ScriptRun run
     cdef int64_t keys = 0
-    c.propagated = True             # what it calls is
-    if unlikely(c.runtime.alerts & ALERT_MONITORS):
-        c.runtime.on_monitor(c)     # before what it calls
+    script_announce(c)
     if scripting != NULL:
         function = function_find(&scripting.libraries, c.argv[1])
     if function == NULL:
@@ -55,16 +53,10 @@ cdef void call_function(Context *c, bint read_only) noexcept nogil:
     if not parse_i64(c.argv[2].data, c.argv[2].length, &keys):
         error(c, b"ERR Bad number of keys provided")
         return
-    if keys > c.argc - 3:
-        error(c, b"ERR Number of keys can't be greater than number of args")
-        return
-    if keys < 0:
-        error(c, b"ERR Number of keys can't be negative")
+    if not script_take_words(c, &run, keys):
         return
     run.state, run.function, run.flags, run.name = &scripting.functions, function.function, function.flags, function.name
     run.eval, run.read_only = False, read_only
-    run.keys, run.key_count = c.argv + 3, <int> keys
-    run.arguments, run.argument_count = c.argv + 3 + keys, c.argc - 3 - <int> keys
     if script_may_run(c, &run):
         script_run(c, &run)
 

@@ -1,14 +1,13 @@
 """EVAL, EVALSHA, their read-only forms, and SCRIPT."""
 from libc.stdint cimport int64_t
 
-from kv._core.base.platform cimport unlikely
 from kv._core.resp.reply cimport reply_array, reply_bulk, reply_i64, reply_ok
 from kv._core.runtime.context cimport arg_i64_or_reply, arg_is, error
 from kv._core.runtime.registry cimport native
 from kv._core.runtime.registry import container, declare
-from kv._core.runtime.state cimport ALERT_MONITORS, Context
+from kv._core.runtime.state cimport Context
 from kv._core.scripts.cache cimport script_add, script_by_body, script_by_sha, script_pin, script_used, scripts_flush
-from kv._core.scripts.run cimport script_kill, script_may_run, script_run
+from kv._core.scripts.run cimport script_announce, script_kill, script_may_run, script_run, script_take_words
 from kv._core.scripts.scripting cimport SHA_SIZE, Script, Scripting, ScriptRun, scripting_or_reply
 
 cdef const char *NO_SCRIPT = b"NOSCRIPT No matching script. Please use EVAL."
@@ -19,16 +18,8 @@ cdef void evaluate(Context *c, bint by_sha, bint read_only) noexcept nogil:
     cdef Scripting *scripting
     cdef Script *script
     cdef int64_t keys = 0
-    c.propagated = True             # what it calls is
-    if unlikely(c.runtime.alerts & ALERT_MONITORS):
-        c.runtime.on_monitor(c)     # before what it calls
-    if not arg_i64_or_reply(c, 2, &keys):
-        return
-    if keys > c.argc - 3:
-        error(c, b"ERR Number of keys can't be greater than number of args")
-        return
-    if keys < 0:
-        error(c, b"ERR Number of keys can't be negative")
+    script_announce(c)
+    if not arg_i64_or_reply(c, 2, &keys) or not script_take_words(c, &run, keys):
         return
     scripting = scripting_or_reply(c, False)
     if scripting == NULL:
@@ -43,8 +34,6 @@ cdef void evaluate(Context *c, bint by_sha, bint read_only) noexcept nogil:
         return
     run.state, run.function, run.flags, run.name = &scripting.eval, script.function, script.flags, script.sha
     run.eval, run.read_only = True, read_only
-    run.keys, run.key_count = c.argv + 3, <int> keys
-    run.arguments, run.argument_count = c.argv + 3 + keys, c.argc - 3 - <int> keys
     if script_may_run(c, &run):
         script_run(c, &run)
         script_used(scripting, script)

@@ -12,6 +12,7 @@ from kv._core.lua.library cimport LuaFunction, lua_library
 from kv._core.runtime.registry cimport command_find
 from kv._core.runtime.state cimport Command
 from kv._core.scripts.convert cimport push_error, push_error_text, push_reply
+from kv._core.scripts.run cimport script_log
 from kv._core.scripts.scripting cimport (
     TARGET_ALL, TARGET_AOF, TARGET_NONE, TARGET_REPLICAS, Scripting, ScriptRun, scripting_of_state)
 
@@ -225,15 +226,8 @@ cdef int api_log(lua_State *L) noexcept nogil:
             lua.pushvalue(L, i)
             parts += 1
     lua.concat(L, parts)
-    log_line(scripting, level, lua.tolstring(L, -1, NULL))
+    script_log(scripting.runtime, level, lua.tolstring(L, -1, NULL))
     return 0
-
-
-cdef void log_line(Scripting *scripting, int level, const char *text) noexcept with gil:
-    engine = <object> scripting.runtime.face
-    if engine.on_script_log is not None:
-        engine.on_script_log(level, (<bytes> text).decode("utf-8", "surrogateescape"))
-    scripting.runtime.enter(scripting.runtime)
 
 
 # -- the tables -------------------------------------------------------------------------------------------------------

@@ -17,8 +17,8 @@ from kv._core.lua.state cimport lua_state_collect
 from kv._core.resp.reply cimport reply_error
 from kv._core.runtime.context cimport error
 from kv._core.runtime.state cimport (
-    ALERT_FEW_REPLICAS, ALERT_MAXMEMORY, ALERT_SAVE_ERROR, ALERT_WRITE_ERROR, CALLER_FILE, EXEMPT_MEMORY, EXEMPT_STATE,
-    Context, Runtime)
+    ALERT_FEW_REPLICAS, ALERT_MAXMEMORY, ALERT_MONITORS, ALERT_SAVE_ERROR, ALERT_WRITE_ERROR, CALLER_FILE, EXEMPT_MEMORY,
+    EXEMPT_STATE, Context, Runtime)
 from kv._core.scripts.convert cimport push_error_text, reply_value
 from kv._core.scripts.scripting cimport (
     SCRIPT_ALLOW_OOM, SCRIPT_COMPAT, SCRIPT_NO_WRITES, TARGET_ALL, Scripting, ScriptRun, scripting_of_state)
@@ -40,6 +40,26 @@ cdef enum:
 
 
 # -- whether it may -----------------------------------------------------------------------------------------------
+
+cdef void script_announce(Context *c) noexcept nogil:
+    """What a script calls is propagated, not the command that runs it; who monitors sees that one first."""
+    c.propagated = True
+    if unlikely(c.runtime.alerts & ALERT_MONITORS):
+        c.runtime.on_monitor(c)
+
+
+cdef bint script_take_words(Context *c, ScriptRun *run, int64_t keys) noexcept nogil:
+    """The keys and arguments behind their count, which is argv[2]; false: there are not so many, and the client was told."""
+    if keys > c.argc - 3:
+        error(c, b"ERR Number of keys can't be greater than number of args")
+        return False
+    if keys < 0:
+        error(c, b"ERR Number of keys can't be negative")
+        return False
+    run.keys, run.key_count = c.argv + 3, <int> keys
+    run.arguments, run.argument_count = c.argv + 3 + keys, c.argc - 3 - <int> keys
+    return True
+
 
 cdef bint script_may_run(Context *c, ScriptRun *run) noexcept nogil:
     """What a script declares in its first line is held against the state of the server before it runs. One that declares
@@ -224,7 +244,7 @@ cdef void end(lua_State *L, ScriptRun *run) noexcept nogil:
     cdef const char *text = KILLED_SCRIPT if run.eval else KILLED_FUNCTION
     if not run.state.killed:
         run.state.killed = True
-        log(run.outer.runtime, LEVEL_NOTICE, text + 4)
+        script_log(run.outer.runtime, LEVEL_NOTICE, text + 4)
     lua.sethook(L, look, LUA_MASKCOUNT, 1)
     lua.sethook(run.state.L, look, LUA_MASKCOUNT, 1)
     push_error_text(L, text)
@@ -236,10 +256,10 @@ cdef void tell_busy(ScriptRun *run) noexcept nogil:
     snprintf(text, sizeof(text), "Slow script detected: still in execution after %lld milliseconds. You can try killing the script "
              "using the %s command. Script name is: %s.", <long long> ((clock_us() - run.began_us) // 1000),
              <const char *> (b"SCRIPT KILL" if run.eval else b"FUNCTION KILL"), run.name)
-    log(run.outer.runtime, LEVEL_WARNING, text)
+    script_log(run.outer.runtime, LEVEL_WARNING, text)
 
 
-cdef void log(Runtime *runtime, int level, const char *text) noexcept with gil:
+cdef void script_log(Runtime *runtime, int level, const char *text) noexcept with gil:
     engine = <object> runtime.face
     if engine.on_script_log is not None:
         engine.on_script_log(level, (<bytes> text).decode("utf-8", "surrogateescape"))
