@@ -51,6 +51,11 @@ class Server(Program):
 
         self.until(over)
 
+    def crash(self) -> None:
+        """Kill it, once its log is in the file: while a sync of each second is slow, the log waits up to two seconds."""
+        self.until(lambda: self.info().get("aof_buffer_length", "0") == "0")
+        self.kill()
+
     def __enter__(self) -> Server:
         return self
 

@@ -61,7 +61,7 @@ def test_databases_and_expiry_come_back(tmp_path: Path) -> None:
         server("BGREWRITEAOF")
         server.rewritten()
         server("SET", "c", "3")
-        server.kill()
+        server.crash()
     with Server(tmp_path) as server:
         assert 990 < server("TTL", "a") <= 1000
         server("SELECT", 7)
@@ -98,7 +98,7 @@ def test_a_single_file_beside_newer_ones_is_left_alone(tmp_path: Path) -> None:
 def test_names_are_configured(tmp_path: Path) -> None:
     with Server(tmp_path, appendfilename="my data", appenddirname="files") as server:
         server("SET", "a", "1")
-        server.kill()
+        server.crash()
     text = (tmp_path / "files" / "my data.manifest").read_text()
     assert text.startswith('file "my data.1.base.rdb" seq 1 type b\n')
     with Server(tmp_path, appendfilename="my data", appenddirname="files") as server:
@@ -211,7 +211,7 @@ def test_a_rewrite_replaces_all_files(tmp_path: Path) -> None:
         figures = server.info()
         sizes = [path.stat().st_size for path in (tmp_path / "appendonlydir").glob("*.*.*.*")]
         assert int(figures["aof_current_size"]) == sum(sizes) and figures["aof_last_bgrewrite_status"] == "ok"
-        server.kill()
+        server.crash()
     with Server(tmp_path) as server:
         assert server("DBSIZE") == 1001 and server("GET", "key:999") == b"999"
 
@@ -227,7 +227,7 @@ def test_under_load(tmp_path: Path) -> None:
                 server.pipe([("INCR", f"counter:{n}") for n in range(100)])
             server.rewritten(turn)
         wanted = [server("GET", f"counter:{n}") for n in range(100)]
-        server.kill()
+        server.crash()
     with Server(tmp_path) as server:
         assert [server("GET", f"counter:{n}") for n in range(100)] == wanted
 
@@ -261,7 +261,7 @@ def test_a_killed_child_is_a_failure_unless_asked_to_go(tmp_path: Path) -> None:
         server("BGREWRITEAOF")
         server.rewritten(3)
         assert server.info()["aof_last_bgrewrite_status"] == "ok"
-        server.kill()
+        server.crash()
     with Server(tmp_path) as server:
         assert server("DBSIZE") == 1000
 
@@ -279,7 +279,7 @@ def test_history_may_be_kept(tmp_path: Path) -> None:
         server.rewritten()
         assert "file appendonly.aof.1.incr.aof seq 1 type h\n" in manifest(tmp_path)
         assert "appendonly.aof.1.incr.aof" in names(tmp_path)
-        server.kill()
+        server.crash()
         before = {path: path.read_bytes() for path in (tmp_path / "appendonlydir").iterdir()}
     with Server(tmp_path, aof_disable_auto_gc="yes") as server:
         server("CONFIG", "SET", "aof-disable-auto-gc", "no")
@@ -299,7 +299,7 @@ def test_timestamps(tmp_path: Path) -> None:
         server("BGREWRITEAOF")
         server.rewritten()
         server("SET", "b", "1")
-        server.kill()
+        server.crash()
     files = {path.name: path.read_bytes() for path in (tmp_path / "appendonlydir").glob("*.aof")}
     assert all(data.startswith(b"#TS:") for name, data in files.items() if "base" in name)
     with Server(tmp_path) as server:
@@ -319,7 +319,7 @@ def test_switched_on_and_off(tmp_path: Path) -> None:
                                       "appendonly.aof.1.incr.aof seq 1 type i\n")
         server("CONFIG", "SET", "appendonly", "no")
         server("SET", "c", "3")
-        server.kill()
+        server.crash()
     with Server(tmp_path) as server:
         assert [server("GET", key) for key in "abc"] == [b"1", b"2", None]
 
@@ -330,7 +330,7 @@ def test_on_in_the_middle_of_a_pipeline(tmp_path: Path) -> None:
         server.pipe([("INCR", "a"), ("INCR", "a"), ("CONFIG", "SET", "appendonly", "yes"),
                      ("INCR", "a"), ("INCR", "b")])
         server.rewritten()
-        server.kill()
+        server.crash()
     with Server(tmp_path) as server:
         assert (server("GET", "a"), server("GET", "b")) == (b"3", b"1")
 
@@ -347,7 +347,7 @@ def test_a_first_rewrite_that_fails_is_tried_again(tmp_path: Path) -> None:
         server.rewritten(2)
         server("INCR", "counter")
         assert manifest(tmp_path).count("\n") == 2
-        server.kill()
+        server.crash()
     with Server(tmp_path) as server:
         assert server("DBSIZE") == 1001 and server("GET", "counter") == b"2"
 
@@ -388,7 +388,7 @@ def test_debug_loadaof_and_reload(tmp_path: Path) -> None:
         assert not list(tmp_path.glob("temp-*"))
         assert server("DEBUG", "RELOAD", "NOSAVE") == "OK" and server("DBSIZE") == 501
         assert server("INCR", "key:1") == 2
-        server.kill()
+        server.crash()
     with Server(tmp_path) as server:
         assert server("GET", "key:1") == b"2" and server("DBSIZE") == 501
 
@@ -418,7 +418,7 @@ def test_no_space_and_space_again(tmp_path: Path) -> None:
         server.until(lambda: server.info()["aof_last_write_status"] == "ok")
         assert "AOF write error looks solved. The server can write again." in server.text()
         assert server("SET", "last", "1") == "OK"
-        server.kill()
+        server.crash()
     with Server(tmp_path) as server:
         assert server("DBSIZE") == keys + 1 and "short read" not in server.text()
 

@@ -37,13 +37,13 @@ def test_the_same_after_a_replay_and_after_a_rewrite(tmp_path: Path) -> None:
     with Server(tmp_path) as server:
         fill(server)
         digest, forms = server("DEBUG", "DIGEST"), encodings(server)
-        server.kill()
+        server.crash()
     with Server(tmp_path) as server:
         assert [server("DEBUG", "DIGEST"), encodings(server), server("EXISTS", "s:gone")] == [digest, forms, 0]
         server("BGREWRITEAOF")
         server.rewritten()
         server("SADD", "s:numbers", 777)
         digest = server("DEBUG", "DIGEST")
-        server.kill()
+        server.crash()
     with Server(tmp_path) as server:
         assert [server("DEBUG", "DIGEST"), encodings(server)] == [digest, forms]

@@ -79,7 +79,7 @@ def test_growth_by_percentage_and_least_size(tmp_path: Path) -> None:
         fill(server, 1)
         time.sleep(0.3)
         assert server.info()["aof_rewrites"] == "1" and int(server.info()["aof_base_size"]) == size
-        server.kill()
+        server.crash()
     with Server(tmp_path, auto_aof_rewrite_percentage=0) as server:
         base = next((tmp_path / "appendonlydir").glob("*.base.rdb"))
         assert int(server.info()["aof_base_size"]) == base.stat().st_size
@@ -99,7 +99,7 @@ def test_the_form_of_a_base_is_fixed_when_its_child_starts(tmp_path: Path) -> No
         server("BGREWRITEAOF")
         server.rewritten(2)
         assert (tmp_path / "appendonlydir" / "appendonly.aof.3.base.rdb").read_bytes().startswith(b"REDIS0011")
-        server.kill()
+        server.crash()
     with Server(tmp_path) as server:
         assert server("DBSIZE") == 2
 
@@ -107,12 +107,12 @@ def test_the_form_of_a_base_is_fixed_when_its_child_starts(tmp_path: Path) -> No
 def test_a_first_start_that_was_killed_is_no_data(tmp_path: Path) -> None:
     """The base of nothing, without the manifest that would name it."""
     with Server(tmp_path) as server:
-        server.kill()
+        server.crash()
     inside = tmp_path / "appendonlydir"
     (inside / "appendonly.aof.manifest").unlink()
     (inside / "appendonly.aof.1.incr.aof").unlink()
     with Server(tmp_path) as server:
         assert server("SET", "a", "1") == "OK"
-        server.kill()
+        server.crash()
     with Server(tmp_path) as server:
         assert server("GET", "a") == b"1"

@@ -32,7 +32,7 @@ def test_the_same_after_a_replay_and_after_a_rewrite(tmp_path: Path) -> None:
         values = [server("GET", key) for key in ("p:small", "p:empty", "p:dense", "p:counted", "p:merged", "p:multi")]
         digest = server("DEBUG", "DIGEST")
         assert all(values) and server("ZCARD", "g:stored") > 1 and server("ZCARD", "g:distances") == 20
-        server.kill()
+        server.crash()
     with Server(tmp_path) as server:
         assert server("DEBUG", "DIGEST") == digest
         assert [server("GET", key) for key in ("p:small", "p:empty", "p:dense", "p:counted", "p:merged", "p:multi")] == values
@@ -40,6 +40,6 @@ def test_the_same_after_a_replay_and_after_a_rewrite(tmp_path: Path) -> None:
         server.rewritten()
         server("PFCOUNT", "p:merged")
         digest = server("DEBUG", "DIGEST")
-        server.kill()
+        server.crash()
     with Server(tmp_path) as server:
         assert server("DEBUG", "DIGEST") == digest

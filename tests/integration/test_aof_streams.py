@@ -57,14 +57,14 @@ def test_the_same_after_a_replay_and_after_a_rewrite(tmp_path: Path) -> None:
         fill(server)
         digest, details = server("DEBUG", "DIGEST"), shown(server)
         assert consumers(server) == [b"alice", b"bob", b"carol", b"nobody"]
-        server.kill()
+        server.crash()
     with Server(tmp_path) as server:
         assert server("DEBUG", "DIGEST") == digest and shown(server) == details
         server("BGREWRITEAOF")
         server.rewritten()
         server("XADD", "top", "21-0", "b", 2)
         digest, details = server("DEBUG", "DIGEST"), shown(server)
-        server.kill()
+        server.crash()
     with Server(tmp_path) as server:
         assert server("DEBUG", "DIGEST") == digest and shown(server) == details
         assert consumers(server) == [b"alice", b"bob", b"carol", b"nobody"]

@@ -93,7 +93,7 @@ class Scene:
     def crash_and_compare(self) -> None:
         """What was acknowledged is there after a crash."""
         self.write()
-        self.server.kill()
+        self.server.crash()
         with Server(self.folder) as server:
             assert server("GET", "counter") == b"%d" % self.acknowledged
 

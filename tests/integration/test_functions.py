@@ -57,12 +57,12 @@ def holds(server: Server) -> None:
 def test_append_only_file(tmp_path: Path, options: dict[str, str]) -> None:
     with Server(tmp_path, **options) as server:
         fill(server)
-        server.kill()
+        server.crash()
     with Server(tmp_path, **options) as server:
         holds(server)
         server("BGREWRITEAOF")
         server.rewritten()
-        server.kill()
+        server.crash()
     [base] = (tmp_path / "appendonlydir").glob("*.base.*")
     assert base.suffix == (".rdb" if options.get("aof_use_rdb_preamble") != "no" and options.get("rdb_write_version") != "9"
                            else ".aof")
@@ -71,7 +71,7 @@ def test_append_only_file(tmp_path: Path, options: dict[str, str]) -> None:
         assert server("DEBUG", "LOADAOF") == "OK"
         holds(server)
         server("FUNCTION", "DELETE", "one")
-        server.kill()
+        server.crash()
     with Server(tmp_path, **options) as server:
         assert codes(server) == [TWO]
 
@@ -162,7 +162,7 @@ def test_without_lua_there_are_no_scripts_and_all_else(tmp_path: Path, without_l
         assert server("SET", "k", "v") == "OK" and server("FUNCTION", "LIST") == []
         assert server("FUNCTION", "LOAD", ONE) == server("EVAL", "return 1", 0) == f"ERR {MISSING}"
         assert server("FCALL", "f", 0) == "ERR Function not found"
-        server.kill()
+        server.crash()
     with Server(tmp_path, environment=without_lua) as server:
         assert server("GET", "k") == b"v"
 

@@ -90,7 +90,7 @@ def continued(folder: Path) -> None:
     with ours(folder) as server:
         check_values(server)
         assert server("SET", "ours", "1") == "OK"
-        server.kill()
+        server.crash()
     with ours(folder) as server:
         check_values(server)
         assert server("GET", "ours") == b"1"
@@ -98,7 +98,7 @@ def continued(folder: Path) -> None:
         server.rewritten()
         server("SET", "ours", "2")
         server.until(lambda: len(list((folder / "appendonlydir").glob("*.aof"))) == 1)     # what was another's is gone
-        server.kill()
+        server.crash()
     with ours(folder) as server:
         check_values(server)
         assert server("GET", "ours") == b"2"
