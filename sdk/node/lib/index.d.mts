@@ -1,0 +1,23 @@
+import KV from "./index.js";
+
+export default KV;
+export { KV };
+export import Redis = KV;
+export import Options = KV.Options;
+export import Address = KV.Address;
+export import Config = KV.Config;
+export import KMSConfig = KV.KMSConfig;
+export import ConfigError = KV.ConfigError;
+export import KMSError = KV.KMSError;
+export import KMS = KV.KMS;
+export import RotatingCredentials = KV.RotatingCredentials;
+export import LogOptions = KV.LogOptions;
+export declare const Cluster: typeof KV.Cluster;
+export declare const Command: typeof KV.Command;
+export declare const ReplyError: typeof KV.ReplyError;
+export declare const fromEnv: typeof KV.fromEnv;
+export declare const cluster: typeof KV.cluster;
+export declare const configFromEnv: typeof KV.configFromEnv;
+export declare const kmsConfigFromEnv: typeof KV.kmsConfigFromEnv;
+export declare const urlFromEnv: typeof KV.urlFromEnv;
+export declare const logTo: typeof KV.logTo;
