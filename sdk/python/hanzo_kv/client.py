@@ -92,12 +92,12 @@ def cluster(url: str | KVConfig | None = None, **options: Any) -> redis.RedisClu
     """redis-py's cluster client for a kv+cluster URL, or any whose server is a node of a cluster."""
     config = config_of(url, cluster=True)
     settings = pool_options(config, options, Retry)
-    nodes = [redis.cluster.ClusterNode(host, port) for host, port in config.address.nodes]
+    (host, port), *others = config.address.nodes
     for name in ("host", "port", "db", "retry", "retry_on_error"):      # a cluster client has its own retries, and no databases
         settings.pop(name, None)
-    if config.address.tls:
-        settings["ssl"] = True
-    return redis.RedisCluster(startup_nodes=nodes, connection_class=connection_class(config), **settings)
+    return redis.RedisCluster(          # redis-py takes a class of connections only beside a URL
+        url=f"redis://{'[' + host + ']' if ':' in host else host}:{port}", connection_class=connection_class(config),
+        startup_nodes=[redis.cluster.ClusterNode(*node) for node in others], **settings)
 
 
 def config_of(url: str | KVConfig | None, cluster: bool = False) -> KVConfig:

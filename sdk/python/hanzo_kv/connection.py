@@ -1,7 +1,7 @@
-"""Connections that survive a rotation: one whose password is refused asks its credentials for another and sends that one.
+"""Connections that survive a rotation: one whose password is refused asks its credentials for another and begins again with that.
 
-It does so on the socket that it has: a server that refused a password goes on to listen. redis-py 5 and 6 begin a connection with
-on_connect(), later ones with on_connect_check_health(), so both are met here, and one of them only.
+It begins on a new socket, since redis-py closes one on which AUTH failed. redis-py 5 begins a connection with on_connect(), later
+ones with on_connect_check_health(); the password is looked after in the one that is there.
 """
 from __future__ import annotations
 
@@ -53,6 +53,8 @@ class Rotating:
             except AuthenticationError:
                 if not provider.refused(password):
                     raise
+                self.disconnect()                   # type: ignore[attr-defined]
+                self._sock = self._connect()        # type: ignore[attr-defined]
                 begin()
         else:
             begin()
@@ -84,6 +86,8 @@ class AsyncRotating:
             except AuthenticationError:
                 if not await asyncio.to_thread(provider.refused, password):
                     raise
+                await self.disconnect(nowait=True)  # type: ignore[attr-defined]
+                await self._connect()               # type: ignore[attr-defined]
                 await begin()
         else:
             await begin()
