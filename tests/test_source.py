@@ -19,7 +19,7 @@ PYTHON_LEVELS = {
         "disk",
         "config.",
         "log trouble progress loading",
-        "system user absent affinity instance process rename title crash saving worker link",
+        "system user passwordfile absent affinity instance process rename title crash saving worker link",
         "loop latencymonitor commandlog acllog clientlog metrics selfcheck children listeners",
         "aof. rdb.",
         "info figures settings shutdown",

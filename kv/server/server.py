@@ -36,6 +36,7 @@ from .loading import LoadError, LoadStopped
 from .log import LEVELS, log, log_bug, log_script
 from .loop import Loop
 from .metrics import Metrics
+from .passwordfile import PasswordFile
 from .rdb import RdbLoader, Snapshots
 from .rename import rename
 from .selfcheck import SelfCheck
@@ -67,6 +68,7 @@ class Server:
         self.config = config
         self.instance = Instance(supervisor)
         self.default_user = DefaultUser(config)
+        self.password_file = PasswordFile(config, self.default_user)
         self.title = ProcessTitle()
         self.watchdog = crash.Watchdog(config)
         self.engine = engine = Engine(self, databases=config.databases)
@@ -86,8 +88,8 @@ class Server:
         self.shutdown = Shutdown(engine, config, loop, self.aof, self.snapshots, supervisor)
         self.figures = ServerFigures(self.instance, engine, config, loop, self.listeners, self.children, self.aof,
                                      self.snapshots, self.links, self.metrics)
-        self.settings = Settings(engine, config, self.default_user, self.listeners, self.aof, self.snapshots, self.title,
-                                 self.watchdog)
+        self.settings = Settings(engine, config, self.default_user, self.password_file, self.listeners, self.aof,
+                                 self.snapshots, self.title, self.watchdog)
         engine.on_protocol_error = self.client_log.note_protocol_error
         engine.on_closing = self.client_log.note_closing
         engine.on_commandlog = self.commandlog.note
@@ -109,6 +111,7 @@ class Server:
         loop.each_cron("Looking after snapshots", self.snapshots.cron)
         loop.each_cron("Listening", self.listeners.cron)
         loop.each_cron("Closing links that are not used", self.links.cron, 1000)
+        loop.each_cron("Reading requirepass-file", self.password_file.look, 1000, while_loading=True)
         loop.each_cron("Shutting down", self.shutdown.cron, while_loading=True)
         loop.each_cron("Checking the dataset", self.self_check.cron)
         loop.each_cron("Refreshing what crash reports know", crash.refresh, CRASH_REFRESH_MS)

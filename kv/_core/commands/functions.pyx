@@ -69,12 +69,13 @@ cdef void cmd_fcall_ro(Context *c) noexcept nogil:
     call_function(c, True)
 
 
-FCALL_FLAGS = "noscript skip_monitor may_replicate no_mandatory_keys stale script"
+READING_FLAGS = "noscript skip_monitor no_mandatory_keys stale script"
+FCALL_FLAGS = READING_FLAGS + " may_replicate"
 FCALL_ARGS = "function:string numkeys:integer [key...] [arg:string...]"
 
 declare(native(cmd_fcall), "fcall", -3, FCALL_FLAGS, keys="2# RW access update", group="scripting", since="7.0.0",
         complexity="Depends on the function that is executed.", summary="Calls a function.", args=FCALL_ARGS)
-declare(native(cmd_fcall_ro), "fcall_ro", -3, FCALL_FLAGS + " readonly", keys="2# RO access", group="scripting", since="7.0.0",
+declare(native(cmd_fcall_ro), "fcall_ro", -3, READING_FLAGS + " readonly", keys="2# RO access", group="scripting", since="7.0.0",
         complexity="Depends on the function that is executed.", summary="Calls a function that may not write.", args=FCALL_ARGS)
 
 

@@ -55,7 +55,8 @@ cdef void cmd_evalsha_ro(Context *c) noexcept nogil:
     evaluate(c, True, True)
 
 
-EVAL_FLAGS = "noscript skip_monitor may_replicate no_mandatory_keys stale script"
+READING_FLAGS = "noscript skip_monitor no_mandatory_keys stale script"
+EVAL_FLAGS = READING_FLAGS + " may_replicate"
 
 declare(native(cmd_eval), "eval", -3, EVAL_FLAGS, keys="2# RW access update", group="scripting", since="2.6.0",
         complexity="Depends on the script that is executed.", summary="Runs a script.",
@@ -63,10 +64,10 @@ declare(native(cmd_eval), "eval", -3, EVAL_FLAGS, keys="2# RW access update", gr
 declare(native(cmd_evalsha), "evalsha", -3, EVAL_FLAGS, keys="2# RW access update", group="scripting", since="2.6.0",
         complexity="Depends on the script that is executed.", summary="Runs a script that the server knows, by its SHA-1.",
         args="sha1:string numkeys:integer [key...] [arg:string...]")
-declare(native(cmd_eval_ro), "eval_ro", -3, EVAL_FLAGS + " readonly", keys="2# RO access", group="scripting", since="7.0.0",
+declare(native(cmd_eval_ro), "eval_ro", -3, READING_FLAGS + " readonly", keys="2# RO access", group="scripting", since="7.0.0",
         complexity="Depends on the script that is executed.", summary="Runs a script that may not write.",
         args="script:string numkeys:integer [key...] [arg:string...]")
-declare(native(cmd_evalsha_ro), "evalsha_ro", -3, EVAL_FLAGS + " readonly", keys="2# RO access", group="scripting",
+declare(native(cmd_evalsha_ro), "evalsha_ro", -3, READING_FLAGS + " readonly", keys="2# RO access", group="scripting",
         since="7.0.0", complexity="Depends on the script that is executed.",
         summary="Runs a script that the server knows, by its SHA-1, and that may not write.",
         args="sha1:string numkeys:integer [key...] [arg:string...]")

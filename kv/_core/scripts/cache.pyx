@@ -16,7 +16,8 @@ from kv._core.lua.api cimport LUA_ERRMEM, LUA_OK, LUA_REGISTRYINDEX, lua, lua_po
 from kv._core.lua.chunk cimport lua_load_chunk
 from kv._core.lua.state cimport lua_state_collect, lua_state_free
 from kv._core.resp.reply cimport reply_error
-from kv._core.runtime.state cimport COMMAND_DENYOOM, COMMAND_MAY_REPLICATE, COMMAND_STALE, COMMAND_WRITE, Context
+from kv._core.runtime.state cimport (
+    COMMAND_DENYOOM, COMMAND_MAY_REPLICATE, COMMAND_STALE, COMMAND_WRITE, Command, Context, Runtime)
 from kv._core.scripts.functions cimport function_find
 from kv._core.scripts.scripting cimport (
     SCRIPT_ALLOW_OOM, SCRIPT_ALLOW_STALE, SCRIPT_COMPAT, SCRIPT_FLAG_NAMES, SCRIPT_NO_WRITES, SHA_SIZE, Function, Script,
@@ -60,31 +61,29 @@ cdef Script *script_by_sha(Scripting *scripting, Slice sha) noexcept nogil:
 
 # -- what they may do -------------------------------------------------------------------------------------------------
 
-cdef uint64_t script_command_flags(Context *c, uint64_t flags) noexcept nogil:
-    """The flags of EVAL, FCALL and their kin, for a script or a function that says what it does."""
-    if c.command.name[0] == c'f':
-        return function_command_flags(c, flags)
-    return eval_command_flags(c, flags)
+cdef uint64_t script_command_flags(Runtime *runtime, const Command *command, Slice script, uint64_t flags) noexcept nogil:
+    """The flags of EVAL, FCALL and their kin, for a script (by its text, or its SHA-1) or a function that says what it does."""
+    cdef Scripting *scripting = <Scripting *> runtime.scripting
+    if command.name[0] == c'f':
+        return function_command_flags(scripting, script, flags)
+    return eval_command_flags(scripting, script, command.name_length > 4 and command.name[4] == c's', flags)
 
 
-cdef uint64_t function_command_flags(Context *c, uint64_t flags) noexcept nogil:
+cdef uint64_t function_command_flags(Scripting *scripting, Slice name, uint64_t flags) noexcept nogil:
     """Functions always say it: one without flags may write."""
-    cdef Scripting *scripting = <Scripting *> c.runtime.scripting
-    cdef Function *function = function_find(&scripting.libraries, c.argv[1]) if scripting != NULL else NULL
+    cdef Function *function = function_find(&scripting.libraries, name) if scripting != NULL else NULL
     return command_flags(flags, function.flags) if function != NULL else flags
 
 
-cdef uint64_t eval_command_flags(Context *c, uint64_t flags) noexcept nogil:
-    cdef Scripting *scripting = <Scripting *> c.runtime.scripting
+cdef uint64_t eval_command_flags(Scripting *scripting, Slice text, bint by_sha, uint64_t flags) noexcept nogil:
     cdef Script *script = NULL
     cdef int declared = SCRIPT_COMPAT
-    cdef bint by_sha = c.command.name_length > 4 and c.command.name[4] == c's'
     if scripting != NULL:
-        script = script_by_sha(scripting, c.argv[1]) if by_sha else script_by_body(scripting, c.argv[1])
+        script = script_by_sha(scripting, text) if by_sha else script_by_body(scripting, text)
     if script != NULL:
         declared = script.flags
-    elif not by_sha and c.argv[1].length > 2 and c.argv[1].data[0] == c'#' and c.argv[1].data[1] == c'!':
-        declared = declared_flags(c.argv[1])
+    elif not by_sha and text.length > 2 and text.data[0] == c'#' and text.data[1] == c'!':
+        declared = declared_flags(text)
     return command_flags(flags, declared)
 
 

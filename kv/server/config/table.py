@@ -121,6 +121,8 @@ OPTIONS: tuple[Option, ...] = (
     Bool("crash-memcheck-enabled", True),
     # Security
     Optional("requirepass", SENSITIVE),
+    Optional("requirepass-file"),
+    Integer("requirepass-grace", 300, 0, INT_MAX),
     String("aclfile", "", IMMUTABLE),
     Integer("acllog-max-len", 128, 0, LONG_MAX),
     Choice("acl-pubsub-default", "resetchannels", ("allchannels", "resetchannels")),
