@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import resource
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -90,7 +91,7 @@ def talk(server: Server, told: dict[str, Any]) -> list[Any]:
     """A recorded session, held again."""
     server("FLUSHALL")
     for words in told.get("setup", ()):
-        server(*words)
+        server(*[word.encode("latin-1") for word in words])
     client = server.connect()
     if told.get("resp") == 3:
         client("HELLO", 3)
@@ -210,7 +211,7 @@ def test_errors_of_evaluated_code(shared: Server, mode: str) -> None:
     assert session("e", "error()") == ["<error> nil"]
     assert session("e", "string.rep('x', -1)") == ['<retval> ""']
     assert session("e", "local function f() return f() + 1 end return f()")[0].startswith("<error> ldb_eval:1: stack overflow")
-    assert "has more than 16 parameters" in session("e", "function(" + "a,b," * 20 + "...) end")[0]
+    assert "has more than 16 parameters" in session("e", "return function(" + "a, " * 17 + "...) end")[0]
     assert session("e", "\x1bLua")[0].startswith("<error> ldb_eval:1: ")
     assert session("e", "redis.breakpoint()") == ["<retval> true"]
     assert session.finish("c") == 1
@@ -223,7 +224,7 @@ def test_endless_code_is_ended(shared: Server, mode: str) -> None:
         session = Session(shared, "local n = 0\nwhile true do n = n + 1 end", mode=mode)
         for code in ("while true do end", "while true do pcall(function() while true do end end) end",
                      "while true do coroutine.wrap(function() while true do end end)() end"):
-            assert session("e", code) == ["<error> timeout reached, infinite loop?"]
+            assert session("e", code)[0].endswith("timeout reached, infinite loop?")
         assert session("e", "1") == ["<retval> 1"]
         assert session("c") == ["* Stopped at 2, stop reason = timeout reached, infinite loop?",
                                 "-> 2   while true do n = n + 1 end"]
@@ -460,11 +461,7 @@ def test_no_process_is_to_be_had(server: Server) -> None:
     """The client is told, and goes on without a debugger."""
     client = server.connect()
     client("SCRIPT", "DEBUG", "YES")
-    nofile = server.info("clients")["connected_clients"]
-    assert nofile == "2"
-    server("CONFIG", "SET", "busy-reply-threshold", 0)
-    import resource
-
+    server("EVAL", "return 1", 0)
     limit = resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)
     used = max(int(name) for name in os.listdir(f"/proc/{server.process.pid}/fd")) + 1
     resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (used, limit[1]))
@@ -473,6 +470,15 @@ def test_no_process_is_to_be_had(server: Server) -> None:
     assert reply == Failure("ERR Fork() failed: can't run EVAL in debugging mode: Too many open files")
     assert client("EVAL", "return 1", 0) == 1
     client.close()
+
+
+def test_lua_that_can_not_be_opened(server: Server) -> None:
+    """For want of descriptors, the first time; later it can."""
+    limit = resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (3, limit[1]))
+    assert server("EVAL", "return 1", 0) == Failure("ERR Too many open files")
+    resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, limit)
+    assert server("EVAL", "return 1", 0) == 1
 
 
 def test_the_log_tells_of_sessions(server: Server) -> None:
