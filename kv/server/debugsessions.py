@@ -1,14 +1,14 @@
 """Debugging sessions of scripts (SCRIPT DEBUG): each in a forked child of its own, or in the server itself.
 
-The child has the client's connection and the dataset as it was; whatever the script does to it ends with the child. It writes no file:
-nobody takes its effects, and what FLUSHALL has the server do about snapshots is not done. The server closes the connection on its
-side, so the client's next words are the child's.
+The child has the client's connection and the dataset as it was; whatever the script does to it ends with the child. It writes no
+file: nobody takes its effects, and what FLUSHALL has the server do about snapshots is not done. The server closes the connection on
+its side, so the client's next words are the child's.
 
     engine.on_debug(session, sync)      forks; returns in both processes
     engine.on_debug_end(session, sync)  the session is over: the child ends
 
-What if the server is killed? It holds one end of a pipe for each session, the child the other one: where that has come to its end the
-child ends, too. Any number of sessions may be there, also beside a child that saves.
+What if the server is killed? It holds one end of a pipe for each session, the child the other one: where that has come to its end
+the child ends, too. Any number of sessions may be there, also beside a child that saves.
 """
 from __future__ import annotations
 

@@ -144,7 +144,7 @@ def test_refusals(shared: Server) -> None:
     assert reply == b"ERR This Redis command is not allowed from script"
     assert client("SCRIPT", "DEBUG", "yes") == client("SCRIPT", "DEBUG", "no") == "OK"
     assert client("EVAL", "return {redis.breakpoint(), redis.debug('x')}", 0) == [None]
-    assert client("SCRIPT", "DEBUG", "sync") == client("RESET") .replace("RESET", "OK") == "OK"
+    assert client("SCRIPT", "DEBUG", "sync") == client("RESET").replace("RESET", "OK") == "OK"
     assert client("EVAL", "return 1", 0) == 1
     client.close()
 
@@ -251,9 +251,9 @@ def test_abort_is_for_good(shared: Server, mode: str, script: str) -> None:
 
 
 @pytest.mark.parametrize("data", [
-    b"hello\r\n", b"PING\r\n", b"*0\r\n", b"*-1\r\n", b"*1025\r\n", b"*99999999999\r\n", b"*\r\n", b"*1\r\n$-1\r\n", b"*1\r\n:1\r\n",
-    b"*1\r\n$2\r\nabc\r\n", b"*1\r\n$99999999999\r\n", b"*2\r\n$1\r\nn\r\n+x\r\n", b"*1\r\n$1\r\nnXX", b"*1\rX", b"*1x\r\n",
-    b"*1\r\n$1\r\n\r\n\r\n", b"junk*1\r\n$1\r\np\r\n", b"\0" * 100, b"*1\r\n$1 \r\nn\r\n"])
+    b"hello\r\n", b"PING\r\n", b"*0\r\n", b"*-1\r\n", b"*1025\r\n", b"*99999999999\r\n", b"*\r\n", b"*1\r\n$-1\r\n",
+    b"*1\r\n:1\r\n", b"*1\r\n$2\r\nabc\r\n", b"*1\r\n$99999999999\r\n", b"*2\r\n$1\r\nn\r\n+x\r\n", b"*1\r\n$1\r\nnXX",
+    b"*1\rX", b"*1x\r\n", b"*1\r\n$1\r\n\r\n\r\n", b"junk*1\r\n$1\r\np\r\n", b"\0" * 100, b"*1\r\n$1 \r\nn\r\n"])
 def test_nonsense_ends_the_script(shared: Server, mode: str, data: bytes) -> None:
     session = Session(shared, "pcall(function()\nlocal x = 1\nend)\nreturn 1", mode=mode)
     session("n")
@@ -497,8 +497,8 @@ def test_others_run_scripts_meanwhile(server: Server) -> None:
     session = Session(server, "return 1")
     assert server("EVAL", "return redis.breakpoint() and 1 or 0", 0) == 0
     assert session.finish("c") == 1
-    assert Session(server, "local c = coroutine.wrap(function() coroutine.yield(1) return 2 end) KEYS[1] = c return c()", mode="SYNC"
-                   ).finish("c") == 1
+    kept = "local c = coroutine.wrap(function() coroutine.yield(1) return 2 end) KEYS[1] = c return c()"
+    assert Session(server, kept, mode="SYNC").finish("c") == 1
     server("CONFIG", "SET", "busy-reply-threshold", 50)
     runner = server.connect()
     runner.send("EVAL", "while true do end", 0)

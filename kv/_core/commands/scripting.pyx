@@ -193,4 +193,4 @@ cdef void cmd_script_debug(Context *c) noexcept nogil:
 
 
 declare(native(cmd_script_debug), "script|debug", 3, "noscript", group="scripting", since="3.2.0", complexity="O(1)",
-        summary="Has the next script of the connection be debugged.", args="mode: YES | SYNC | NO")
+        summary="Has the next script of the connection be debugged.", args="(mode: YES | SYNC | NO)")
