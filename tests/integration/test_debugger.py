@@ -492,6 +492,15 @@ def test_the_log_tells_of_sessions(server: Server) -> None:
     assert figures["total_forks"] == "1"
 
 
+def test_monitors_see_what_is_debugged(server: Server, mode: str) -> None:
+    monitor = server.connect()
+    assert monitor("MONITOR") == "OK"
+    assert Session(server, "return 'seen'", mode=mode).finish("c") == b"seen"
+    assert monitor.reply().endswith(f'"SCRIPT" "DEBUG" "{mode}"')
+    assert monitor.reply().endswith('"EVAL" "return \'seen\'" "0"')
+    monitor.close()
+
+
 def test_others_run_scripts_meanwhile(server: Server) -> None:
     """No session's hook is left behind, nor does another connection's EVAL become one."""
     session = Session(server, "return 1")

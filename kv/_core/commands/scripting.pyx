@@ -17,11 +17,27 @@ cdef const char *NO_SCRIPT = b"NOSCRIPT No matching script. Please use EVAL."
 
 
 cdef void evaluate(Context *c, bint by_sha, bint read_only) noexcept nogil:
+    script_announce(c)
+    if unlikely(c.session.flags & SESSION_DEBUG):
+        evaluate_debugging(c, by_sha, read_only)
+    else:
+        evaluate_announced(c, by_sha, read_only)
+
+
+cdef void evaluate_debugging(Context *c, bint by_sha, bint read_only) noexcept nogil:
+    """For a client that has sent SCRIPT DEBUG."""
+    if by_sha:
+        error(c, EVAL_ONLY if c.argv[1].length == SHA_SIZE else NO_SCRIPT)
+    elif debugger_begin(c):
+        evaluate_announced(c, by_sha, read_only)
+        debugger_end(c)
+
+
+cdef void evaluate_announced(Context *c, bint by_sha, bint read_only) noexcept nogil:
     cdef ScriptRun run
     cdef Scripting *scripting
     cdef Script *script
     cdef int64_t keys = 0
-    script_announce(c)
     if not arg_i64_or_reply(c, 2, &keys) or not script_take_words(c, &run, keys):
         return
     scripting = scripting_or_reply(c, False)
@@ -42,42 +58,20 @@ cdef void evaluate(Context *c, bint by_sha, bint read_only) noexcept nogil:
         script_used(scripting, script)
 
 
-cdef void evaluate_debugging(Context *c, bint by_sha, bint read_only) noexcept nogil:
-    """The same of a client that has sent SCRIPT DEBUG."""
-    if by_sha:
-        script_announce(c)
-        error(c, EVAL_ONLY if c.argv[1].length == SHA_SIZE else NO_SCRIPT)
-    elif debugger_begin(c):
-        evaluate(c, by_sha, read_only)
-        debugger_end(c)
-
-
 cdef void cmd_eval(Context *c) noexcept nogil:
-    if unlikely(c.session.flags & SESSION_DEBUG):
-        evaluate_debugging(c, False, False)
-    else:
-        evaluate(c, False, False)
+    evaluate(c, False, False)
 
 
 cdef void cmd_eval_ro(Context *c) noexcept nogil:
-    if unlikely(c.session.flags & SESSION_DEBUG):
-        evaluate_debugging(c, False, True)
-    else:
-        evaluate(c, False, True)
+    evaluate(c, False, True)
 
 
 cdef void cmd_evalsha(Context *c) noexcept nogil:
-    if unlikely(c.session.flags & SESSION_DEBUG):
-        evaluate_debugging(c, True, False)
-    else:
-        evaluate(c, True, False)
+    evaluate(c, True, False)
 
 
 cdef void cmd_evalsha_ro(Context *c) noexcept nogil:
-    if unlikely(c.session.flags & SESSION_DEBUG):
-        evaluate_debugging(c, True, True)
-    else:
-        evaluate(c, True, True)
+    evaluate(c, True, True)
 
 
 EVAL_FLAGS = "noscript skip_monitor may_replicate no_mandatory_keys stale script"

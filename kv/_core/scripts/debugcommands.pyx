@@ -1,7 +1,7 @@
 """The commands of the debugger: what its client may ask while the script stands, and how it has it go on.
 
-They run in Lua's hook, in which Lua calls no other hook. So code of the client (eval) gets a thread of its own, whose hook ends it where
-it takes too long. The locals of the script are read off its frames, from the innermost out.
+They run in Lua's hook, in which Lua calls no other hook. So code of the client (eval) gets a thread of its own, whose hook ends it
+where it takes too long. The locals of the script are read off its frames, from the innermost out.
 """
 from libc.stdint cimport int64_t
 from libc.string cimport memchr, strcmp, strlen, strstr
@@ -378,6 +378,7 @@ cdef void show_error(lua_State *L, Debugger *debugger) noexcept nogil:
 
 cdef void eval_command(lua_State *L, ScriptRun *run, Debugger *debugger) noexcept nogil:
     cdef lua_State *thread
+    cdef bint failed
     cdef int i
     debugger.code.length = 0
     buffer_append(&debugger.code, RETURN, strlen(RETURN))
@@ -388,10 +389,11 @@ cdef void eval_command(lua_State *L, ScriptRun *run, Debugger *debugger) noexcep
     thread = lua.newthread(L)
     lua.sethook(thread, look, LUA_MASKCOUNT, INSTRUCTIONS)
     debugger.eval_until_us = clock_us() + script_limit_ms(run) * 1000
-    if lua.cpcall(thread, evaluate, debugger) != LUA_OK:
+    failed = lua.cpcall(thread, evaluate, debugger) != LUA_OK
+    run.state.killed = False
+    if failed:
         lua.xmove(thread, L, 1)
         show_error(L, debugger)
-    run.state.killed = False
     lua_pop(L, 1)
 
 

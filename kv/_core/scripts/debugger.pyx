@@ -1,9 +1,10 @@
 """A script is debugged: it stops before a line, its client looks around and says how to go on.
 
-A session is one EVAL of a connection that sent SCRIPT DEBUG. Lua calls a hook before each line of the script. Where the script is
-to stop, the hook shows the line and takes commands from the client's socket, until one of them has the script run on: all in the
-middle of EVAL, in a forked child, or in the server itself, which serves nobody else meanwhile (SCRIPT DEBUG SYNC; Runtime.begin_debugging
-decides). Who debugs nothing has no such hook, and commands of scripts are called without a detour: that one is put in place by the session.
+A session is one EVAL of a connection that sent SCRIPT DEBUG. Lua calls a hook before each line of the script. Where the script
+is to stop, the hook shows the line and takes commands from the client's socket, until one of them has the script run on: all in the
+middle of EVAL, in a forked child, or in the server itself, which serves nobody else meanwhile (SCRIPT DEBUG SYNC). Who debugs
+nothing has no such hook. Commands that the script calls are shown by a function that the session puts before the one that runs
+them.
 
 A client that is gone has its script run on, in the server: half of what a script does would be worse. A child ends. What ends a script
 (abort, nonsense instead of commands) no pcall of it goes on from.

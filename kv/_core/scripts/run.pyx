@@ -240,9 +240,8 @@ cdef void look(lua_State *L, lua_Debug *event) noexcept nogil:
 
 
 cdef void script_end(lua_State *L, ScriptRun *run, const char *text) noexcept nogil:
-    """End the script, with an error that is the script's reply (NULL: that of SCRIPT KILL or FUNCTION KILL, or the one given before):
-    what it runs next is an error, too, in this thread of it and in its first one, so that none can go on by having caught this
-    one."""
+    """End the script, with an error that is its reply (NULL: the one given before, or that of SCRIPT KILL or FUNCTION KILL). What
+    it runs next is an error, too, in this thread of it and in its first one, so that none can go on by having caught this one."""
     run.killed = True
     if text != NULL:
         run.ending = text
