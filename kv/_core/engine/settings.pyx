@@ -191,6 +191,7 @@ put("rdb_version_check", kv_place(one.rdb_relaxed), VERSION_CHECKS.__getitem__)
 put("skip_checksum_validation", kv_place(one.checksum_unchecked))
 # scripts
 put("busy_reply_threshold", kv_place(one.busy_threshold_ms))
+put("scripts_unrestricted", kv_place(one.scripts_unrestricted))
 put("lua_enable_insecure_api", kv_place(one.lua_insecure), None, after_insecure)
 # observing
 put("notify_keyspace_events", kv_place(one.keyspace.event_classes), event_bits, observing_update)
