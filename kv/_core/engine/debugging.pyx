@@ -1,8 +1,8 @@
 """Debugging sessions of scripts: where they run, and waiting for their client.
 
-A session talks to its client in the middle of a command (scripts/debugger), so the process does nothing else meanwhile. Whoever embeds
-the engine forks a child for that (Engine.on_debug). In the parent the command ends without a reply and the client's connection is
-closed, but not shut down, since the child has it, too. A session of SCRIPT DEBUG SYNC runs in the process itself.
+A session talks to its client in the middle of a command (scripts/debugger), so the process does nothing else meanwhile. Whoever
+embeds the engine forks a child for that (Engine.on_debug). In the parent the command ends without a reply and the client's connection
+is closed, but not shut down, since the child has it, too. A session of SCRIPT DEBUG SYNC runs in the process itself.
 """
 from libc.errno cimport EINTR, errno
 
@@ -46,6 +46,10 @@ cdef bint begin(Context *c, bint sync, int *stop_fd) noexcept:
     except OSError as error:
         text = f"ERR Fork() failed: can't run EVAL in debugging mode: {error.strerror}".encode()
         reply_error(&c.reply, text, len(text))
+        return False
+    except Exception:
+        report_bug("the beginning of a debugging session")
+        reply_error(&c.reply, b"ERR internal error", 18)
         return False
     if fd is None:
         session_doom(c.session)

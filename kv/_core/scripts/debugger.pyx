@@ -6,8 +6,8 @@ middle of EVAL, in a forked child, or in the server itself, which serves nobody 
 nothing has no such hook. Commands that the script calls are shown by a function that the session puts before the one that runs
 them.
 
-A client that is gone has its script run on, in the server: half of what a script does would be worse. A child ends. What ends a script
-(abort, nonsense instead of commands) no pcall of it goes on from.
+A client that is gone has its script run on, in the server: half of what a script does would be worse. A child ends. What ends a
+script (abort, nonsense instead of commands) no pcall of it goes on from.
 """
 from libc.stdint cimport uint64_t
 from libc.string cimport strstr
@@ -20,7 +20,7 @@ from kv._core.base.slice cimport Slice, slice_of
 from kv._core.lua.api cimport LUA_HOOKCOUNT, LUA_MASKCOUNT, LUA_MASKLINE, lua, lua_Debug, lua_State
 from kv._core.runtime.context cimport error
 from kv._core.runtime.state cimport (
-    SESSION_CLOSE_AFTER_REPLY, SESSION_DEBUG, SESSION_DEBUG_SYNC, Context, Runtime, Session)
+    AWAITED_STOP, SESSION_CLOSE_AFTER_REPLY, SESSION_DEBUG, SESSION_DEBUG_SYNC, Context, Runtime, Session)
 from kv._core.scripts.debugcommands cimport is_breakpoint, run_command, show_line
 from kv._core.scripts.debuginput cimport DEBUG_BAD, DEBUG_COMMAND, DEBUG_TOO_MUCH, DebugInput, next_command
 from kv._core.scripts.representation cimport show_reply
@@ -159,6 +159,8 @@ cdef void on_line(lua_State *L, lua_Debug *event) noexcept nogil:
         script_end(L, run, NULL)
     lua.getinfo(L, b"Sl", event)
     debugger.line = event.currentline
+    if counted and not debugger.gone and is_to_end(debugger):
+        leave_alone(run, debugger)
     if strstr(event.short_src, SCRIPT) == NULL:     # code that the script has made itself
         if counted and debugger.gone:
             go_on_alone(L, run, debugger)
@@ -177,6 +179,10 @@ cdef void on_line(lua_State *L, lua_Debug *event) noexcept nogil:
         go_on_alone(L, run, debugger)
 
 
+cdef bint is_to_end(const Debugger *debugger) noexcept nogil:
+    return debugger.session.runtime.await_client(debugger.session, debugger.stop_fd, False, 0) == AWAITED_STOP
+
+
 cdef void go_on_alone(lua_State *L, ScriptRun *run, Debugger *debugger) noexcept nogil:
     """A script that nobody looks after must end some time."""
     if debugger.gone and script_time_is_over(run):
@@ -193,12 +199,18 @@ cdef void stop(lua_State *L, ScriptRun *run, Debugger *debugger, const char *rea
     transcript_send(debugger)
     take_commands(L, run, debugger)
     if debugger.gone:
-        debugger.stepping = False
-        debugger.breakpoint_count = 0
-        if not debugger.sync:
-            run.outer.runtime.end_debugging(run.outer, False)
+        leave_alone(run, debugger)
     else:
         run.began_us = clock_us()
+
+
+cdef void leave_alone(ScriptRun *run, Debugger *debugger) noexcept nogil:
+    """The client is gone, or the session is to end. A child ends here."""
+    debugger.gone = True
+    debugger.stepping = debugger.called_breakpoint = False
+    debugger.breakpoint_count = 0
+    if not debugger.sync:
+        run.outer.runtime.end_debugging(run.outer, False)
 
 
 cdef void take_commands(lua_State *L, ScriptRun *run, Debugger *debugger) noexcept nogil:
