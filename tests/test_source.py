@@ -21,6 +21,7 @@ PYTHON_LEVELS = {
         "log trouble progress loading",
         "system user passwordfile absent affinity instance process rename title crash saving worker link",
         "loop latencymonitor commandlog acllog clientlog metrics selfcheck children listeners",
+        "debugsessions",
         "aof. rdb.",
         "info figures settings shutdown",
         "call",

@@ -27,6 +27,7 @@ from .children import Children
 from .clientlog import ClientLog
 from .config import ConfigError
 from .config.directive import fatal
+from .debugsessions import DebugSessions
 from .figures import ServerFigures
 from .instance import Instance
 from .latencymonitor import LatencyMonitor
@@ -86,6 +87,8 @@ class Server:
         self.links = LinkCache()
         self.listeners = Listeners(engine, config, loop, self.default_user)
         self.shutdown = Shutdown(engine, config, loop, self.aof, self.snapshots, supervisor)
+        self.debug_sessions = DebugSessions(engine, self.children, self.links, self.shutdown.reading)
+        self.shutdown.when_stopping.append(self.debug_sessions.kill)
         self.figures = ServerFigures(self.instance, engine, config, loop, self.listeners, self.children, self.aof,
                                      self.snapshots, self.links, self.metrics)
         self.settings = Settings(engine, config, self.default_user, self.password_file, self.listeners, self.aof,
@@ -107,6 +110,7 @@ class Server:
         loop.before_jobs = self.watchdog.rewind
         loop.each_cron("Sampling figures", self.metrics.sample)
         loop.each_cron("Looking after a child", self.children.reap)
+        loop.each_cron("Looking after debugging sessions", self.debug_sessions.reap)
         loop.each_cron("Looking after the append-only file", self.aof.cron)
         loop.each_cron("Looking after snapshots", self.snapshots.cron)
         loop.each_cron("Listening", self.listeners.cron)
@@ -187,6 +191,7 @@ class Server:
         """Become a new process of the same command line, when everything is on disk that is to be. Raises OSError, and goes on
         then."""
         self.watchdog.stop()    # its timer would survive, and end the new process
+        self.debug_sessions.kill()
         here = os.getcwd()
         try:
             os.chdir(self.config.started_in)    # what the command line names may be relative

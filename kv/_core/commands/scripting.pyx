@@ -1,24 +1,43 @@
 """EVAL, EVALSHA, their read-only forms, and SCRIPT."""
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint64_t
 
+from kv._core.base.platform cimport unlikely
 from kv._core.resp.reply cimport reply_array, reply_bulk, reply_i64, reply_ok
 from kv._core.runtime.context cimport arg_i64_or_reply, arg_is, error
 from kv._core.runtime.registry cimport native
 from kv._core.runtime.registry import container, declare
-from kv._core.runtime.state cimport Context
+from kv._core.runtime.state cimport SESSION_DEBUG, SESSION_DEBUG_SYNC, Context
 from kv._core.scripts.cache cimport script_add, script_by_body, script_by_sha, script_pin, script_used, scripts_flush
+from kv._core.scripts.debugger cimport debugger_begin, debugger_end, replies_wait
 from kv._core.scripts.run cimport script_announce, script_kill, script_may_run, script_run, script_take_words
 from kv._core.scripts.scripting cimport SHA_SIZE, Script, Scripting, ScriptRun, scripting_or_reply
 
+cdef const char *EVAL_ONLY = b"ERR Please use EVAL instead of EVALSHA for debugging"
 cdef const char *NO_SCRIPT = b"NOSCRIPT No matching script. Please use EVAL."
 
 
 cdef void evaluate(Context *c, bint by_sha, bint read_only) noexcept nogil:
+    script_announce(c)
+    if unlikely(c.session.flags & SESSION_DEBUG):
+        evaluate_debugging(c, by_sha, read_only)
+    else:
+        evaluate_announced(c, by_sha, read_only)
+
+
+cdef void evaluate_debugging(Context *c, bint by_sha, bint read_only) noexcept nogil:
+    """For a client that has sent SCRIPT DEBUG."""
+    if by_sha:
+        error(c, EVAL_ONLY if c.argv[1].length == SHA_SIZE else NO_SCRIPT)
+    elif debugger_begin(c):
+        evaluate_announced(c, by_sha, read_only)
+        debugger_end(c)
+
+
+cdef void evaluate_announced(Context *c, bint by_sha, bint read_only) noexcept nogil:
     cdef ScriptRun run
     cdef Scripting *scripting
     cdef Script *script
     cdef int64_t keys = 0
-    script_announce(c)
     if not arg_i64_or_reply(c, 2, &keys) or not script_take_words(c, &run, keys):
         return
     scripting = scripting_or_reply(c, False)
@@ -150,3 +169,23 @@ cdef void cmd_script_kill(Context *c) noexcept nogil:
 
 declare(native(cmd_script_kill), "script|kill", 2, "noscript allow_busy", group="scripting", since="2.6.0", complexity="O(1)",
         summary="Ends the script that runs.", tips="request_policy:all_shards response_policy:one_succeeded")
+
+
+cdef void cmd_script_debug(Context *c) noexcept nogil:
+    cdef uint64_t flags = SESSION_DEBUG | SESSION_DEBUG_SYNC
+    if replies_wait(c):
+        error(c, b"ERR SCRIPT DEBUG must be called outside a pipeline")
+        return
+    if arg_is(c, 2, b"yes", 3):
+        flags = SESSION_DEBUG
+    elif arg_is(c, 2, b"no", 2):
+        flags = 0
+    elif not arg_is(c, 2, b"sync", 4):
+        error(c, b"ERR Use SCRIPT DEBUG YES/SYNC/NO")
+        return
+    c.session.flags = c.session.flags & ~<uint64_t> (SESSION_DEBUG | SESSION_DEBUG_SYNC) | flags
+    reply_ok(&c.reply)
+
+
+declare(native(cmd_script_debug), "script|debug", 3, "noscript", group="scripting", since="3.2.0", complexity="O(1)",
+        summary="Has the next script of the connection be debugged.", args="(mode: YES | SYNC | NO)")

@@ -32,7 +32,7 @@ cdef const char *BUSY_SCRIPT = b"BUSY Valkey is busy running a script. You can o
 cdef const char *BUSY_FUNCTION = b"BUSY Valkey is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE."
 
 cdef enum:
-    INSTRUCTIONS = 100000       # between two looks: about a millisecond
+    LIMIT_MS = 5000             # of a script that is debugged, where busy-reply-threshold is 0
     LEVEL_NOTICE = 2
     LEVEL_WARNING = 3
     RUNS_BETWEEN_STEPS = 50     # the collector makes so many steps each so many runs, instead of a whole cycle at once
@@ -191,6 +191,7 @@ cdef void script_run(Context *c, ScriptRun *run) noexcept nogil:
     run.outer = c
     run.target = TARGET_ALL
     run.wrote = run.busy = run.killed = False
+    run.ending = NULL
     run.began_us = clock_us()
     scripting.run = run
     scripting.session.database, scripting.session.resp = c.session.database, 2
@@ -237,20 +238,33 @@ cdef void look(lua_State *L, lua_Debug *event) noexcept nogil:
         if not runtime.serve_others(runtime):
             run.killed = True
     if run.killed:
-        end(L, run)
+        script_end(L, run, NULL)
 
 
-cdef void end(lua_State *L, ScriptRun *run) noexcept nogil:
-    """End the script: what it runs next is an error, too, in this thread of it and in its first one, so that none can go on by
-    having caught this one."""
-    cdef const char *text = KILLED_SCRIPT if run.eval else KILLED_FUNCTION
-    if not run.state.killed:
-        run.state.killed = True
-        script_log(run.outer.runtime, LEVEL_NOTICE, text + 4)
+cdef void script_end(lua_State *L, ScriptRun *run, const char *text) noexcept nogil:
+    """End the script, with an error that is its reply (NULL: the one given before, or that of SCRIPT KILL or FUNCTION KILL). What
+    it runs next is an error, too, in this thread of it and in its first one, so that none can go on by having caught this one."""
+    run.killed = True
+    if text != NULL:
+        run.ending = text
+    elif run.ending == NULL:
+        run.ending = KILLED_SCRIPT if run.eval else KILLED_FUNCTION
+        script_log(run.outer.runtime, LEVEL_NOTICE, run.ending + 4)
+    run.state.killed = True
     lua.sethook(L, look, LUA_MASKCOUNT, 1)
     lua.sethook(run.state.L, look, LUA_MASKCOUNT, 1)
-    push_error_text(L, text)
+    push_error_text(L, run.ending)
     lua.error(L)
+
+
+cdef int64_t script_limit_ms(const ScriptRun *run) noexcept nogil:
+    """How long a script that is debugged runs on without its client being asked."""
+    cdef int64_t threshold_ms = run.outer.runtime.busy_threshold_ms
+    return threshold_ms if threshold_ms else LIMIT_MS
+
+
+cdef bint script_time_is_over(const ScriptRun *run) noexcept nogil:
+    return (clock_us() - run.began_us) // 1000 >= script_limit_ms(run)
 
 
 cdef void tell_busy(ScriptRun *run) noexcept nogil:

@@ -86,8 +86,8 @@ cdef Scripting *make_or_reply(Context *c, bint functions) noexcept:
     cdef bytes text
     try:
         return scripting_of(c.runtime, functions)
-    except (LuaMissing, MemoryError) as error:
-        text = f"ERR {error}".encode()
+    except (LuaMissing, MemoryError, OSError) as error:
+        text = f"ERR {getattr(error, 'strerror', None) or error}".encode()
         reply_error(&c.reply, text, len(text))
         return NULL
     finally:
