@@ -290,7 +290,7 @@ class Maker:
             "local c c=coroutine.wrap(function() c() end) pcall(c)", "local function f() local c=coroutine.wrap(f) c() end pcall(f)",
             "local t={} for i=1,20 do t={t,t} end return t", "local c=coroutine.wrap(function() while true do coroutine.yield() end end) while true do c() end",
             "collectgarbage('setpause',0) collectgarbage('setstepmul',1000000)", "collectgarbage('stop')", "collectgarbage('step',1000000)",
-            "for i=1,1e9 do redis.pcall('incr','n') end", "for i=1,3000 do a={a,i..'',{}} end", "return coroutine.yield(1)", "a=('x'):rep(30000):find('.-y')",
+            "for i=1,1e9 do redis.pcall('incr','n') end", "for i=1,3000 do a={a,i..'',{}} end", "return coroutine.yield(1)", "a=('x'):rep(3000):find('.-y')",
             "for i=1,1000 do loadstring('return '..i)() end", "error(setmetatable({},{__index=function() error({}) end,__tostring=function() error({}) end}))",
             "string.gsub(('x'):rep(99),'.',function(c) return string.gsub(c,'.',function() error('e') end) end)", "table.sort({3,1,2,5,4},function() return true end)",
             "local t={} for i=1,200 do t[i]='s'..i end table.sort(t,function(a,b) t[#t+1]=1 return a<b end)",

@@ -12,7 +12,7 @@ cdef struct LuaState:
     lua_State *L
     size_t used                 # bytes that Lua has taken
     size_t limit                # more than that is refused, 0: any number
-    size_t collected            # bytes that were left when everything was collected last
+    size_t collected            # bytes that were left when everything was collected last; 0: something was let go since
     size_t reply_most           # bytes that the buffer of the reply may hold while a script's value is converted
     Buffer scratch              # what a library's function makes before it becomes a string; see scratch_begin
     bint killed                 # nothing runs on: pcall and xpcall raise again what ends the run

@@ -20,7 +20,7 @@ from kv._core.containers.hashtable cimport (
     Hashtable, HashtableType, Position, hashtable_clear, hashtable_find, hashtable_fit, hashtable_init, hashtable_insert,
     hashtable_overhead, hashtable_remove, position_element)
 from kv._core.lua.api cimport LUA_REGISTRYINDEX, lua, lua_State
-from kv._core.lua.state cimport LuaState, lua_state_detach, lua_state_free
+from kv._core.lua.state cimport LuaState, lua_state_detach, lua_state_free, lua_state_of
 from kv._core.runtime.lazyfree cimport LAZYFREE_LEAST, lazyfree_call
 
 cdef enum:
@@ -83,6 +83,8 @@ cdef void library_free(Library *library, lua_State *L) noexcept nogil:
     """One that is nowhere else any more."""
     cdef Function *function = library.first
     cdef Function *next
+    if L != NULL:
+        lua_state_of(L).collected = 0       # what it holds can be collected now
     while function != NULL:
         next = function.next
         if L != NULL:
