@@ -211,6 +211,8 @@ class Maker:
             arguments += [self.expression(budget - 1) for _ in range(self.random.randrange(4))]
         if self.vararg and self.chance(0.04):
             arguments.append("...")
+        if self.comparable and name == "table.insert" and len(arguments) > 2:
+            arguments[1] = self.pick(["-1000", "-1", "0", "1", "2"])    # down to -2^31 it takes minutes elsewhere
         if "p" in letters and arguments:
             arguments[0] = f"short({arguments[0]})"
         if name == "string.rep" and len(arguments) > 1:
@@ -236,12 +238,12 @@ class Maker:
         if kind < 0.84:
             return f"({self.expression(budget - 1)})[{self.expression(budget - 1)}]"
         if kind < 0.88:
-            return f"({self.pick(UNARY)}{self.expression(budget - 1)})"
+            return f"({self.pick(UNARY)} {self.expression(budget - 1)})"
         if kind < 0.91 and self.vararg:
             return self.pick(["...", "(...)", "select('#',...)", "{...}"])
         if kind < 0.94:
             return f"pcall({self.callable(budget - 1)},{self.expressions(budget - 1)})"
-        return f"({self.expression(budget - 1)}{self.pick(BINARY)}{self.expression(budget - 1)})"
+        return f"({self.expression(budget - 1)} {self.pick(BINARY)} {self.expression(budget - 1)})"
 
     def expressions(self, budget: int) -> str:
         return ",".join(self.expression(budget) for _ in range(self.random.choice([1, 1, 1, 2, 3])))
@@ -272,7 +274,9 @@ class Maker:
         if kind < 0.88:
             return f"do local t={{}} t[1]=t t.a=t t[t]=t {self.pick(NAMES)}=t end"
         if kind < 0.92:
-            return f"pcall(function() {self.pick(NAMES)}[{self.key()}]={self.expression(budget - 1)} end)"
+            outer, self.vararg = self.vararg, False
+            value, self.vararg = self.expression(budget - 1), outer
+            return f"pcall(function() {self.pick(NAMES)}[{self.key()}]={value} end)"
         if kind < 0.95:
             call = self.expression(budget - 1)
             return f"{self.pick(NAMES)}=coroutine.wrap(function(...) for i=1,9 do coroutine.yield({call}) end end);"
@@ -281,7 +285,7 @@ class Maker:
     def unlikely(self, budget: int) -> str:
         """What goes on for long, or goes deep."""
         if self.comparable:
-            return f"a=pcall(function() {self.block(budget - 1)} end)"
+            return f"a=pcall(function() {self.body(budget - 1, False)} end);"
         return self.pick([
             "while true do pcall(function() while true do end end) end", "while true do xpcall(function() error({}) end,function() while true do end end) end",
             "local function f() return f()+1 end pcall(f)", "local function f(...) return f(1,...) end pcall(f)", "local function f() pcall(f) f() end f()",
@@ -315,6 +319,13 @@ class Maker:
         budget = self.random.choice([2, 3, 3, 4, 5])
         statements = "\n".join(self.guarded(budget) for _ in range(self.random.randrange(1, 10)))
         return f"{self.opening()}\n{statements}\nreturn {self.expressions(budget if self.chance(0.3) else 1)}"
+
+    def comparable_body(self) -> str:
+        """Of a function, in one line."""
+        self.vararg = True
+        statements = " ".join(self.statement(3) for _ in range(self.random.randrange(3)))
+        return (f"{BOUNDS} math.randomseed(7) local a,b,c,d,e={self.table(1)},{self.text()},{self.number()},{self.function(1)},nil "
+                f"{statements} return {self.expressions(3)}").replace("\n", " ")
 
     def library(self) -> str:
         """For FUNCTION LOAD."""
