@@ -327,16 +327,17 @@ class Maker:
         return (f"{BOUNDS} math.randomseed(7) local a,b,c,d,e={self.table(1)},{self.text()},{self.number()},{self.function(1)},nil "
                 f"{statements} return {self.expressions(3)}").replace("\n", " ")
 
-    def library(self) -> str:
-        """For FUNCTION LOAD."""
-        lines = ["#!lua name=" + self.pick(["lib", "lib", "other", "x", "b-d", ""]), self.opening()]
-        for _ in range(self.random.randrange(4)):
-            name = self.pick(["f", "g", "h", "F", "a_b", "a b"])
+    def library(self, good: bool) -> str:
+        """For FUNCTION LOAD; a good one has the functions f, g and h."""
+        lines = ["#!lua name=" + ("lib" if good else self.pick(["lib", "lib", "other", "x", "b-d", ""])),
+                 BOUNDS + " local a,b,c,d,e={1,2,x={}},'text',7,function(...) return ... end,nil"]    # no library of Lua's is there yet
+        names = ["f", "g", "h"] if good else self.random.choices(["f", "g", "h", "F", "a_b", "a b"], k=self.random.randrange(4))
+        for name in names:
             if self.chance(0.6):
-                lines.append(f"redis.register_function('{name}',{self.function(3)})")
+                lines.append(f"redis.register_function('{name}',{self.function(4)})")
             else:
-                flags = self.pick(["{}", "{'no-writes'}", "{'allow-oom','allow-stale'}", "{1}", "{'x'}", "1"])
-                lines.append(f"server.register_function{{function_name='{name}',callback={self.function(3)},flags={flags},description={self.text()}}}")
-        if self.chance(0.3):
+                flags = self.pick(["{}", "{'no-writes'}", "{'allow-oom','allow-stale'}", *["{1}", "{'x'}", "1"] * (not good)])
+                lines.append(f"server.register_function{{function_name='{name}',callback={self.function(4)},flags={flags},description={self.text()}}}")
+        if not good and self.chance(0.3):
             lines.append(self.guarded(3))
         return "\n".join(lines)

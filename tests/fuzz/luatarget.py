@@ -41,8 +41,10 @@ class CaseMaker:
         draw = self.random
         slack = draw.random() < 0.6
         maker = Maker(draw.randrange(2**32), 18 if slack else 3)
-        return {"memory": draw.choice(["malloc", "guard", "guard"]), "slack": slack, "insecure": draw.random() < 0.1,
-                "steps": [self.step(maker) for _ in range(draw.randrange(1, 9))]}
+        steps = [self.step(maker) for _ in range(draw.randrange(1, 9))]
+        if any(step["do"] == "fcall" for step in steps) and draw.random() < 0.8:
+            steps.insert(0, {"do": "load", "kill": KILLED, "text": maker.library(True), "replace": False})
+        return {"memory": draw.choice(["malloc", "guard", "guard"]), "slack": slack, "insecure": draw.random() < 0.1, "steps": steps}
 
     def step(self, maker: Maker) -> Step:
         draw = self.random
@@ -57,11 +59,11 @@ class CaseMaker:
             if draw.random() < 0.1:
                 step["text"] = draw.choice(["#!lua\n", "#!lua flags=no-writes\n", "#!lua flags=x\n", "#!lua\0", "#!"]) + step["text"]
         elif do == "fcall":
-            step["text"], step["read_only"] = draw.choice(["f", "g", "h", "a_b"]), draw.random() < 0.1
+            step["text"], step["read_only"] = draw.choice(["f", "g", "h", "F", "a_b"]), draw.random() < 0.1
         elif do == "load":
-            step["text"], step["replace"] = maker.library(), draw.random() < 0.6
+            step["text"], step["replace"] = maker.library(draw.random() < 0.5), draw.random() < 0.6
         elif do == "restore":
-            step["text"] = [maker.library() for _ in range(draw.randrange(3))]
+            step["text"] = [maker.library(draw.random() < 0.5) for _ in range(draw.randrange(3))]
             step["policy"], step["broken"] = draw.choice(["FLUSH", "APPEND", "REPLACE"]), draw.randrange(1, 400) if draw.random() < 0.3 else 0
         elif do == "flush":
             step["text"] = draw.choice(["SCRIPT FLUSH ASYNC", "SCRIPT FLUSH SYNC", "FUNCTION FLUSH ASYNC", "FUNCTION FLUSH SYNC", "FLUSHALL",
