@@ -5,6 +5,7 @@ Commands stand below the server, so they know it as these parts and not as the c
 from __future__ import annotations
 
 from kv._core.engine.sessions import session
+from kv._core.runtime.call import ReplyError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,8 +60,8 @@ if TYPE_CHECKING:
 
 
 def caller(call: Call) -> SessionInfo:
-    """The session that sent the command."""
+    """The session that sent the command. Raises ReplyError where a script did, whose session nobody may change."""
     found = session(call.engine, call.session_id)
     if found is None:
-        raise RuntimeError("a command runs for a session that is gone")
+        raise ReplyError("ERR This Redis command is not allowed from script")
     return found

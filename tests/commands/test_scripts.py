@@ -191,3 +191,23 @@ def test_large_replies_and_many_words(client: Client) -> None:
     assert client("EVAL", "return #redis.call('lrange', 'list', 0, -1)", 0) == 7000
     deep = raw_reply(client, "EVAL", "local t = {} for i = 1, 9000 do t = {t} end return t", 0)
     assert deep.startswith(b"*1\r\n*1\r\n") and deep.endswith(b"*1\r\n-ERR reached lua stack limit\r\n")
+
+
+def test_what_tests_may_let_scripts_call(client: Client) -> None:
+    """DEBUG SET-DISABLE-DENY-SCRIPTS: never what runs scripts, changes the session or the dataset as a whole, ends the server."""
+    barred = "ERR This Redis command is not allowed from script"
+    program = "local reply = redis.pcall(unpack(ARGV)) return reply.err or 'ran'"
+    never = ("EVAL 'return 1' 0", "FCALL f 0", "SCRIPT FLUSH", "FUNCTION FLUSH", "MULTI", "EXEC", "WATCH a", "SUBSCRIBE a", "HELLO 3", "AUTH a",
+             "RESET", "QUIT", "MONITOR", "SHUTDOWN NOSAVE", "SAVE", "CLIENT SETNAME a", "CLIENT REPLY OFF", "DEBUG RELOAD",
+             "DEBUG LOADAOF", "SYNC")
+    for command in (*never, "CLIENT LIST", "DEBUG SLEEP 0", "CONFIG GET save"):
+        assert client("EVAL", program, 0, *command.split()) == barred.encode()
+    assert client("DEBUG", "SET-DISABLE-DENY-SCRIPTS", 1) == "OK"
+    try:
+        for command in never:
+            assert client("EVAL", program, 0, *command.split()) == barred.encode(), command
+        assert client("EVAL", program, 0, "DEBUG", "SLEEP", "0") == b"ran"
+        assert b"cmd=eval" in client("EVAL", "return redis.call('CLIENT', 'LIST')", 0)
+    finally:
+        client("DEBUG", "SET-DISABLE-DENY-SCRIPTS", 0)
+    assert client("EVAL", program, 0, "CLIENT", "LIST") == barred.encode()

@@ -98,6 +98,22 @@ def test_clients_come_and_go_meanwhile(server: Server) -> None:
     server.until(lambda: len(server("CLIENT", "LIST").splitlines()) == 2)
 
 
+def test_who_waits_is_served_when_the_script_has_ended(server: Server) -> None:
+    """It sees all that the script did, and no BUSY: it asked before."""
+    server("DEBUG", "SET-DISABLE-DENY-SCRIPTS", 1)
+    waiting = server.connect()
+    waiting.socket.sendall(request("BLPOP", "list", 0))
+    server.until(lambda: server.info("clients")["blocked_clients"] == "1")
+    runner = start(server, "redis.call('lpush', 'list', 'y') while not redis.call('client', 'list'):find('name=enough') do end "
+                           "redis.call('lpush', 'list', 'z')")
+    time.sleep(0.1)
+    assert server("HELLO", 2, "SETNAME", "enough")
+    assert runner.reply() is None
+    assert waiting.reply() == [b"list", b"z"]
+    runner.close()
+    waiting.close()
+
+
 def test_a_script_within_a_transaction(server: Server, tmp_path: Path) -> None:
     runner = server.connect()
     runner.socket.sendall(request("MULTI") + request("SET", "first", 1) + request("EVAL", ENDLESS, 0) + request("INCR", "last")

@@ -12,8 +12,7 @@ from kv._core.testing.lua import LuaError, State
 from tests.commands.client import Client, Failure
 from tests.program import Program
 
-# show() writes a value so that two servers write it alike: no addresses, keys in order, numbers exactly;
-# string.dump, which we do not have, is left out.
+# show() writes a value so that two servers write it alike: no addresses, keys in order, numbers exactly.
 PRELUDE = b"""
 local function show(v, depth)
   if type(v) == 'number' then return string.format('%.17g', v) end
@@ -21,7 +20,7 @@ local function show(v, depth)
   if type(v) == 'table' and depth < 4 then
     local keys = {}
     for k, item in pairs(v) do
-      if k ~= 'dump' then keys[#keys + 1] = show(k, depth + 1) .. '=' .. show(item, depth + 1) end
+      keys[#keys + 1] = show(k, depth + 1) .. '=' .. show(item, depth + 1)
     end
     table.sort(keys)
     return '{' .. table.concat(keys, ',') .. '}'

@@ -11,8 +11,9 @@ from kv._core.engine.gates cimport UNSAVED_SIZE, unsaved
 from kv._core.runtime.registry cimport command_find, command_find_child
 from kv._core.runtime.context cimport context_init, error
 from kv._core.runtime.state cimport (
-    ALERT_FEW_REPLICAS, ALERT_MAXMEMORY, ALERT_SAVE_ERROR, ALERT_WRITE_ERROR, COMMAND_DENYOOM, COMMAND_MAY_REPLICATE,
-    COMMAND_NOSCRIPT, COMMAND_WRITE, EXEMPT_STATE, Command, Context, Request, Runtime, Session)
+    ALERT_FEW_REPLICAS, ALERT_MAXMEMORY, ALERT_SAVE_ERROR, ALERT_WRITE_ERROR, COMMAND_ALLOW_BUSY, COMMAND_DENYOOM,
+    COMMAND_LOADING, COMMAND_MAY_REPLICATE, COMMAND_NO_MULTI, COMMAND_NOSCRIPT, COMMAND_PUBSUB, COMMAND_SCRIPT,
+    COMMAND_UNQUEUED, COMMAND_WRITE, EXEMPT_STATE, Command, Context, Request, Runtime, Session)
 from kv._core.scripts.scripting cimport TARGET_AOF, Scripting, ScriptRun
 
 cdef const char *UNKNOWN = b"ERR Unknown command called from script"
@@ -52,7 +53,7 @@ cdef const char *refused(ScriptRun *run, const Command *command, int argc, char 
         return UNKNOWN
     if unlikely(command.arity != argc and (command.arity > 0 or argc < -command.arity)):
         return ARITY
-    if unlikely(command.flags & COMMAND_NOSCRIPT):
+    if unlikely(command.flags & COMMAND_NOSCRIPT and barred(runtime, command)):
         return NOT_ALLOWED
     if unlikely(run.read_only and command.flags & (COMMAND_WRITE | COMMAND_MAY_REPLICATE)):
         return READ_ONLY
@@ -66,6 +67,14 @@ cdef const char *refused(ScriptRun *run, const Command *command, int argc, char 
     if (runtime.alerts & ALERT_MAXMEMORY and runtime.over_memory and command.flags & COMMAND_DENYOOM and not run.allow_oom):
         return NO_MEMORY
     return NULL
+
+
+cdef bint barred(const Runtime *runtime, const Command *command) noexcept nogil:
+    """A command that no script may call. Tests may lift this from those that serve without a dataset, save what runs scripts,
+    changes the caller's session or ends the server."""
+    if not runtime.scripts_unrestricted or not command.flags & COMMAND_LOADING:
+        return True
+    return command.flags & (COMMAND_SCRIPT | COMMAND_NO_MULTI | COMMAND_PUBSUB | COMMAND_ALLOW_BUSY | COMMAND_UNQUEUED) != 0
 
 
 cdef void refuse(Session *session, Command *command, Slice *argv, int argc, const char *refusal, Buffer *out) noexcept nogil:

@@ -198,6 +198,7 @@ put("skip_checksum_validation", kv_place(one.checksum_unchecked))
 # scripts
 put("busy_reply_threshold", kv_place(one.busy_threshold_ms))
 put("script_memory_limit", kv_place(one.script_memory_limit), None, after_script_limit)
+put("scripts_unrestricted", kv_place(one.scripts_unrestricted))
 put("lua_enable_insecure_api", kv_place(one.lua_insecure), None, after_insecure)
 # observing
 put("notify_keyspace_events", kv_place(one.keyspace.event_classes), event_bits, observing_update)

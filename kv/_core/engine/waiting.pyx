@@ -13,7 +13,7 @@ from kv._core.runtime.blocking cimport overdue_wait, take_ready, wait_end
 from kv._core.runtime.observed cimport Link, ObservedKey, Wait, observed_name, observed_release
 from kv._core.runtime.session cimport session_push, session_resume
 from kv._core.runtime.state cimport (
-    ALERT_LOADING, ALERT_PAUSED_ALL, ALERT_PAUSED_WRITES, SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, Runtime, Session)
+    ALERT_BUSY, ALERT_LOADING, ALERT_PAUSED_ALL, ALERT_PAUSED_WRITES, SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, Runtime, Session)
 
 cdef enum:
     KEEP_REPLY = 64 * 1024      # bytes of the buffer for replies that are kept
@@ -33,9 +33,9 @@ cdef void release(Session *session) noexcept nogil:
 
 cdef void serve_ready(Runtime *runtime) noexcept nogil:
     """Serve who waits for keys that changed. What that changes is served too, until nothing more is ready; while the
-    server is paused it must wait."""
+    server is paused, or in the middle of a script, it must wait."""
     cdef ObservedKey *observed
-    if runtime.serving_waits or runtime.alerts & (ALERT_LOADING | ALERT_PAUSED_ALL | ALERT_PAUSED_WRITES):
+    if runtime.serving_waits or runtime.alerts & (ALERT_LOADING | ALERT_PAUSED_ALL | ALERT_PAUSED_WRITES | ALERT_BUSY):
         return
     runtime.serving_waits = True
     refresh_clock(runtime)              # the command that ran may have taken long

@@ -3,7 +3,7 @@
     - A pattern is matched by a C function that calls itself for each item that repeats or captures: 400,000 `?` end a process.
       Patterns with more than 200 such items are refused, as later versions of Lua do.
     - string.rep is ours: a count of 2^31 empty strings is no loop.
-    - string.dump is not there: precompiled code is of no use where it can't be loaded.
+    - string.dump stays, as in Valkey: what it makes is refused by everything that loads (lua/chunk).
 """
 from libc.string cimport memcpy
 
@@ -126,8 +126,6 @@ cdef void open_string(lua_State *L) noexcept nogil:
     lua.pushcclosure(L, lua.open_string, 0)
     lua.pushstring(L, b"string")
     lua.call(L, 1, 1)
-    lua.pushnil(L)
-    lua.setfield(L, -2, b"dump")
     stock_find = lua_replace_function(L, b"find", string_find)
     stock_match = lua_replace_function(L, b"match", string_match)
     stock_gmatch = lua_replace_function(L, b"gmatch", string_gmatch)

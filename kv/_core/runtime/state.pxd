@@ -436,6 +436,7 @@ cdef struct Runtime:
     bint (*serve_others)(Runtime *runtime) noexcept nogil   # while a script runs; false: the server is to end
     int64_t busy_threshold_ms   # busy-reply-threshold: how long a script runs before others are served, 0: for ever
     uint64_t script_memory_limit    # script-memory-limit: bytes of a Lua state, 0: any number
+    bint scripts_unrestricted   # DEBUG SET-DISABLE-DENY-SCRIPTS: scripts may call commands that change no dataset or session
     int lua_insecure            # lua-enable-insecure-api: of states that are opened from now on
     bint error_counted          # the error that the running script ends with is in the figures
     bint over_memory            # when the last command began, memory was over maxmemory and nothing could be evicted

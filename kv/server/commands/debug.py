@@ -7,6 +7,7 @@ from kv._core.engine import crash
 from kv._core.runtime.call import OK, BigNumber, ReplyError, Status, Verbatim
 from kv._core.runtime.registry import command
 
+from ..call import caller
 from ..config import ConfigError
 from ..config.option import leading_integer, parse_integer, parse_memory
 from ..instance import random_id
@@ -182,6 +183,12 @@ def debug_set_skip_checksum_validation(call: Call, switch):
     return OK
 
 
+@subcommand("set-disable-deny-scripts", 1, usage="<0|1>")
+def debug_set_disable_deny_scripts(call: Call, switch):
+    call.engine.configure(scripts_unrestricted=is_on(switch))
+    return OK
+
+
 @subcommand("dict-resizing", 1, usage="<0|1>")
 def debug_dict_resizing(call: Call, switch):
     call.engine.configure(hash_resize=is_on(switch))
@@ -323,6 +330,7 @@ def debug_protocol(call: Call, kind):
 
 @subcommand("loadaof", 0)
 def debug_loadaof(call: Call):
+    caller(call)        # no script replaces the dataset that it works on
     try:
         call.server.aof.reload()
     except LoadError as error:
@@ -333,6 +341,7 @@ def debug_loadaof(call: Call):
 
 @subcommand("reload", 0, 3, usage="[option ...]")
 def debug_reload(call: Call, *options):
+    caller(call)        # as for LOADAOF
     words = [word.lower() for word in options]
     if any(word not in (b"merge", b"noflush", b"nosave") for word in words):
         raise ReplyError("ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.")

@@ -27,7 +27,8 @@ def state() -> State:
 def test_precompiled_code_is_text(state: State) -> None:
     assert outcome(state, b"\x1bLua\x51") == b"test:1: unexpected symbol near 'char(27)'"
     assert state.run(b"return loadstring('\\27')") == [None, b"[string \"\x1b\"]:1: unexpected symbol near 'char(27)'"]
-    assert state.run(b"return string.dump") == [None]
+    assert state.run(b"local code = string.dump(function() return 1 end) return #code > 40, string.byte(code), (loadstring(code))") == [
+        True, 27, None]
 
 
 def test_precompiled_code_in_pieces(state: State) -> None:
