@@ -151,7 +151,8 @@ def test_scripts_that_are_kept_make_room(limited: Client) -> None:
 
 def test_a_library_that_takes_more_is_not_loaded(limited: Client) -> None:
     limited("FUNCTION", "LOAD", function("return 'old'"))
-    takes = "redis.register_function('lib', function() return 'new' end) redis.register_function('more', function() end) local s = {} "
+    takes = ("redis.register_function('lib', function() return 'new' end) redis.register_function('more', function() end) "
+             "local s = {} ")
     for end in ("for i = 1, 1e7 do s[i] = i end", "s = 'x' while true do s = s .. s end", "while true do s = {s} end"):
         reply = limited("FUNCTION", "LOAD", "REPLACE", library(takes + end))
         assert reply == "ERR Error registering functions: ERR not enough memory"
@@ -309,7 +310,8 @@ def test_figures(client: Client) -> None:
     before = figures(client)
     text = "return '" + "x" * 100_000 + "'"
     client("SCRIPT", "LOAD", text)
-    client("FUNCTION", "LOAD", library(f"redis.register_function('f', function() {text} end) redis.register_function('g', function() end)"))
+    client("FUNCTION", "LOAD", library(f"redis.register_function('f', function() {text} end) "
+                                       "redis.register_function('g', function() end)"))
     after = figures(client)
 
     def grown(name: str) -> int:
@@ -330,4 +332,5 @@ def test_figures(client: Client) -> None:
     client("SCRIPT", "FLUSH", "SYNC")
     client("FUNCTION", "FLUSH", "SYNC")
     empty = figures(client)
-    assert [empty[name] for name in ("number_of_cached_scripts", "number_of_functions", "number_of_libraries", "used_memory_vm_total")] == ["0"] * 4
+    names = ["number_of_cached_scripts", "number_of_functions", "number_of_libraries", "used_memory_vm_total"]
+    assert [empty[name] for name in names] == ["0"] * 4

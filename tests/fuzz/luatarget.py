@@ -1,5 +1,5 @@
-"""What is done with scripts from a stranger: they are run in an engine of their own, one after the other, while runs are killed, memory
-is short, and allocations fail; behind each, everything must be as it was."""
+"""What is done with scripts from a stranger: they are run in an engine of their own, one after the other, while runs are killed,
+memory is short, and allocations fail; behind each, everything must be as it was."""
 from __future__ import annotations
 
 import random
@@ -17,6 +17,8 @@ from tests.rdbwords import sealed, string
 Step = dict[str, Any]
 LIMIT = 32 << 20            # bytes of a Lua state, where nothing less is said
 KILLED = 200_000            # instructions of a run, where nothing less is said
+FLUSHES = ["SCRIPT FLUSH ASYNC", "SCRIPT FLUSH SYNC", "FUNCTION FLUSH ASYNC", "FUNCTION FLUSH SYNC", "FLUSHALL",
+           "FUNCTION DELETE lib", "FUNCTION LIST WITHCODE", "FUNCTION DUMP", "FUNCTION STATS"]
 LOOK = b"""
 local function names(t, depth)
     local found = {}
@@ -44,7 +46,8 @@ class CaseMaker:
         steps = [self.step(maker) for _ in range(draw.randrange(1, 9))]
         if any(step["do"] == "fcall" for step in steps) and draw.random() < 0.8:
             steps.insert(0, {"do": "load", "kill": KILLED, "text": maker.library(True), "replace": False})
-        return {"memory": draw.choice(["malloc", "guard", "guard"]), "slack": slack, "insecure": draw.random() < 0.1, "steps": steps}
+        return {"memory": draw.choice(["malloc", "guard", "guard"]), "slack": slack, "insecure": draw.random() < 0.1,
+                "steps": steps}
 
     def step(self, maker: Maker) -> Step:
         draw = self.random
@@ -57,23 +60,25 @@ class CaseMaker:
         if do in ("eval", "sha"):
             step["text"], step["read_only"] = maker.program(), draw.random() < 0.1
             if draw.random() < 0.1:
-                step["text"] = draw.choice(["#!lua\n", "#!lua flags=no-writes\n", "#!lua flags=x\n", "#!lua\0", "#!"]) + step["text"]
+                first = draw.choice(["#!lua\n", "#!lua flags=no-writes\n", "#!lua flags=x\n", "#!lua\0", "#!"])
+                step["text"] = first + step["text"]
         elif do == "fcall":
             step["text"], step["read_only"] = draw.choice(["f", "g", "h", "F", "a_b"]), draw.random() < 0.1
         elif do == "load":
             step["text"], step["replace"] = maker.library(draw.random() < 0.5), draw.random() < 0.6
         elif do == "restore":
             step["text"] = [maker.library(draw.random() < 0.5) for _ in range(draw.randrange(3))]
-            step["policy"], step["broken"] = draw.choice(["FLUSH", "APPEND", "REPLACE"]), draw.randrange(1, 400) if draw.random() < 0.3 else 0
+            step["policy"] = draw.choice(["FLUSH", "APPEND", "REPLACE"])
+            step["broken"] = draw.randrange(1, 400) if draw.random() < 0.3 else 0
         elif do == "flush":
-            step["text"] = draw.choice(["SCRIPT FLUSH ASYNC", "SCRIPT FLUSH SYNC", "FUNCTION FLUSH ASYNC", "FUNCTION FLUSH SYNC", "FLUSHALL",
-                                        "FUNCTION DELETE lib", "FUNCTION LIST WITHCODE", "FUNCTION DUMP", "FUNCTION STATS"])
+            step["text"] = draw.choice(FLUSHES)
         else:
             text = maker.program()
             place = draw.randrange(len(text))
             step["do"], step["text"] = "eval", draw.choice([
-                text[:place], text[:place] + chr(draw.randrange(256)) + text[place:], "return " + draw.choice("({[") * draw.choice([3, 190, 260]),
-                "\x1bLua\x51\0\x01\x04\x08\x04\x08\0" + text[:place], "return '" + "\\" * draw.randrange(400), text.replace(" ", "\0", 3)])
+                text[:place], text[:place] + chr(draw.randrange(256)) + text[place:],
+                "return " + draw.choice("({[") * draw.choice([3, 190, 260]), "return '" + "\\" * draw.randrange(400),
+                "\x1bLua\x51\0\x01\x04\x08\x04\x08\0" + text[:place], text.replace(" ", "\0", 3)])
         return step
 
 

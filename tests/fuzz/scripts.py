@@ -2,9 +2,9 @@
 
     python -m tests.fuzz.scripts --seconds 3600 --seed 7    best under KV_BUILD=asan, see CONTRIBUTING.md
 
-Cases are made from the seed (tests/fuzz/luamaker, luatarget). The one that is being tried stands in `--last` (fuzz-scripts.json): after
-a crash it is the one that did it. --replay runs it again, and --shrink takes out what it does as well without, and prints a line for
-the corpus.
+Cases are made from the seed (tests/fuzz/luamaker, luatarget). The one that is being tried stands in `--last` (fuzz-scripts.json):
+after a crash it is the one that did it. --replay runs it again, and --shrink takes out what it does as well without, and prints a
+line for the corpus.
 """
 from __future__ import annotations
 

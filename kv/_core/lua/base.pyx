@@ -58,8 +58,8 @@ cdef int read_piece(lua_State *L) noexcept nogil:
 
 
 cdef void look(lua_State *L) noexcept nogil:
-    """Have the hook look whether to go on, as it does where Lua counts instructions: a loop of ours that calls what is no Lua has none,
-    and would never end."""
+    """Have the hook look whether to go on, as it does where Lua counts instructions: a loop of ours that calls what is no Lua has
+    none, and would never end."""
     cdef lua_Debug event
     if lua.gethookmask(L) & LUA_MASKCOUNT:
         event.event = LUA_HOOKCOUNT

@@ -166,8 +166,9 @@ cdef void remove(Scripting *scripting, Script *script) noexcept nogil:
 
 
 cdef void scripts_make_room(Scripting *scripting) noexcept nogil:
-    """To be called behind each run while memory is limited (lua_state_make_room). Where what is left takes most of the memory, it is
-    compiled scripts, as a script can leave nothing else: the older half of those that only EVAL brought is forgotten, and again."""
+    """To be called behind each run while memory is limited (lua_state_make_room). Where what is left takes most of the memory, it
+    is compiled scripts, as a script can leave nothing else: the older half of those that only EVAL brought is forgotten, and
+    again."""
     cdef LuaState *state = &scripting.eval
     cdef uint64_t leave
     lua_state_make_room(state)

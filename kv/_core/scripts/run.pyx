@@ -12,7 +12,8 @@ from kv._core.base.numbers cimport format_i64
 from kv._core.base.platform cimport unlikely
 from kv._core.base.slice cimport Slice
 from kv._core.lua.api cimport (
-    LUA_ERRMEM, LUA_GCSETPAUSE, LUA_GCSETSTEPMUL, LUA_GCSTEP, LUA_MASKCOUNT, LUA_OK, LUA_REGISTRYINDEX, LUA_TSTRING, LUA_TTABLE, lua, lua_Debug, lua_pop, lua_State)
+    LUA_ERRMEM, LUA_GCSETPAUSE, LUA_GCSETSTEPMUL, LUA_GCSTEP, LUA_MASKCOUNT, LUA_OK, LUA_REGISTRYINDEX, LUA_TSTRING, LUA_TTABLE,
+    lua, lua_Debug, lua_pop, lua_State)
 from kv._core.lua.sandbox cimport lua_push_globals
 from kv._core.lua.state cimport SCRATCH_KEPT, lua_state_collect
 from kv._core.resp.reply cimport reply_error

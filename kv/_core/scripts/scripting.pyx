@@ -95,8 +95,8 @@ cdef Scripting *make_or_reply(Context *c, bint functions) noexcept:
 
 
 cdef void ready_references(lua_State *L) noexcept nogil:
-    """Lua keeps a list of references that are free, whose head is element 0 of the registry. It makes that when the first one is given
-    back, which takes memory; here it is made before, as references are given back where no error may be raised."""
+    """Lua keeps a list of references that are free, whose head is element 0 of the registry. It makes that when the first one is
+    given back, which takes memory; here it is made before, as references are given back where no error may be raised."""
     lua.pushinteger(L, 0)
     lua.rawseti(L, LUA_REGISTRYINDEX, 0)
 

@@ -28,8 +28,8 @@ cdef int watch(LuaState *state, int instructions) except -1:
 
 
 def kill_scripts_after(Engine engine not None, int instructions):
-    """Have whatever runs from here on killed after so many instructions, as by SCRIPT KILL; 0: nothing is killed. In states that are
-    open."""
+    """Have whatever runs from here on killed after so many instructions, as by SCRIPT KILL; 0: nothing is killed. In states that
+    are open."""
     cdef Scripting *scripting = <Scripting *> engine.runtime.scripting
     if scripting != NULL:
         watch(&scripting.eval, instructions)
