@@ -334,3 +334,12 @@ def test_figures(client: Client) -> None:
     empty = figures(client)
     names = ["number_of_cached_scripts", "number_of_functions", "number_of_libraries", "used_memory_vm_total"]
     assert [empty[name] for name in names] == ["0"] * 4
+
+
+def test_replies_that_nest_deep_are_values_of_python() -> None:
+    """To take them apart does not recurse, in an embedding program either."""
+    found = run(Engine(None, seed=1), ["EVAL", "local t = {7} for i = 1, 9000 do t = {t} end return t", 0])[0]
+    depth = 0
+    while isinstance(found, list):
+        found, depth = found[0], depth + 1
+    assert depth > 1000 and str(found) == "ERR reached lua stack limit"

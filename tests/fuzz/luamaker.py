@@ -58,7 +58,8 @@ FUNCTIONS = {"assert": "vv", "collectgarbage": "si", "error": "vi", "gcinfo": ""
     "coroutine.create": "F", "coroutine.resume": "cvv", "coroutine.running": "", "coroutine.status": "c",
     "coroutine.wrap": "F", "coroutine.yield": "vv", "table.concat": "tsii", "table.foreach": "tF", "table.foreachi": "tF",
     "table.getn": "t", "table.insert": "tiv", "table.maxn": "t", "table.remove": "ti", "table.setn": "ti",
-    "table.sort": "tF", "string.dump": "F", "string.byte": "sii", "string.char": "iiii", "string.find": "spiv", "string.format": "fvvv",
+    "table.sort": "tF", "string.dump": "F", "string.byte": "sii", "string.char": "iiii", "string.find": "spiv",
+    "string.format": "fvvv",
     "string.gfind": "sp", "string.gmatch": "sp", "string.gsub": "spri", "string.len": "s", "string.lower": "s",
     "string.match": "spi", "string.rep": "si", "string.reverse": "s", "string.sub": "sii", "string.upper": "s",
     "math.abs": "n", "math.acos": "n", "math.asin": "n", "math.atan": "n", "math.atan2": "nn", "math.ceil": "n",
@@ -79,7 +80,8 @@ FUNCTIONS = {"assert": "vv", "collectgarbage": "si", "error": "vi", "gcinfo": ""
 # What is left out where two servers are compared: addresses, time, what the server says of itself, what lasts from program to
 # program.
 INCOMPARABLE = {name for name in FUNCTIONS if name.startswith(("redis.", "server.", "os."))} | {
-    "collectgarbage", "gcinfo", "string.dump", "tostring", "coroutine.running", "math.random", "cjson.encode_keep_buffer", "load", "loadstring", "error"}
+    "collectgarbage", "gcinfo", "string.dump", "tostring", "coroutine.running", "math.random",
+    "cjson.encode_keep_buffer", "load", "loadstring", "error"}
 EVENTS = ["__index", "__newindex", "__call", "__add", "__sub", "__mul", "__div", "__mod", "__pow", "__unm", "__concat",
     "__len", "__eq", "__lt", "__le", "__gc", "__mode", "__metatable", "__tostring"]
 # Nothing interrupts one call of a library's function: how long a string gets, and what a pattern is matched against, is bounded.

@@ -5,8 +5,9 @@
                 reads or writes beside a block, or in one that was freed, is ended by SIGSEGV
 
 Blocks that may be a stack are longer than Lua knows (STACK_SLACK in lua/state), and the guard begins behind that: a block of
-Lua's that is no stack, but as long as one may be, can be overrun that far unseen. Without `slack` the guard begins where Lua's block
-ends. Programs must then have no function with more than a few parameters before its `...`, which Lua gives a frame that is too short.
+Lua's that is no stack, but as long as one may be, can be overrun that far unseen. Without `slack` the guard begins where Lua's
+block ends. Programs must then have no function with more than a few parameters before its `...`: Lua gives that a frame that is
+too short.
 
 What is allocated may be made to fail, after so many allocations: once, or from there on.
 """
