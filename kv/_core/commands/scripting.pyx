@@ -7,7 +7,8 @@ from kv._core.runtime.context cimport arg_i64_or_reply, arg_is, error
 from kv._core.runtime.registry cimport native
 from kv._core.runtime.registry import container, declare
 from kv._core.runtime.state cimport SESSION_DEBUG, SESSION_DEBUG_SYNC, Context
-from kv._core.scripts.cache cimport script_add, script_by_body, script_by_sha, script_pin, script_used, scripts_flush
+from kv._core.scripts.cache cimport (
+    script_add, script_by_body, script_by_sha, script_pin, script_used, scripts_flush, scripts_make_room)
 from kv._core.scripts.debugger cimport debugger_begin, debugger_end, replies_wait
 from kv._core.scripts.run cimport script_announce, script_kill, script_may_run, script_run, script_take_words
 from kv._core.scripts.scripting cimport SHA_SIZE, Script, Scripting, ScriptRun, scripting_or_reply
@@ -56,6 +57,8 @@ cdef void evaluate_announced(Context *c, bint by_sha, bint read_only) noexcept n
     if script_may_run(c, &run):
         script_run(c, &run)
         script_used(scripting, script)
+        if unlikely(scripting.eval.limit != 0):
+            scripts_make_room(scripting)
 
 
 cdef void cmd_eval(Context *c) noexcept nogil:
@@ -145,11 +148,12 @@ declare(native(cmd_script_show), "script|show", 3, "noscript", group="scripting"
 
 
 cdef void cmd_script_flush(Context *c) noexcept nogil:
-    if c.argc > 3 or (c.argc == 3 and not arg_is(c, 2, b"sync", 4) and not arg_is(c, 2, b"async", 5)):
+    cdef bint lazy = arg_is(c, 2, b"async", 5) if c.argc == 3 else c.keyspace.lazy_user_flush
+    if c.argc > 3 or (c.argc == 3 and not lazy and not arg_is(c, 2, b"sync", 4)):
         error(c, b"ERR SCRIPT FLUSH only support SYNC|ASYNC option")
         return
     if c.runtime.scripting != NULL:
-        scripts_flush(<Scripting *> c.runtime.scripting)
+        scripts_flush(<Scripting *> c.runtime.scripting, lazy)
     reply_ok(&c.reply)
 
 

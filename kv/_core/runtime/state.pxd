@@ -453,6 +453,7 @@ cdef struct Runtime:
     void (*end_debugging)(Context *c, bint sync) noexcept nogil     # it is over: ends the process where that is a child
     Awaited (*await_client)(Session *session, int stop_fd, bint writable, int timeout_ms) noexcept nogil    # -1 ms: for ever
     int64_t busy_threshold_ms   # busy-reply-threshold: how long a script runs before others are served, 0: for ever
+    uint64_t script_memory_limit    # script-memory-limit: bytes of a Lua state, 0: any number
     bint scripts_unrestricted   # DEBUG SET-DISABLE-DENY-SCRIPTS: scripts may call commands that change no dataset or session
     int lua_insecure            # lua-enable-insecure-api: of states that are opened from now on
     ErrorOrigin error_origin    # of the error that the running command replies

@@ -11,4 +11,5 @@ cdef Script *script_add(Context *c, Slice body, bint pinned) noexcept nogil
 cdef void script_used(Scripting *scripting, Script *script) noexcept nogil
 cdef void script_pin(Scripting *scripting, Script *script) noexcept nogil
 cdef uint64_t script_command_flags(Runtime *runtime, const Command *command, Slice script, uint64_t flags) noexcept nogil
-cdef void scripts_flush(Scripting *scripting) noexcept nogil
+cdef void scripts_make_room(Scripting *scripting) noexcept nogil
+cdef void scripts_flush(Scripting *scripting, bint lazy) noexcept nogil

@@ -3,17 +3,19 @@
 All of it is one protected call, the building of its arguments and the conversion of its value too: each of them may find no
 memory. What it did to the dataset is one unit of effects, since its commands run inside the command that started it.
 """
+from libc.stdint cimport SIZE_MAX
 from libc.string cimport strlen
 
-from kv._core.base.buffer cimport Buffer, buffer_append
+from kv._core.base.buffer cimport Buffer, buffer_append, buffer_free
 from kv._core.base.clock cimport clock_us
 from kv._core.base.numbers cimport format_i64
 from kv._core.base.platform cimport unlikely
 from kv._core.base.slice cimport Slice
 from kv._core.lua.api cimport (
-    LUA_ERRMEM, LUA_GCSTEP, LUA_MASKCOUNT, LUA_OK, LUA_REGISTRYINDEX, LUA_TSTRING, LUA_TTABLE, lua, lua_Debug, lua_pop, lua_State)
+    LUA_ERRMEM, LUA_GCSETPAUSE, LUA_GCSETSTEPMUL, LUA_GCSTEP, LUA_MASKCOUNT, LUA_OK, LUA_REGISTRYINDEX, LUA_TSTRING, LUA_TTABLE,
+    lua, lua_Debug, lua_pop, lua_State)
 from kv._core.lua.sandbox cimport lua_push_globals
-from kv._core.lua.state cimport lua_state_collect
+from kv._core.lua.state cimport SCRATCH_KEPT, lua_state_collect
 from kv._core.resp.reply cimport reply_error
 from kv._core.runtime.context cimport error
 from kv._core.runtime.state cimport (
@@ -36,6 +38,9 @@ cdef enum:
     LEVEL_NOTICE = 2
     LEVEL_WARNING = 3
     RUNS_BETWEEN_STEPS = 50     # the collector makes so many steps each so many runs, instead of a whole cycle at once
+    USUAL_PAUSE = 200           # Lua's own settings of the collector, in percent
+    USUAL_STEPS = 200
+    REPLY_KEPT = 1024 * 1024    # bytes of a command's reply whose buffer stays for the next script
     MESSAGE_SHOWN = 100         # bytes of a message that is no table
 
 
@@ -172,6 +177,7 @@ cdef int protected(lua_State *L) noexcept nogil:
         push_words(L, run.keys, run.key_count)
         push_words(L, run.arguments, run.argument_count)
     status = lua.pcall(L, 0 if run.eval else 2, 1, 1)
+    run.state.reply_most = c.reply.out.length + run.state.limit if run.state.limit else SIZE_MAX
     if unlikely(status != LUA_OK):
         if status == LUA_ERRMEM:
             lua_state_collect(run.state)
@@ -205,13 +211,21 @@ cdef void script_run(Context *c, ScriptRun *run) noexcept nogil:
     if unlikely(run.killed):
         run.state.killed = False
         script_watch(L)
+    if unlikely(scripting.reply.capacity > REPLY_KEPT):
+        buffer_free(&scripting.reply)
+    if unlikely(run.state.scratch.capacity > SCRATCH_KEPT):
+        buffer_free(&run.state.scratch)
     scripting.runs += 1
     if scripting.runs >= RUNS_BETWEEN_STEPS:
         scripting.runs = 0
         lua.cpcall(L, collect, NULL)
+        lua.settop(L, 0)                        # where there was no memory for it
 
 
 cdef int collect(lua_State *L) noexcept nogil:
+    """What a script has set the collector to (collectgarbage) is so no longer, either."""
+    lua.gc(L, LUA_GCSETPAUSE, USUAL_PAUSE)
+    lua.gc(L, LUA_GCSETSTEPMUL, USUAL_STEPS)
     lua.gc(L, LUA_GCSTEP, RUNS_BETWEEN_STEPS)
     return 0
 

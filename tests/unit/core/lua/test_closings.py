@@ -294,6 +294,14 @@ def test_a_kill_ends_coroutines_in_coroutines(state: State) -> None:
     assert outcome(state, code) == b"killed"
 
 
+@pytest.mark.parametrize("reader", [b"collectgarbage", b"function() return ' ' end",
+                                    b"coroutine.wrap(function() while true do coroutine.yield(' ') end end)"])
+def test_a_reader_that_never_ends_is_killed(state: State, reader: bytes) -> None:
+    """Where it is no Lua, it executes no instruction that is counted: Valkey 8.1.7 hangs in load(collectgarbage)."""
+    state.kill_after(1000)
+    assert outcome(state, b"pcall(load, " + reader + b") return 'it goes on'") == b"killed"
+
+
 # Memory.
 
 @pytest.mark.parametrize("code", [

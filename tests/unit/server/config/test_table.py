@@ -15,7 +15,8 @@ FACTS = json.loads((DATA / "config-defaults.json").read_text())
 PROBES = json.loads((DATA / "config-complaints.json").read_text())
 
 # Options that Valkey does not have.
-OWN = {"rdb-write-version": "11", "aof-import-rdb": "no", "requirepass-file": "", "requirepass-grace": "300"}
+OWN = {"rdb-write-version": "11", "aof-import-rdb": "no", "requirepass-file": "", "requirepass-grace": "300",
+       "script-memory-limit": "0"}
 # Where we part from Valkey, and why.
 DIFFERENT = {
     ("activedefrag", "yes"),  # it was built with an allocator that can do this
