@@ -1,7 +1,7 @@
 """A stream out of RDB: the mirror of rdb/encode_stream, where the form is drawn.
 
-Each of Valkey's listpacks becomes one node of ours. Deleted entries are put in and marked, so a stream that this server saved comes
-back as it was; of one that Valkey saved, which keeps the bytes of every deleted entry, nodes with many of them are written anew.
+Each of Valkey's listpacks becomes one node of ours. Deleted entries are counted and left out: nobody can read them, and their ids
+need not be in order, since servers before 7.0 let XSETID go back behind an entry that was deleted.
 
 What must hold, whoever wrote it: ids grow from entry to entry and from node to node, every entry has a field, the last id is
 none below an entry's, what is pending to a group is pending to exactly one of its consumers. The number of entries is counted
@@ -22,8 +22,7 @@ from kv._core.containers.listpack cimport (
 from kv._core.containers.streamid cimport StreamId, stream_id, stream_id_below
 from kv._core.containers.streamlog cimport STREAM_LARGEST_NODE
 from kv._core.containers.streamnode cimport (
-    StreamEntry, StreamNode, streamnode_append, streamnode_compact, streamnode_delete, streamnode_fit, streamnode_last,
-    streamnode_new)
+    StreamNode, streamnode_append, streamnode_fit, streamnode_new)
 from kv._core.objects.entry cimport Entry, entry_free
 from kv._core.objects.stream cimport (
     Stream, stream_entries_before, stream_find_first, stream_last_entry, stream_new, stream_of)
@@ -181,11 +180,10 @@ cdef bint get_part_id(RdbReader *reader, Part part, uint8_t *id) noexcept nogil:
 # -- nodes ------------------------------------------------------------------------------------------------------------
 
 cdef StreamNode *take_entry(PackReader *from_, StreamNode *node) noexcept nogil:
-    """Put the next entry into the node; where the node is now, NULL: the entry is wrong, and the node stays."""
+    """Put the next entry into the node, if it is not deleted; where the node is now, NULL: the entry is wrong, and the node stays."""
     cdef int64_t flags = 0, ms = 0, seq = 0, elements = 0
     cdef uint64_t start = from_.elements
     cdef const Words *words
-    cdef StreamEntry entry
     cdef StreamId id
     if not (take_number(from_, &flags) and take_number(from_, &ms) and take_number(from_, &seq)):
         return NULL
@@ -193,15 +191,14 @@ cdef StreamNode *take_entry(PackReader *from_, StreamNode *node) noexcept nogil:
         return NULL
     if not take_number(from_, &elements) or <uint64_t> elements != from_.elements - start - 1:
         return NULL
+    if flags & ENTRY_DELETED:
+        node.deleted += 1
+        return node
     id = stream_id(node.id.ms + <uint64_t> ms, node.id.seq + <uint64_t> seq)
-    if stream_id_below(id, node.id) or (node.live + node.deleted and not stream_id_below(node.last, id)):
+    if stream_id_below(id, node.id) or (node.live and not stream_id_below(node.last, id)):
         return NULL
     words = &from_.shared if flags & ENTRY_SAME_NAMES else &from_.own
-    node = streamnode_append(node, id, words_of(words), words.fields)
-    if flags & ENTRY_DELETED:
-        streamnode_last(node, &entry)
-        streamnode_delete(&entry)
-    return node
+    return streamnode_append(node, id, words_of(words), words.fields)
 
 
 cdef StreamNode *take_node(PackReader *from_, StreamId id) noexcept nogil:
@@ -215,10 +212,10 @@ cdef StreamNode *take_node(PackReader *from_, StreamId id) noexcept nogil:
         moved = take_entry(from_, node)
         if moved != NULL:
             node = moved
-    if moved == NULL or node.live != live or node.tombstones != deleted:
+    if moved == NULL or node.live != live or node.deleted != deleted:
         memory_free(node)
         return NULL
-    return streamnode_compact(node) if node.tombstones > node.live + 1 else streamnode_fit(node)
+    return streamnode_fit(node)
 
 
 cdef bint get_node(RdbReader *reader, PackReader *from_, Stream *stream) noexcept nogil:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from kv._core.engine import inspect
 from kv._core.engine.engine import Engine
 from kv._core.testing import rdb
+from tests import rdbvalue
 from tests.commands.embedded import Embedded
 from tests.rdbcases import CASES, build
 from tests.rdbwords import listpack, payload, sealed, string, ziplist, zipmap
@@ -44,8 +45,19 @@ def same(client: Embedded, version: int) -> None:
     data = rdb.payload(client.engine, b"k", version)
     assert restore(client, data) == "OK"
     assert client("TYPE", "copy") == client("TYPE", "k")
-    if version == 11:
-        assert rdb.payload(client.engine, b"copy", version) == data or client("TYPE", "k") in ("set", "hash")
+    again = rdb.payload(client.engine, b"copy", version)
+    if client("TYPE", "k") == "stream":
+        assert living(again) == living(data)
+    elif version == 11:
+        assert again == data or client("TYPE", "k") in ("set", "hash")
+
+
+def living(payload: bytes) -> rdbvalue.Stream:
+    """A stream without its deleted entries, which nobody reads."""
+    stream = rdbvalue.read_payload(payload)
+    for node in stream.nodes:
+        node.entries = [entry for entry in node.entries if not entry[1]]
+    return stream
 
 
 # -- round trips ------------------------------------------------------------------------------------------------------
@@ -279,6 +291,20 @@ def test_a_stream_made_by_hand(kv: Embedded) -> None:
     assert kv("XPENDING", "copy", "group")[:3] == [2, b"1-1", b"1-5"]
     assert [found[1] for found in kv("XINFO", "CONSUMERS", "copy", "group")] == [b"alice", b"bob"]
     assert kv("XACK", "copy", "group", "1-1", "1-5") == 2
+
+
+def test_ids_of_deleted_entries_need_no_order(kv: Embedded) -> None:
+    """Before Redis 7.0 XSETID could go back behind a deleted entry: the next one's id is lower."""
+    late, behind = [3, 2**63 - 1, 0, b"gone", 4], [2, 1, 0, b"more", 4]
+    other = node([3, 2**40, 0, b"gone", 4], ENTRY, id=(3, 0), head=(1, 1, 1, b"name", 0))
+    assert restore(kv, stream(node(ENTRY, late, behind, head=(2, 1, 1, b"name", 0)), other, count=3)) == "OK"
+    assert [id for id, _ in kv("XRANGE", "copy", "-", "+")] == [b"1-1", b"2-1", b"3-0"]
+    assert kv("XADD", "copy", "9-10", "name", "new") == b"9-10"
+    inspect.check(kv.engine)
+    assert kv("RESTORE", "again", 0, rdb.payload(kv.engine, b"copy", 11), "REPLACE") == "OK"
+    assert kv("XRANGE", "again", "-", "+") == kv("XRANGE", "copy", "-", "+")
+    wrong = node(ENTRY, late, [2, 0, 0, b"same", 4], head=(2, 1, 1, b"name", 0))
+    assert restore(kv, stream(wrong, count=2)) == BAD
 
 
 @pytest.mark.parametrize("data", [
