@@ -24,6 +24,7 @@ FLOWS = Path(__file__).parent / "flows"
 ENVIRONMENT = ROOT / "build" / "flows"
 FLOWS_PYTHON = ENVIRONMENT / "bin" / "python"
 INSTALL_SECONDS = 600
+NPM_RETRIES = ("--fetch-retries=1", "--fetch-retry-mintimeout=1000")    # without a network that is soon known
 
 
 @contextlib.contextmanager
@@ -65,7 +66,7 @@ def install(name: str, stamp: Path, wanted: str, steps: Callable[[], None]) -> s
 @functools.cache
 def node_trouble() -> str:
     def steps() -> None:
-        step(NODE, "npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--silent")
+        step(NODE, "npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error", *NPM_RETRIES)
 
     wanted = hashlib.sha256((NODE / "package-lock.json").read_bytes()).hexdigest()
     return install("node", NODE / "node_modules" / ".kv-installed", wanted, steps)
@@ -77,7 +78,8 @@ def flows_trouble() -> str:
 
     def steps() -> None:
         step(ROOT, sys.executable, "-m", "venv", "--clear", ENVIRONMENT)
-        step(ROOT, FLOWS_PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", requirements)
+        step(ROOT, FLOWS_PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries=1",
+             "-r", requirements)
 
     wanted = hashlib.sha256(requirements.read_bytes()).hexdigest() + sys.version
     return install("flows", ENVIRONMENT / ".kv-installed", wanted, steps)
@@ -86,7 +88,7 @@ def flows_trouble() -> str:
 def unavailable(why: str) -> None:
     if os.environ.get("CI"):
         pytest.fail(why)
-    pytest.skip(why)
+    pytest.skip(" ".join(why.split())[:300])
 
 
 def node_folder() -> Path:
