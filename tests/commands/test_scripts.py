@@ -98,6 +98,33 @@ def test_the_figures_of_errors(client: Client) -> None:
     assert figures(client, "errorstats") == {"errorstat_ERR": "count=3", "errorstat_MINE": "count=1"}
 
 
+def test_codes_that_scripts_make_up_are_bounded(client: Client) -> None:
+    """After 128 codes those that are new are counted as one, but only those of scripts."""
+    client("CONFIG", "RESETSTAT")
+    for number in range(200):
+        client("EVAL", "return redis.error_reply(ARGV[1] .. ' mine')", 0, f"E{number}")
+    found = figures(client, "errorstats")
+    assert len(found) == 129 and found["errorstat_E127"] == "count=1" and found["errorstat_ERRORSTATS_OVERFLOW"] == "count=72"
+    assert "errorstat_ERR" not in found
+    client("SET", "a", "b", "c")
+    client("EVALSHA", "0" * 40, 0)
+    client("EVAL", "return redis.call('get')", 0)
+    client("EVAL", "error({err = 'E1 again'})", 0)
+    client("EVAL", "return {err = 'ANOTHER one'}", 0)
+    found = figures(client, "errorstats")
+    assert found["errorstat_ERR"] == "count=2" and found["errorstat_NOSCRIPT"] == "count=1"
+    assert found["errorstat_E1"] == "count=2" and found["errorstat_ERRORSTATS_OVERFLOW"] == "count=73"
+
+
+def test_what_scripts_call_is_counted_for_the_caller(client: Client) -> None:
+    def count() -> int:
+        return int(client("CLIENT", "INFO").split(b"tot-cmds=")[1].split()[0])
+
+    before = count()
+    client("EVAL", "redis.call('ping') redis.pcall('get')", 0)
+    assert count() == before + 3
+
+
 @pytest.mark.parametrize("verb", ["EVAL_RO", "EVALSHA_RO"])
 def test_read_only(client: Client, verb: str) -> None:
     client("SCRIPT", "LOAD", WRITES)

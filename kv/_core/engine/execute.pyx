@@ -24,9 +24,10 @@ from kv._core.runtime.observed cimport Wait
 from kv._core.runtime.propagation cimport propagate_as_came, propagation_position, unit_close, unit_open
 from kv._core.runtime.state cimport (
     ALERT_MONITORS, COMMAND_ADMIN, COMMAND_FAST, COMMAND_PROTECTED, COMMAND_PUBSUB, COMMAND_SKIP_MONITOR, COMMAND_SUBSCRIBED,
-    ERROR_KINDS, FIRST_ATTEMPT, FURTHER_ATTEMPT, LAST_ATTEMPT, SESSION_BLOCKED, SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED,
-    SESSION_IMPORT_SOURCE, SESSION_REPLY_OFF, SESSION_REPLY_SKIP, SESSION_REPLY_SKIP_NEXT, SESSION_SPECIAL, Attempt, Command,
-    CommandStatistics, Context, ErrorKind, Request, Runtime, Session, Unit)
+    ERROR_COUNTED, ERROR_KINDS, ERROR_KINDS_OWN, ERROR_OF_SCRIPT, ERROR_OF_SERVER, FIRST_ATTEMPT, FURTHER_ATTEMPT, LAST_ATTEMPT,
+    SESSION_BLOCKED, SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_IMPORT_SOURCE, SESSION_REPLY_OFF, SESSION_REPLY_SKIP,
+    SESSION_REPLY_SKIP_NEXT, SESSION_SPECIAL, Attempt, Command, CommandStatistics, Context, ErrorKind, Request, Runtime, Session,
+    Unit)
 
 
 cdef bint execute(Session *session, Request *request, Buffer *out) noexcept nogil:
@@ -91,6 +92,7 @@ cdef void execute_scripted(Session *session, Command *command, Slice *argv, int 
     run_body(&c)
     c.runtime.running = outer
     account(&c, start, 0)
+    outer.session.commands += 1
     c.runtime.redacted = 0
 
 
@@ -214,9 +216,9 @@ cdef inline void account(Context *c, uint64_t start, size_t reply_start) noexcep
         latency_record(counted, <uint64_t> (spent * runtime.ns_per_tick))
     if unlikely(c.reply.errors != 0):
         counted.failed += 1
-        if likely(not runtime.error_counted):
+        if likely(runtime.error_origin != ERROR_COUNTED):
             count_error(c, reply_start)
-        runtime.error_counted = False
+        runtime.error_origin = ERROR_OF_SERVER
     if unlikely((runtime.slow_ticks >= 0 and <int64_t> spent >= runtime.slow_ticks)
                 or (runtime.large_reply >= 0 and <int64_t> replied > runtime.large_reply)
                 or (runtime.large_request >= 0
@@ -237,30 +239,40 @@ cdef void refresh_clock(Runtime *runtime) noexcept nogil:
     runtime.keyspace.lru_clock = <uint32_t> (runtime.keyspace.now_ms // 1000) & 0xffffff
 
 
+cdef ErrorKind *error_kind(Runtime *runtime, const char *code, size_t length) noexcept nogil:
+    """The figure of an error code; NULL: there is none."""
+    cdef int i
+    for i in range(runtime.error_kind_count):
+        if strlen(runtime.error_kinds[i].code) == length and memcmp(runtime.error_kinds[i].code, code, length) == 0:
+            return runtime.error_kinds + i
+    return NULL
+
+
 cdef void count_error(Context *c, size_t reply_start) noexcept nogil:
     """Count an error reply under its code: the word after the dash."""
     cdef Runtime *runtime = c.runtime
     cdef const char *text = c.reply.out.data + reply_start + 1
     cdef size_t left = c.reply.out.length - reply_start - 1
     cdef size_t length = 0
-    cdef int i
     cdef ErrorKind *kind
     runtime.statistics.errors += 1
     if c.reply.out.data[reply_start] != c'-':
         return
     while length < left and length < 31 and text[length] != c' ' and text[length] != c'\r':
         length += 1
-    for i in range(runtime.error_kind_count):
-        kind = runtime.error_kinds + i
-        if strlen(kind.code) == length and memcmp(kind.code, text, length) == 0:
-            kind.count += 1
+    kind = error_kind(runtime, text, length)
+    if kind == NULL and runtime.error_origin == ERROR_OF_SCRIPT and runtime.error_kind_count >= ERROR_KINDS:
+        text, length = b"ERRORSTATS_OVERFLOW", 19
+        kind = error_kind(runtime, text, length)
+    if kind == NULL:
+        if runtime.error_kind_count == ERROR_KINDS + ERROR_KINDS_OWN:
             return
-    if runtime.error_kind_count < ERROR_KINDS:
         kind = runtime.error_kinds + runtime.error_kind_count
         runtime.error_kind_count += 1
         memcpy(kind.code, text, length)
         kind.code[length] = 0
-        kind.count = 1
+        kind.count = 0
+    kind.count += 1
 
 
 cdef void suppress_reply(Context *c, size_t reply_start) noexcept nogil:

@@ -128,8 +128,14 @@ cdef enum:
     OUTPUT_BLOCK_LEAST = 1024   # ... at one whose replies are small, or whose output only begins
     CLIENT_BUCKETS = 19         # sessions by the memory they take, see runtime/footprint
     LATENCY_BUCKETS = 27 * 32   # see runtime/latency
-    ERROR_KINDS = 128           # error codes that INFO errorstats counts apart
+    ERROR_KINDS = 128           # error codes that INFO errorstats counts apart, before what scripts make up is counted as one
+    ERROR_KINDS_OWN = 64        # ... and so many more of the server's own
     COMMAND_MAX = 512           # commands that can be declared
+
+cdef enum ErrorOrigin:
+    ERROR_OF_SERVER
+    ERROR_OF_SCRIPT             # its code may be anything
+    ERROR_COUNTED               # a script passes on what a command of it replied: it is in the figures
 
 cdef struct OutputBlock:        # pending output of a session: text, and behind it may be bytes of a large value
     OutputBlock *next
@@ -397,7 +403,7 @@ cdef struct Runtime:
     size_t recent_output[RECENT_SECONDS]    # ... output waiting for one
     int64_t recent_second       # unix time of the newest
     Statistics statistics
-    ErrorKind error_kinds[ERROR_KINDS]
+    ErrorKind error_kinds[ERROR_KINDS + ERROR_KINDS_OWN]
     int error_kind_count
     uint64_t pause_end_ms       # unix time CLIENT PAUSE ends
     void *face                  # the Python Engine, for commands written in Python
@@ -437,7 +443,7 @@ cdef struct Runtime:
     int64_t busy_threshold_ms   # busy-reply-threshold: how long a script runs before others are served, 0: for ever
     bint scripts_unrestricted   # DEBUG SET-DISABLE-DENY-SCRIPTS: scripts may call commands that change no dataset or session
     int lua_insecure            # lua-enable-insecure-api: of states that are opened from now on
-    bint error_counted          # the error that the running script ends with is in the figures
+    ErrorOrigin error_origin    # of the error that the running command replies
     bint over_memory            # when the last command began, memory was over maxmemory and nothing could be evicted
     bint evicting               # a command's eviction ran out of its time: cron goes on
     void (*on_protocol_error)(Session *session, Slice input) noexcept nogil     # the parser has the error's text

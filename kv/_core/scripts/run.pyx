@@ -17,8 +17,8 @@ from kv._core.lua.state cimport lua_state_collect
 from kv._core.resp.reply cimport reply_error
 from kv._core.runtime.context cimport error
 from kv._core.runtime.state cimport (
-    ALERT_FEW_REPLICAS, ALERT_MAXMEMORY, ALERT_MONITORS, ALERT_SAVE_ERROR, ALERT_WRITE_ERROR, CALLER_FILE, EXEMPT_MEMORY,
-    EXEMPT_STATE, Context, Runtime)
+    ALERT_FEW_REPLICAS, ALERT_MAXMEMORY, ALERT_MONITORS, ALERT_SAVE_ERROR, ALERT_WRITE_ERROR, CALLER_FILE, ERROR_COUNTED,
+    ERROR_OF_SCRIPT, ERROR_OF_SERVER, EXEMPT_MEMORY, EXEMPT_STATE, Context, Runtime)
 from kv._core.scripts.convert cimport push_error_text, reply_value
 from kv._core.scripts.scripting cimport (
     SCRIPT_ALLOW_OOM, SCRIPT_COMPAT, SCRIPT_NO_WRITES, TARGET_ALL, Scripting, ScriptRun, scripting_of_state)
@@ -177,7 +177,9 @@ cdef int protected(lua_State *L) noexcept nogil:
             lua_state_collect(run.state)
         reply_failure(L, run)
     elif reply_value(L, &c.reply, scripting_of_state(L).session.resp):
-        c.runtime.error_counted = True
+        c.runtime.error_origin = ERROR_COUNTED
+    elif c.reply.errors:
+        c.runtime.error_origin = ERROR_OF_SCRIPT
     return 0
 
 
@@ -192,7 +194,7 @@ cdef void script_run(Context *c, ScriptRun *run) noexcept nogil:
     run.began_us = clock_us()
     scripting.run = run
     scripting.session.database, scripting.session.resp = c.session.database, 2
-    c.runtime.error_counted = False
+    c.runtime.error_origin = ERROR_OF_SERVER
     if unlikely(lua.cpcall(L, protected, run) != LUA_OK):
         c.reply.out.length = start
         lua_state_collect(run.state)
@@ -346,5 +348,5 @@ cdef void add_place(lua_State *L, ScriptRun *run, Buffer *text) noexcept nogil:
         add(text, b".")
     lua_pop(L, 1)
     field(L, b"ignore_error_stats_update")
-    run.outer.runtime.error_counted = lua.toboolean(L, -1)
+    run.outer.runtime.error_origin = ERROR_COUNTED if lua.toboolean(L, -1) else ERROR_OF_SCRIPT
     lua_pop(L, 1)

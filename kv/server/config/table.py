@@ -180,7 +180,7 @@ OPTIONS: tuple[Option, ...] = (
     Memory("auto-aof-rewrite-min-size", 64 * MB, 0, LONG_MAX),
     Bool("aof-load-truncated", True),
     Bool("aof-use-rdb-preamble", True),
-    Bool("aof-import-rdb", False, IMMUTABLE),
+    Bool("aof-import-rdb", False),
     Bool("aof-timestamp-enabled", False),
     Bool("aof-rewrite-incremental-fsync", True),
     # Replication

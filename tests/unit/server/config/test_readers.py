@@ -48,7 +48,8 @@ WAITING = {
 SHOWN_ONLY = {"replicaof": {"source.py"}, "cluster-enabled": {"source.py", "file.py", "title.py"},
               "repl-backlog-size": {"figures.py"}, "tls-port": {"title.py"}}
 SWITCHES = {"requires_password", "few_replicas", "enforce_reply_list", "reply_resizing", "reply_peak_reset_ms", "active_expire",
-            "hash_resize", "save_failed", "skip_checksum_validation", "payloads_trusted"}   # of the core: of DEBUG, or worked out
+            "hash_resize", "save_failed", "skip_checksum_validation", "scripts_unrestricted",
+            "payloads_trusted"}     # of the core: of DEBUG, or worked out
 LISTED = {name for names in WAITING.values() for name in names.split()}
 
 

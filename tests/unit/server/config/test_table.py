@@ -43,8 +43,7 @@ def test_options_that_cannot_be_set():
         for name, option in table.BY_NAME.items()
         if option.flags & (IMMUTABLE | PROTECTED)
     }
-    assert ours == {**FACTS["refused"], "aof-import-rdb": "immutable", "rdma-rx-size": "immutable",
-                    "rdma-completion-vector": "immutable"}
+    assert ours == {**FACTS["refused"], "rdma-rx-size": "immutable", "rdma-completion-vector": "immutable"}
 
 
 @pytest.mark.parametrize("name", PROBES["complaints"])
