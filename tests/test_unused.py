@@ -18,6 +18,7 @@ HEAD = re.compile(r"^\s*(?:cdef|cpdef)\s+(?:inline\s+)?[^=(\n:]*?\b(\w+)\(", re.
 IMPORT = re.compile(r"^(?:from [\w.]+ )c?import (?:\(([^)]*)\)|([^\n(]+))$", re.M)
 # What tests need of the core, or what is a whole only with it: the caller, or the release that will have one.
 TESTS_ONLY = {
+    "lua_state_allocate_by": "memory that tells what Lua does wrong",
     "memory_slab_bytes": "pages of the allocator, to hold its figures to", "quicklist_set_far": "walks that are far soon",
     "quicklist_limit": "a list of other limits", "quicklist_slice": "what a cursor is at", "lazyfree_wait": "until all is freed",
     "listpack_append_number": "the twin of listpack_append", "hashtable_pause": "elements stay where they are",

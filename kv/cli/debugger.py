@@ -33,10 +33,9 @@ def start_debugging(session: Session) -> None:
     session.render = lambda reply: _render(session, reply) + b"\n"
 
 
-def _stop_debugging(session: Session) -> None:
+def stop_debugging(session: Session) -> None:
     session.debugging = False
     session.debug_next_eval = False
-    session.debug_ended = True
     session.options.output = STANDARD
     session.render = formatter(session.options)
 
@@ -47,7 +46,8 @@ def _render(session: Session, reply: Reply) -> bytes:
     if reply.kind != STATUS:
         return raw(reply, session.item_delimiter)
     if reply.data.startswith(END):
-        _stop_debugging(session)
+        stop_debugging(session)
+        session.debug_ended = True
         return b""
     return coloured(reply.data)
 
@@ -71,8 +71,7 @@ def show_final_reply(session: Session) -> None:
     session.read_reply()
     undone = "" if session.debug_sync else " -- dataset changes rolled back"
     print(f"\n(Lua debugging session ended{undone})\n", flush=True)
-    if not session.debug_sync:
-        session.connect()  # the connection was the debugged child's, which is gone
+    session.connect()  # the server closes the connection with the session
 
 
 def split_debugger_line(line: bytes) -> list[bytes]:

@@ -14,7 +14,7 @@ import time
 from contextlib import contextmanager
 
 from kv.cli import preferences
-from kv.cli.debugger import show_final_reply, split_debugger_line
+from kv.cli.debugger import show_final_reply, split_debugger_line, stop_debugging
 from kv.cli.errors import Disconnected, Fatal
 from kv.cli.interrupts import raise_interrupts, wait_readable
 from kv.cli.options import RAW, STANDARD, Options, on_terminal
@@ -160,9 +160,11 @@ class Repl:
 
     def _run_command(self, words: list[bytes], repeat: int) -> None:
         started = time.monotonic()
-        self.session.run(words, repeat)
+        reached = self.session.run(words, repeat)
         if self.session.debug_ended:
             show_final_reply(self.session)
+        elif self.session.debugging and not reached:
+            stop_debugging(self.session)  # the connection is lost, and the debugger with it
         elapsed = time.monotonic() - started
         if elapsed >= SLOW_S and self.options.output == STANDARD:
             print(f"({elapsed:.2f}s)", flush=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from .config import table
 from .config.directive import FatalConfigError, fatal
 from .log import log
+from .passwordfile import PasswordFile
 from .user import DefaultUser
 
 TYPE_CHECKING = False
@@ -24,7 +25,7 @@ def refuse_absent(config: Config) -> None:
         raise FatalConfigError("kv-server: Sentinel mode is not part of this release")
     if config.rdma_port:
         raise fatal("No RDMA building support.")
-    DefaultUser(config)
+    PasswordFile(config, DefaultUser(config))
     for directive in config.modules:
         raise directive.error("Modules are not part of this release")
 

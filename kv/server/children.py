@@ -100,22 +100,28 @@ class Children:
         if self.child is not None:
             raise RuntimeError("a child lives already")
         reading, writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        started = time.monotonic()
         try:
-            pid = os.fork()
+            pid = self.fork_process()
         except OSError:
             close_pipe(reading)
             close_pipe(writing)
             raise
         if pid == 0:
             self.live(child, writing)
-        self.fork_us = int((time.monotonic() - started) * 1e6)
-        self.latency.note("fork", self.fork_us // 1000)
-        self.forks += 1
         child.pid, child.pipe = pid, reading
         self.child = child
         self.engine.set_touch_paused(True)
         close_pipe(writing)
+
+    def fork_process(self) -> int:
+        """os.fork(), counted and measured. Raises OSError."""
+        started = time.monotonic()
+        pid = os.fork()
+        if pid:
+            self.fork_us = int((time.monotonic() - started) * 1e6)
+            self.latency.note("fork", self.fork_us // 1000)
+            self.forks += 1
+        return pid
 
     # -- in the child -------------------------------------------------------------------------------------------------
 
@@ -123,15 +129,9 @@ class Children:
         """The child's whole life."""
         status = 1
         try:
-            gc.disable()
             self.engine.set_forked()
-            for number in (signal.SIGTERM, signal.SIGINT):
-                signal.signal(number, signal.SIG_DFL)
-            close_all_but({pipe, *child.keep})
+            self.become_child(child.title, {pipe, *child.keep})
             affinity.run_on(*child.cpulist)
-            self.adjust_oom_score()
-            if self.config.set_proc_title:
-                self.title.show(child.title)
             os.set_blocking(pipe, True)
             status = child.work(pipe)
         except OSError as error:
@@ -140,6 +140,16 @@ class Children:
             log("warning", f"Background child failed: {error!r}")
         finally:
             os._exit(status)
+
+    def become_child(self, title: str, kept: set[int]) -> None:
+        """What is the server's alone is given up: its signal handlers, its descriptors but the standard ones and these."""
+        gc.disable()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_DFL)
+        close_all_but(kept)
+        self.adjust_oom_score()
+        if self.config.set_proc_title:
+            self.title.show(title)
 
     def adjust_oom_score(self) -> None:
         """Where that can't be done the child works all the same."""

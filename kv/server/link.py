@@ -243,6 +243,11 @@ class LinkCache:
         if link is not None:
             link.close()
 
+    def clear(self) -> None:
+        """Close all links."""
+        for host, port in [*self.links]:
+            self.drop(host, port)
+
     def cron(self) -> None:
         """Close the links that nobody used for a while."""
         now = time.monotonic()

@@ -27,6 +27,7 @@ from .children import Children
 from .clientlog import ClientLog
 from .config import ConfigError
 from .config.directive import fatal
+from .debugsessions import DebugSessions
 from .figures import ServerFigures
 from .instance import Instance
 from .latencymonitor import LatencyMonitor
@@ -36,6 +37,7 @@ from .loading import LoadError, LoadStopped
 from .log import LEVELS, log, log_bug, log_script
 from .loop import Loop
 from .metrics import Metrics
+from .passwordfile import PasswordFile
 from .rdb import RdbLoader, Snapshots
 from .rename import rename
 from .selfcheck import SelfCheck
@@ -67,6 +69,7 @@ class Server:
         self.config = config
         self.instance = Instance(supervisor)
         self.default_user = DefaultUser(config)
+        self.password_file = PasswordFile(config, self.default_user)
         self.title = ProcessTitle()
         self.watchdog = crash.Watchdog(config)
         self.engine = engine = Engine(self, databases=config.databases)
@@ -84,10 +87,12 @@ class Server:
         self.links = LinkCache()
         self.listeners = Listeners(engine, config, loop, self.default_user)
         self.shutdown = Shutdown(engine, config, loop, self.aof, self.snapshots, supervisor)
+        self.debug_sessions = DebugSessions(engine, self.children, self.links, self.shutdown.reading)
+        self.shutdown.when_stopping.append(self.debug_sessions.kill)
         self.figures = ServerFigures(self.instance, engine, config, loop, self.listeners, self.children, self.aof,
                                      self.snapshots, self.links, self.metrics)
-        self.settings = Settings(engine, config, self.default_user, self.listeners, self.aof, self.snapshots, self.title,
-                                 self.watchdog)
+        self.settings = Settings(engine, config, self.default_user, self.password_file, self.listeners, self.aof,
+                                 self.snapshots, self.title, self.watchdog)
         engine.on_protocol_error = self.client_log.note_protocol_error
         engine.on_closing = self.client_log.note_closing
         engine.on_commandlog = self.commandlog.note
@@ -105,10 +110,12 @@ class Server:
         loop.before_jobs = self.watchdog.rewind
         loop.each_cron("Sampling figures", self.metrics.sample)
         loop.each_cron("Looking after a child", self.children.reap)
+        loop.each_cron("Looking after debugging sessions", self.debug_sessions.reap)
         loop.each_cron("Looking after the append-only file", self.aof.cron)
         loop.each_cron("Looking after snapshots", self.snapshots.cron)
         loop.each_cron("Listening", self.listeners.cron)
         loop.each_cron("Closing links that are not used", self.links.cron, 1000)
+        loop.each_cron("Reading requirepass-file", self.password_file.look, 1000, while_loading=True)
         loop.each_cron("Shutting down", self.shutdown.cron, while_loading=True)
         loop.each_cron("Checking the dataset", self.self_check.cron)
         loop.each_cron("Refreshing what crash reports know", crash.refresh, CRASH_REFRESH_MS)
@@ -184,6 +191,7 @@ class Server:
         """Become a new process of the same command line, when everything is on disk that is to be. Raises OSError, and goes on
         then."""
         self.watchdog.stop()    # its timer would survive, and end the new process
+        self.debug_sessions.kill()
         here = os.getcwd()
         try:
             os.chdir(self.config.started_in)    # what the command line names may be relative

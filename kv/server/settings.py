@@ -22,6 +22,7 @@ from .listeners import BindError
 from .log import LEVELS, log
 from .title import expand
 from .trouble import troubles
+from .user import TWO_PASSWORDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from .aof import AppendOnly
     from .config import Config
     from .listeners import Listeners
+    from .passwordfile import PasswordFile
     from .rdb import Snapshots
     from .title import ProcessTitle
     from .user import DefaultUser
@@ -45,11 +47,13 @@ RESERVED_FILES = 32     # descriptors kept for ourselves, beside the clients'
 class Settings:
     """The configuration as the running server obeys it."""
 
-    def __init__(self, engine: Engine, config: Config, default_user: DefaultUser, listeners: Listeners, aof: AppendOnly,
-                 snapshots: Snapshots, title: ProcessTitle, watchdog: crash.Watchdog) -> None:
+    def __init__(self, engine: Engine, config: Config, default_user: DefaultUser, password_file: PasswordFile,
+                 listeners: Listeners, aof: AppendOnly, snapshots: Snapshots, title: ProcessTitle,
+                 watchdog: crash.Watchdog) -> None:
         self.engine = engine
         self.config = config
         self.default_user = default_user
+        self.password_file = password_file
         self.listeners = listeners
         self.aof = aof
         self.snapshots = snapshots
@@ -82,6 +86,7 @@ class Settings:
         on_change(["maxmemory", "maxmemory-clients"], lambda config: self.limit_clients_memory())
         on_change(["min-replicas-to-write", "min-replicas-max-lag"], lambda config: self.want_replicas())
         on_change(["requirepass"], lambda config: self.take_password())
+        on_change(["requirepass-file"], lambda config: self.take_password_file())
         on_change(["client-output-buffer-limit"], lambda config: self.limit_output())
         on_change(["loglevel", "log-format", "log-timestamp-format"], logging)
         on_change(["crash-log-enabled", "hide-user-data-from-log", "use-exit-on-panic", "crash-memcheck-enabled",
@@ -134,10 +139,21 @@ class Settings:
 
     def take_password(self) -> None:
         """After CONFIG SET requirepass; where the change is taken back, so is what a line of ACLs had said before it."""
+        if self.config.requirepass_file:
+            if self.config.requirepass:
+                raise ConfigError(TWO_PASSWORDS)
+            return
         if self.config.restoring:
             self.default_user.undo()
         else:
             self.default_user.set_password(self.config.requirepass)
+        self.require_password()
+
+    def take_password_file(self) -> None:
+        """After CONFIG SET requirepass-file. Raises ConfigError."""
+        if self.config.requirepass_file and (self.config.requirepass or self.default_user.stated):
+            raise ConfigError(TWO_PASSWORDS)
+        self.password_file.change()
         self.require_password()
 
     def require_password(self) -> None:

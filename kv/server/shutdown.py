@@ -21,6 +21,8 @@ from .process import notify_systemd
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kv._core.engine.engine import Engine
 
     from .aof import AppendOnly
@@ -40,6 +42,7 @@ class Shutdown:
         self.aof = aof
         self.snapshots = snapshots
         self.supervisor = supervisor        # who sees to this process: systemd, upstart or no
+        self.when_stopping: list[Callable[[], object]] = []     # called when the server is sure to stop
         self.received: list[int] = []       # signals that ask for a stop, oldest first
         self.reading, self.writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
 
@@ -94,6 +97,8 @@ class Shutdown:
         if not self.put_on_disk(save, nosave, force):
             log("warning", "Errors trying to shut down the server. Check the logs for more information.")
             return False
+        for run in self.when_stopping:
+            run()
         self.loop.stop()
         return True
 

@@ -13,6 +13,7 @@ with such a rule, or with another user, is refused.
 from __future__ import annotations
 
 import os
+import time
 
 from kv.quoting import decode, encode
 
@@ -32,6 +33,8 @@ ONE_USER = ("There is the default user alone, with all keys, channels and comman
 BOTH_WAYS = ("Configuring KV with users defined in kv.conf and at the same setting an ACL file path is invalid. This setup "
              "is very likely to lead to configuration errors and security holes, please define either an ACL file or declare "
              "users directly in your kv.conf, but not both.")
+TWO_PASSWORDS = ("requirepass-file names the file with the password of the default user: there can be no requirepass, user or "
+                 "aclfile beside it.")
 # rule -> what it allows, and whether from now on
 ALLOWING = {
     "on": ("enabled", True), "off": ("enabled", False),
@@ -61,21 +64,33 @@ class DefaultUser:
         self.nopass = True                  # any password will do
         self.sanitized = True               # sanitize-payload
         self.before: tuple[bool, list[str]] = (True, [])    # nopass and hashes before requirepass was set last
+        self.former: list[str] = []         # hashes that are accepted for a while longer
+        self.former_until = 0.0             # ... until then, of the monotonic clock
         self.stated = False                 # by a line of ACLs instead of requirepass
+        self.of_file = False                # the password is that of requirepass-file
         if config.users and config.aclfile:
             raise FatalConfigError(BOTH_WAYS)
+        if config.requirepass_file and (config.requirepass or config.users or config.aclfile):
+            raise FatalConfigError(TWO_PASSWORDS)
         if config.aclfile:
             self.read_file(os.path.join(config.dir, config.aclfile))
         elif config.users:
             self.read_directives(config.users)
         else:
-            self.set_password(config.requirepass)
+            self.set_password(config.requirepass)   # or that of requirepass-file, which PasswordFile reads
 
     def set_password(self, password: str) -> None:
         """What requirepass means: this password and no other, or none for an empty one."""
         self.before = self.nopass, self.hashes
+        self.former = []
         self.nopass = not password
         self.hashes = [sha256(encode(password))] if password else []
+
+    def replace_password(self, password: str, seconds: int) -> None:
+        """This one from now on; those that there were are accepted for some seconds more."""
+        former = self.hashes
+        self.set_password(password)
+        self.former, self.former_until = former, time.monotonic() + seconds
 
     def undo(self) -> None:
         """Take the last set_password back."""
@@ -88,7 +103,8 @@ class DefaultUser:
         import hmac  # with OpenSSL behind it: only a server with a password pays for it
 
         given = sha256(password)
-        return any(hmac.compare_digest(given, known) for known in self.hashes)
+        former = self.former if time.monotonic() < self.former_until else []
+        return any(hmac.compare_digest(given, known) for known in (*self.hashes, *former))
 
     def line(self) -> str:
         """The user as a line of a configuration that Valkey and Redis read, too."""
@@ -98,7 +114,9 @@ class DefaultUser:
         return " ".join([word for word in words if word])
 
     def is_as_required(self, password: str) -> bool:
-        """Whether requirepass with this password says all about the user."""
+        """Whether requirepass with this password, or else requirepass-file, says all about the user."""
+        if self.of_file and not self.stated:
+            return True
         return self.sanitized and self.hashes == ([sha256(encode(password))] if password else [])
 
     def become(self, other: DefaultUser) -> None:

@@ -224,9 +224,9 @@ def test_what_tests_may_let_scripts_call(client: Client) -> None:
     """DEBUG SET-DISABLE-DENY-SCRIPTS: never what runs scripts, changes the session or the dataset as a whole, ends the server."""
     barred = "ERR This Redis command is not allowed from script"
     program = "local reply = redis.pcall(unpack(ARGV)) return reply.err or 'ran'"
-    never = ("EVAL 'return 1' 0", "FCALL f 0", "SCRIPT FLUSH", "FUNCTION FLUSH", "MULTI", "EXEC", "WATCH a", "SUBSCRIBE a", "HELLO 3", "AUTH a",
-             "RESET", "QUIT", "MONITOR", "SHUTDOWN NOSAVE", "SAVE", "CLIENT SETNAME a", "CLIENT REPLY OFF", "DEBUG RELOAD",
-             "DEBUG LOADAOF", "SYNC")
+    never = ("EVAL 'return 1' 0", "FCALL f 0", "SCRIPT FLUSH", "FUNCTION FLUSH", "MULTI", "EXEC", "WATCH a", "SUBSCRIBE a",
+             "HELLO 3", "AUTH a", "RESET", "QUIT", "MONITOR", "SHUTDOWN NOSAVE", "SAVE", "CLIENT SETNAME a", "CLIENT REPLY OFF",
+             "DEBUG RELOAD", "DEBUG LOADAOF", "SYNC")
     for command in (*never, "CLIENT LIST", "DEBUG SLEEP 0", "CONFIG GET save"):
         assert client("EVAL", program, 0, *command.split()) == barred.encode()
     assert client("DEBUG", "SET-DISABLE-DENY-SCRIPTS", 1) == "OK"
@@ -238,3 +238,25 @@ def test_what_tests_may_let_scripts_call(client: Client) -> None:
     finally:
         client("DEBUG", "SET-DISABLE-DENY-SCRIPTS", 0)
     assert client("EVAL", program, 0, "CLIENT", "LIST") == barred.encode()
+
+
+def test_what_only_reads_runs_while_writes_are_paused(client: Client, server: Program) -> None:
+    digest = client("SCRIPT", "LOAD", "#!lua flags=no-writes\nreturn 2")
+    client("FUNCTION", "LOAD", "REPLACE", "#!lua name=reads\n"
+           "redis.register_function{function_name='reads', callback=function() return 3 end, flags={'no-writes'}}")
+    client("SET", "x", "y")
+    client("CLIENT", "PAUSE", 60_000, "WRITE")
+    try:
+        assert client("EVAL_RO", "return redis.call('get', 'x')", 1, "x") == b"y"
+        assert client("EVAL", "#!lua flags=no-writes\nreturn 1", 0) == 1
+        assert client("EVALSHA", digest, 0) == client("EVALSHA_RO", digest, 0) == 2
+        assert client("FCALL", "reads", 0) == client("FCALL_RO", "reads", 0) == 3
+        writing = Client(server.port)
+        writing.socket.sendall(request("EVAL", "return 4", 0))
+        while b"cmd=eval" not in client("CLIENT", "LIST"):
+            pass
+    finally:
+        client("CLIENT", "UNPAUSE")
+    assert writing.reply() == 4
+    writing.close()
+    client("FUNCTION", "FLUSH")

@@ -3,17 +3,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import shutil
 import subprocess
 import threading
-from pathlib import Path
 
 import pytest
 import redis
 import redis.asyncio
 
-NODE = Path(__file__).parent / "node"
+from tests.integration.libraries import node_folder
 
 
 @pytest.fixture(scope="module")
@@ -95,23 +92,8 @@ def test_wrong_password_is_refused(server) -> None:
         server.client().ping()
 
 
-@pytest.fixture(scope="module")
-def ioredis() -> Path:
-    """The folder with ioredis installed by npm from its lock file."""
-    if shutil.which("node") is None or shutil.which("npm") is None:
-        pytest.skip("node and npm are not installed")
-    if not (NODE / "node_modules" / "ioredis").exists():
-        done = subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--silent"], cwd=NODE, capture_output=True,
-                              text=True, timeout=300)
-        if done.returncode:
-            if os.environ.get("CI"):
-                pytest.fail(f"npm ci: {done.stderr}")
-            pytest.skip("npm cannot install ioredis here")
-    return NODE
-
-
-def test_ioredis(server, ioredis: Path) -> None:
-    done = subprocess.run(["node", "check.js", str(server.port), "open sesame"], cwd=ioredis, capture_output=True,
+def test_ioredis(server) -> None:
+    done = subprocess.run(["node", "check.js", str(server.port), "open sesame"], cwd=node_folder(), capture_output=True,
                           text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {"get": "value", "pipeline": 2000, "missing": None, "error": True, "info": True,

@@ -8,9 +8,11 @@ from libc.string cimport strchr, strlen
 from kv._core.base.clock cimport clock_us
 from kv._core.base.glob cimport glob_match
 from kv._core.base.numbers cimport parse_i64
+from kv._core.base.platform cimport unlikely
 from kv._core.base.sink cimport Sink, sink_free, sink_init
 from kv._core.base.slice cimport Slice, slice_of
 from kv._core.lua.api cimport lua_State
+from kv._core.lua.state cimport lua_state_make_room
 from kv._core.persist.payload cimport payload_body, payload_end, payload_is_sound
 from kv._core.rdb.format cimport RDB_OPCODE_FUNCTION, RDB_OPCODE_FUNCTION_PRE
 from kv._core.rdb.reader cimport RdbReader, rdb_get_byte, rdb_get_string, rdb_reader_free, rdb_reader_init
@@ -59,6 +61,8 @@ cdef void call_function(Context *c, bint read_only) noexcept nogil:
     run.eval, run.read_only = False, read_only
     if script_may_run(c, &run):
         script_run(c, &run)
+        if unlikely(scripting.functions.limit != 0):
+            lua_state_make_room(&scripting.functions)
 
 
 cdef void cmd_fcall(Context *c) noexcept nogil:
@@ -69,12 +73,13 @@ cdef void cmd_fcall_ro(Context *c) noexcept nogil:
     call_function(c, True)
 
 
-FCALL_FLAGS = "noscript skip_monitor may_replicate no_mandatory_keys stale script"
+READING_FLAGS = "noscript skip_monitor no_mandatory_keys stale script"
+FCALL_FLAGS = READING_FLAGS + " may_replicate"
 FCALL_ARGS = "function:string numkeys:integer [key...] [arg:string...]"
 
 declare(native(cmd_fcall), "fcall", -3, FCALL_FLAGS, keys="2# RW access update", group="scripting", since="7.0.0",
         complexity="Depends on the function that is executed.", summary="Calls a function.", args=FCALL_ARGS)
-declare(native(cmd_fcall_ro), "fcall_ro", -3, FCALL_FLAGS + " readonly", keys="2# RO access", group="scripting", since="7.0.0",
+declare(native(cmd_fcall_ro), "fcall_ro", -3, READING_FLAGS + " readonly", keys="2# RO access", group="scripting", since="7.0.0",
         complexity="Depends on the function that is executed.", summary="Calls a function that may not write.", args=FCALL_ARGS)
 
 
@@ -144,14 +149,16 @@ declare(native(cmd_function_delete), "function|delete", 3, "write noscript", gro
 
 
 cdef void cmd_function_flush(Context *c) noexcept nogil:
+    cdef bint lazy
     if c.argc > 3:
         subcommand_error(c)
         return
-    if c.argc == 3 and not arg_is(c, 2, b"sync", 4) and not arg_is(c, 2, b"async", 5):
+    lazy = arg_is(c, 2, b"async", 5) if c.argc == 3 else c.keyspace.lazy_user_flush
+    if c.argc == 3 and not lazy and not arg_is(c, 2, b"sync", 4):
         error(c, b"ERR FUNCTION FLUSH only supports SYNC|ASYNC option")
         return
     if c.runtime.scripting != NULL:
-        libraries_flush(<Scripting *> c.runtime.scripting)
+        libraries_flush(<Scripting *> c.runtime.scripting, lazy)
     c.keyspace.dirty += 1
     reply_ok(&c.reply)
 

@@ -324,4 +324,4 @@ def empty_dataset(Engine engine not None):
     for i in range(engine.runtime.keyspace.count):
         database_flush(&engine.runtime.keyspace, engine.runtime.keyspace.databases + i, NULL)
     if engine.runtime.scripting != NULL:
-        libraries_flush(<Scripting *> engine.runtime.scripting)
+        libraries_flush(<Scripting *> engine.runtime.scripting, False)

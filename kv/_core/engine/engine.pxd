@@ -20,6 +20,10 @@ cdef class Engine:
     cdef public object on_flush         # called when FLUSHALL has emptied all databases
     cdef public object on_latency       # called with an event of the latency monitor and its milliseconds
     cdef public object on_busy          # called again and again while a script runs on and on: serves others; False ends the script
+    # called with a session's id and whether it debugs in this process; returns a descriptor that can be read once the session is to
+    # end (-1: none), in the process that goes on with it; in the other one None. Raises OSError
+    cdef public object on_debug
+    cdef public object on_debug_end     # called with the same: the session is over, and a child ends
     cdef public object on_script_log    # called with a level (0 to 3) and what a script logs
     cdef CronSettings cron
     cdef object __weakref__

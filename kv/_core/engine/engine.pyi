@@ -19,6 +19,8 @@ class Engine:
     on_flush: Callable[[], object] | None
     on_latency: Callable[[str, int], object] | None
     on_busy: Callable[[], bool] | None
+    on_debug: Callable[[int, bool], int | None] | None
+    on_debug_end: Callable[[int, bool], object] | None
     on_script_log: Callable[[int, str], object] | None
     loading: bool
     dirty: int

@@ -25,6 +25,7 @@ from kv._core.engine.appender cimport Appender
 from kv._core.engine.execute cimport execute_nested, refresh_clock
 from kv._core.engine.isolation cimport Isolated, isolated_end, isolated_init
 from kv._core.engine.busy cimport serve_others
+from kv._core.engine.debugging cimport await_client, begin_debugging, end_debugging
 from kv._core.engine.scripted cimport run_scripted
 from kv._core.engine.settings cimport alert_set, hiding_update, setting_put, settings_default
 from kv._core.engine.waiting cimport answer_wait, end_wait, serve_positions, serve_ready
@@ -108,6 +109,8 @@ cdef class Engine:
         runtime.run_nested = execute_nested
         runtime.run_scripted = run_scripted
         runtime.serve_others = serve_others
+        runtime.begin_debugging, runtime.end_debugging = begin_debugging, end_debugging
+        runtime.await_client = await_client
         runtime.enter = enter_again
         runtime.on_ready = serve_ready
         self.owner = owner

@@ -66,7 +66,7 @@ cdef bint pass_gates(Context *c) noexcept nogil:
 cdef inline uint64_t flags_of(Context *c) noexcept nogil:
     """The command's flags, and those of what it runs."""
     cdef uint64_t flags = danger(c.session, c.command)
-    return script_command_flags(c, flags) if unlikely(c.command.flags & COMMAND_SCRIPT) else flags
+    return script_command_flags(c.runtime, c.command, c.argv[1], flags) if unlikely(c.command.flags & COMMAND_SCRIPT) else flags
 
 
 cdef bint pass_alerts(Context *c) noexcept nogil:

@@ -36,6 +36,7 @@ cdef void run_scripted(void *of_run, Slice *argv, int argc, Buffer *out) noexcep
         command = command_find_child(command, argv[1])
     refusal = refused(run, command, argc, text)
     if unlikely(refusal != NULL):
+        run.refused = True
         refuse(session, command, argv, argc, refusal, out)
         return
     run.wrote |= command.flags & COMMAND_WRITE != 0

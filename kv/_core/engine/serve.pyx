@@ -34,10 +34,11 @@ from kv._core.runtime.registry cimport command_find, command_find_child
 from kv._core.runtime.session cimport (
     session_arena_share, session_doom, session_mark_ready, session_note_replies, session_postpone, session_resume, session_spill)
 from kv._core.runtime.state cimport (
-    ALERT_PAUSED_ALL, ALERT_PAUSED_WRITES, CLOSING_INPUT, COMMAND_MAY_REPLICATE, COMMAND_WRITE, SESSION_BLOCKED,
-    SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_HELD, SESSION_RUNNING, SESSION_SENDS_BIG, WINDOW, Command, Request, Runtime,
-    Session, Window)
+    ALERT_PAUSED_ALL, ALERT_PAUSED_WRITES, CLOSING_INPUT, COMMAND_MAY_REPLICATE, COMMAND_SCRIPT, COMMAND_WRITE,
+    SESSION_BLOCKED, SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_HELD, SESSION_RUNNING, SESSION_SENDS_BIG, WINDOW,
+    Command, Request, Runtime, Session, Window)
 from kv._core.runtime.transaction cimport Transaction
+from kv._core.scripts.cache cimport script_command_flags
 
 cdef enum:
     CHUNK = 64 * 1024           # bytes read from a socket at once
@@ -181,25 +182,35 @@ cdef inline bint is_owned(const Parser *parser, const Window *window, const Argu
     return into != &window.arguments or parser.inlined or parser.bigs != NULL
 
 
-cdef bint must_postpone(Runtime *runtime, Session *session, const char *start, Slice *argv, int argc) noexcept nogil:
+cdef Slice peek(Parser *parser, const char *start, const Slice *argv, int index) noexcept nogil:
+    """A word of a complete request that is not resolved yet."""
+    cdef Slice word = argv[index]
+    cdef int i
+    if parser.inlined:
+        start = parser.unquoted.data
+    word.data = start + <size_t> word.data
+    for i in range(parser.big_count):
+        if <int> parser.bigs[i].index == index:
+            word.data = parser.bigs[i].blob.data
+    return word
+
+
+cdef bint must_postpone(Runtime *runtime, Session *session, const char *start, const Slice *argv, int argc) noexcept nogil:
     """Whether CLIENT PAUSE holds this request back. Refusals come first: a request that would be refused is not
     held."""
-    cdef Slice name
     cdef Command *command
+    cdef uint64_t flags
     if argc == 0 or not session.authenticated:
         return False
-    name = argv[0]
-    if session.parser.inlined:
-        start = session.parser.unquoted.data
-    name.data = start + <size_t> name.data
-    command = command_find(name)
+    command = command_find(peek(&session.parser, start, argv, 0))
     if command != NULL and command.child_count and argc > 1:
-        name = argv[1]
-        name.data = start + <size_t> name.data
-        command = command_find_child(command, name)
+        command = command_find_child(command, peek(&session.parser, start, argv, 1))
     if command == NULL or (command.arity > 0 and command.arity != argc) or argc < -command.arity:
         return False
-    return runtime.alerts & ALERT_PAUSED_ALL or danger(session, command) & (COMMAND_WRITE | COMMAND_MAY_REPLICATE)
+    flags = danger(session, command)
+    if command.flags & COMMAND_SCRIPT:
+        flags = script_command_flags(runtime, command, peek(&session.parser, start, argv, 1), flags)
+    return runtime.alerts & ALERT_PAUSED_ALL or flags & (COMMAND_WRITE | COMMAND_MAY_REPLICATE)
 
 
 cdef ParseResult parse_window(Runtime *runtime, Session *session, const char *data, size_t length, size_t *at,

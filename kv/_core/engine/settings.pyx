@@ -148,7 +148,13 @@ cdef void after_client_limit(Runtime *runtime) noexcept nogil:
 cdef void after_insecure(Runtime *runtime) noexcept nogil:
     """What scripts find is decided when their state is opened: open another one."""
     if runtime.scripting != NULL:
-        scripts_flush(<Scripting *> runtime.scripting)
+        scripts_flush(<Scripting *> runtime.scripting, False)
+
+
+cdef void after_script_limit(Runtime *runtime) noexcept nogil:
+    cdef Scripting *scripting = <Scripting *> runtime.scripting
+    if scripting != NULL:
+        scripting.eval.limit = scripting.functions.limit = <size_t> runtime.script_memory_limit
 
 
 cdef void hiding_update(Runtime *runtime) noexcept nogil:
@@ -191,6 +197,7 @@ put("rdb_version_check", kv_place(one.rdb_relaxed), VERSION_CHECKS.__getitem__)
 put("skip_checksum_validation", kv_place(one.checksum_unchecked))
 # scripts
 put("busy_reply_threshold", kv_place(one.busy_threshold_ms))
+put("script_memory_limit", kv_place(one.script_memory_limit), None, after_script_limit)
 put("scripts_unrestricted", kv_place(one.scripts_unrestricted))
 put("lua_enable_insecure_api", kv_place(one.lua_insecure), None, after_insecure)
 # observing

@@ -45,6 +45,8 @@ cdef enum:                      # lua.gc
     LUA_GCCOUNT = 3
     LUA_GCCOUNTB = 4
     LUA_GCSTEP = 5
+    LUA_GCSETPAUSE = 6
+    LUA_GCSETSTEPMUL = 7
 
 cdef enum:                      # events and masks of hooks
     LUA_HOOKCALL = 0
@@ -88,6 +90,7 @@ cdef struct LuaApi:
     lua_State *(*newthread)(lua_State *L) noexcept nogil
     lua_CFunction (*atpanic)(lua_State *L, lua_CFunction panic) noexcept nogil
     lua_Alloc (*getallocf)(lua_State *L, void **owner) noexcept nogil
+    void (*setallocf)(lua_State *L, lua_Alloc allocate, void *owner) noexcept nogil
     int (*gc)(lua_State *L, int what, int data) noexcept nogil
     # the stack
     int (*gettop)(lua_State *L) noexcept nogil

@@ -16,7 +16,7 @@ cdef extern from "<dlfcn.h>" nogil:
 
 # In the order of LuaApi's fields.
 SYMBOLS = """
-    lua_newstate lua_close lua_newthread lua_atpanic lua_getallocf lua_gc lua_gettop lua_settop
+    lua_newstate lua_close lua_newthread lua_atpanic lua_getallocf lua_setallocf lua_gc lua_gettop lua_settop
     lua_pushvalue lua_remove lua_insert lua_replace lua_checkstack lua_xmove lua_type lua_typename
     lua_isnumber lua_isstring lua_iscfunction lua_equal lua_rawequal lua_lessthan lua_tonumber lua_tointeger
     lua_toboolean lua_tolstring lua_objlen lua_tocfunction lua_touserdata lua_tothread lua_topointer lua_pushnil

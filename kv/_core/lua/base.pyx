@@ -9,11 +9,14 @@ from libc.string cimport memcpy
 
 from kv._core.base.platform cimport unlikely
 from kv._core.lua.api cimport (
-    LUA_ERRRUN, LUA_GLOBALSINDEX, LUA_MULTRET, LUA_OK, LUA_TFUNCTION, LUA_TNIL, LUA_TTABLE, lua, lua_CFunction, lua_pop,
-    lua_State, lua_upvalueindex)
+    LUA_ERRRUN, LUA_GLOBALSINDEX, LUA_HOOKCOUNT, LUA_MASKCOUNT, LUA_MULTRET, LUA_OK, LUA_TFUNCTION, LUA_TNIL, LUA_TTABLE, lua,
+    lua_CFunction, lua_Debug, lua_pop, lua_State, lua_upvalueindex)
 from kv._core.lua.chunk cimport CHUNK_MOST, lua_load_chunk
 from kv._core.lua.library cimport lua_replace_function
 from kv._core.lua.state cimport lua_state_of
+
+cdef enum:
+    PIECES_BETWEEN_LOOKS = 100
 
 cdef lua_CFunction stock_setfenv
 cdef lua_CFunction stock_resume
@@ -54,6 +57,15 @@ cdef int read_piece(lua_State *L) noexcept nogil:
     return LUA_ERRRUN
 
 
+cdef void look(lua_State *L) noexcept nogil:
+    """Have the hook look whether to go on, as it does where Lua counts instructions: a loop of ours that calls what is no Lua has
+    none, and would never end."""
+    cdef lua_Debug event
+    if lua.gethookmask(L) & LUA_MASKCOUNT:
+        event.event = LUA_HOOKCOUNT
+        lua.gethook(L)(L, &event)
+
+
 cdef int base_load(lua_State *L) noexcept nogil:
     """All pieces are read before anything is parsed (CVE-2025-49844): they are gathered in a block of Lua's in the third slot."""
     cdef const char *name = lua.L_optlstring(L, 2, b"=(load)", NULL)
@@ -62,9 +74,13 @@ cdef int base_load(lua_State *L) noexcept nogil:
     cdef char *grown
     cdef size_t length = 0, room = 0, more
     cdef int status
+    cdef int pieces = 0
     lua.L_checktype(L, 1, LUA_TFUNCTION)
     lua.settop(L, 3)
     while True:
+        pieces += 1
+        if pieces % PIECES_BETWEEN_LOOKS == 0:
+            look(L)
         status = read_piece(L)
         if status != LUA_OK:
             return lua_chunk_results(L, status)

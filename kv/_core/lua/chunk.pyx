@@ -209,6 +209,6 @@ cdef int lua_load_chunk(lua_State *L, const char *code, size_t length, const cha
     lua.pushstring(L, name)                     # anchored here; Lua interns, so the parser gets this very string
     status = lua.load(L, read_source, &source, name)
     lua.remove(L, -2)
-    if status == LUA_OK and memmem(code, length, b"...", 3) != NULL:
+    if status == LUA_OK and length >= 3 and memmem(code, length, b"...", 3) != NULL:
         status = check_parameters(L)
     return status

@@ -3,7 +3,7 @@ from libc.stdint cimport uint64_t
 
 from kv._core.base.buffer cimport Buffer, buffer_free
 from kv._core.base.platform cimport unlikely
-from kv._core.lua.api cimport LUA_OK, lua, lua_CFunction, lua_State
+from kv._core.lua.api cimport lua, lua_Alloc, lua_State
 
 cdef enum:
     SCRATCH_KEPT = 64 * 1024    # a larger buffer is given back when the next function begins
@@ -12,6 +12,8 @@ cdef struct LuaState:
     lua_State *L
     size_t used                 # bytes that Lua has taken
     size_t limit                # more than that is refused, 0: any number
+    size_t collected            # bytes that were left when everything was collected last; 0: something was let go since
+    size_t reply_most           # bytes that the buffer of the reply may hold while a script's value is converted
     Buffer scratch              # what a library's function makes before it becomes a string; see scratch_begin
     bint killed                 # nothing runs on: pcall and xpcall raise again what ends the run
     bint insecure               # lua-enable-insecure-api, as it was when the libraries were opened: set before
@@ -20,7 +22,11 @@ cdef struct LuaState:
 
 cdef bint lua_state_init(LuaState *state, void *owner) noexcept nogil
 cdef void lua_state_collect(LuaState *state) noexcept nogil
+cdef void lua_state_make_room(LuaState *state) noexcept nogil
+cdef LuaState *lua_state_detach(LuaState *state) noexcept nogil
 cdef void lua_state_free(LuaState *state) noexcept nogil
+cdef void lua_state_allocate_by(lua_Alloc allocator) noexcept nogil
+cdef void lua_no_memory(lua_State *L) noexcept nogil
 cdef char *scratch_grow(lua_State *L, Buffer *scratch, size_t room) noexcept nogil
 
 

@@ -8,7 +8,7 @@ from libc.string cimport memset
 
 from kv._core.base.buffer cimport Buffer, buffer_free, buffer_reserve
 from kv._core.base.platform cimport panic, unlikely
-from kv._core.lua.api cimport LUA_GCCOLLECT, lua, lua_State
+from kv._core.lua.api cimport LUA_GCCOLLECT, LUA_OK, lua, lua_Alloc, lua_pop, lua_State
 
 cdef enum:
     # CVE-2014-5461: a vararg function with many parameters is given a frame that is up to some slots short. Blocks that may be
@@ -41,11 +41,21 @@ cdef int at_panic(lua_State *L) noexcept nogil:
     return 0
 
 
+cdef lua_Alloc allocator = allocate
+
+
+cdef void lua_state_allocate_by(lua_Alloc function) noexcept nogil:
+    """Have states that are opened from here on take their memory from another allocator, for tests; NULL: from the usual one. Its
+    owner is the LuaState, whose `used` and `limit` it sees to."""
+    global allocator
+    allocator = allocate if function == NULL else function
+
+
 cdef bint lua_state_init(LuaState *state, void *owner) noexcept nogil:
     """Where there is no memory for it: False. lua_load() comes before. The LuaState stays where it is."""
     memset(state, 0, sizeof(LuaState))
     state.owner = owner
-    state.L = lua.newstate(allocate, state)
+    state.L = lua.newstate(allocator, state)
     if state.L != NULL:
         lua.atpanic(state.L, at_panic)
     return state.L != NULL
@@ -61,8 +71,32 @@ cdef void lua_state_collect(LuaState *state) noexcept nogil:
     Lua 5.1 does not collect by itself where it is refused memory; collecting takes some."""
     cdef size_t limit = state.limit
     state.limit = 0
-    lua.cpcall(state.L, collect, NULL)
+    if lua.cpcall(state.L, collect, NULL) != LUA_OK:
+        lua_pop(state.L, 1)
     state.limit = limit
+    state.collected = state.used
+
+
+cdef void lua_state_make_room(LuaState *state) noexcept nogil:
+    """To be called behind each run in a state that has a limit. Lua begins to collect when there is twice as much as was left the
+    last time, which may be more than the limit. So everything is collected once half of the room that was left then is taken."""
+    cdef size_t room = state.limit - state.collected if state.limit > state.collected else 0
+    if state.used > state.collected + room // 2:
+        lua_state_collect(state)
+
+
+cdef LuaState *lua_state_detach(LuaState *state) noexcept nogil:
+    """Move a state to a block of malloc's, for another thread, which frees both: `state` is as before lua_state_init then. NULL:
+    there is no memory for that, and nothing has changed."""
+    cdef LuaState *moved = <LuaState *> malloc(sizeof(LuaState))
+    cdef lua_Alloc function
+    cdef void *owner
+    if moved != NULL:
+        function = lua.getallocf(state.L, &owner)
+        moved[0] = state[0]
+        lua.setallocf(moved.L, function, moved)
+        memset(state, 0, sizeof(LuaState))
+    return moved
 
 
 cdef void lua_state_free(LuaState *state) noexcept nogil:
@@ -70,15 +104,15 @@ cdef void lua_state_free(LuaState *state) noexcept nogil:
     (CVE-2024-46981)."""
     if state.L == NULL:
         return
+    lua_state_collect(state)
     state.limit = 0
-    lua.cpcall(state.L, collect, NULL)
     lua.close(state.L)
     state.L = NULL
     buffer_free(&state.scratch)
 
 
-cdef void raise_no_memory(lua_State *L) noexcept nogil:
-    """Lua's own error has no place either."""
+cdef void lua_no_memory(lua_State *L) noexcept nogil:
+    """Raise what Lua raises then; its own error has no place either."""
     lua.pushstring(L, b"not enough memory")
     lua.error(L)
 
@@ -88,11 +122,11 @@ cdef char *scratch_grow(lua_State *L, Buffer *scratch, size_t room) noexcept nog
     cdef LuaState *state = lua_state_of(L)
     cdef void *probe
     if unlikely(state.limit != 0 and state.used + scratch.length + room > state.limit):
-        raise_no_memory(L)
+        lua_no_memory(L)
     if unlikely(scratch.capacity - scratch.length < room and scratch.length + room > SCRATCH_KEPT):
         # The dataset's memory ends the process where there is none: a script is only to get an error. Growing may double it.
         probe = malloc(2 * (scratch.length + room))
         if probe == NULL:
-            raise_no_memory(L)
+            lua_no_memory(L)
         free(probe)
     return buffer_reserve(scratch, room)

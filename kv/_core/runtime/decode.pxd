@@ -7,6 +7,6 @@ cdef class Decoder:
     cdef const char *at         # the next byte of `data`
     cdef const char *end
 
-    cdef object of_length(self, char kind, int64_t count)
+    cdef object scalar(self, char kind, const char *line, size_t length)
     cdef (char, const char *, size_t) take_line(self) except *
     cdef bytes take(self, int64_t length)

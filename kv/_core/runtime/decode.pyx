@@ -35,12 +35,43 @@ cdef class Decoder:
         return self.at == self.end
 
     def reply(self):
-        """The next reply; an error is a value. Raises ValueError for what is no reply."""
+        """The next reply; an error is a value. Raises ValueError for what is no reply.
+
+        It does not recurse: a script can make replies that nest thousands deep.
+        """
         cdef char kind
         cdef const char *line
         cdef size_t length
         cdef int64_t count = 0
-        kind, line, length = self.take_line()
+        cdef list opened = []       # [kind, elements still to come, elements] of what is open, the outermost first
+        while True:
+            kind, line, length = self.take_line()
+            if kind == c'*' or kind == c'%' or kind == c'~' or kind == c'>' or kind == c'|':
+                if not parse_i64(line, length, &count):
+                    raise ValueError("no length")
+                if count > 0:
+                    opened.append([kind, 2 * count if kind == c'%' or kind == c'|' else count, []])
+                    continue
+                if kind == c'|':
+                    continue
+                value = None if count < 0 else closed(kind, [])
+            else:
+                value = self.scalar(kind, line, length)
+            while opened:
+                top = opened[len(opened) - 1]
+                top[2].append(value)
+                top[1] -= 1
+                if top[1]:
+                    break
+                opened.pop()
+                if top[0] == c'|':      # an attribute: what it describes follows
+                    break
+                value = closed(top[0], top[2])
+            else:
+                return value
+
+    cdef object scalar(self, char kind, const char *line, size_t length):
+        cdef int64_t count = 0
         text = PyBytes_FromStringAndSize(line, length)
         if kind == c'+':
             return Status(text.decode("utf-8", "surrogateescape"))
@@ -58,31 +89,12 @@ cdef class Decoder:
             return BigNumber(text)
         if not parse_i64(line, length, &count):
             raise ValueError("no length")
-        return self.of_length(kind, count)
-
-    cdef object of_length(self, char kind, int64_t count):
         if kind == c'$':
             return None if count < 0 else self.take(count)
         if kind == c'=':
             return Verbatim(self.take(count)[4:].decode("utf-8", "surrogateescape"))
         if kind == c'!':
             return ReplyError(self.take(count).decode("utf-8", "surrogateescape"))
-        if kind == c'*':
-            return None if count < 0 else [self.reply() for _ in range(count)]
-        if kind == c'>':
-            return Push([self.reply() for _ in range(count)])
-        if kind == c'%':
-            return {hashable(self.reply()): self.reply() for _ in range(count)}
-        if kind == c'|':
-            for _ in range(2 * count):
-                self.reply()
-            return self.reply()
-        if kind == c'~':
-            elements = [self.reply() for _ in range(count)]
-            try:
-                return set(elements)
-            except TypeError:
-                return OrderedSet(elements)
         raise ValueError(f"no reply begins with {chr(<unsigned char> kind)!r}")
 
     cdef (char, const char *, size_t) take_line(self) except *:
@@ -99,6 +111,20 @@ cdef class Decoder:
             raise ValueError("the reply is cut off")
         self.at = start + length + 2
         return PyBytes_FromStringAndSize(start, length)
+
+
+cdef object closed(char kind, list elements):
+    """What the elements of a reply that holds others make."""
+    if kind == c'>':
+        return Push(elements)
+    if kind == c'%':
+        return {hashable(elements[i]): elements[i + 1] for i in range(0, len(elements), 2)}
+    if kind == c'~':
+        try:
+            return set(elements)
+        except TypeError:
+            return OrderedSet(elements)
+    return elements
 
 
 cdef object hashable(object value):

@@ -1,8 +1,8 @@
 """Freeing in another thread what would take long to free: a large value (UNLINK), a whole database (FLUSHALL
-ASYNC).
+ASYNC), scripts or functions with their Lua state (SCRIPT FLUSH ASYNC).
 
 One thread, started when it first has something to do, takes jobs from a queue. What it is given belongs to it
-alone: an entry that is in no database any more, or the keys that were detached from one. So nothing but
+alone: an entry that is in no database any more, the keys that were detached from one, a state that nothing runs in. So nothing but
 the queue needs a lock; the blocks it frees go back to the allocator's owner by the allocator's own way for
 strangers (base/memory).
 
@@ -50,6 +50,8 @@ cdef extern from *:
 
 cdef struct Job:
     Job *next               # queued behind it
+    lazyfree_function function  # that frees the thing; NULL: it is an entry or a database
+    void *thing
     Entry *entry            # what to free; NULL: the database
     Database database       # keys detached from one
     uint64_t objects        # keys in it
@@ -86,10 +88,18 @@ cdef void lazyfree_database(Database *database) noexcept nogil:
     submit(job)
 
 
+cdef void lazyfree_call(lazyfree_function function, void *thing, uint64_t objects) noexcept nogil:
+    """Have the function free a thing that is nobody else's any more, and holds so many objects."""
+    cdef Job *job = job_new(objects)
+    job.function, job.thing = function, thing
+    submit(job)
+
+
 cdef Job *job_new(uint64_t objects) noexcept nogil:
     cdef Job *job = <Job *> memory_alloc(sizeof(Job))
     job.next = NULL
     job.entry = NULL
+    job.function = NULL
     job.objects = objects
     job.account, job.memory = account, memory_account()
     kv_counter_add(&account.pending, objects)
@@ -145,7 +155,9 @@ cdef void perform(Job *job) noexcept nogil:
     cdef uint64_t objects = job.objects
     cdef LazyfreeAccount *owner = job.account
     memory_free_for(job.memory)
-    if job.entry != NULL:
+    if job.function != NULL:
+        job.function(job.thing)
+    elif job.entry != NULL:
         entry_free(job.entry)
     else:
         database_clear(&job.database)

@@ -28,8 +28,8 @@ from kv._core.runtime.footprint cimport footprint_forget, footprint_note
 from kv._core.runtime.propagation cimport propagation_position
 from kv._core.runtime.state cimport (
     ALERT_MONITORS, ARENA_SHARE, CLASS_NORMAL, CLOSING_OUTPUT, EXEMPT_ACCESS, OUTPUT_BLOCK, OUTPUT_BLOCK_LEAST, SESSION_BLOCKED,
-    SESSION_CLOSE_AFTER_REPLY, SESSION_DOOMED, SESSION_EXEMPT, SESSION_HELD, SESSION_IN_DOOMED, SESSION_MONITOR,
-    SESSION_NO_EVICT, SESSION_NO_TOUCH,
+    SESSION_CLOSE_AFTER_REPLY, SESSION_DEBUG, SESSION_DEBUG_SYNC, SESSION_DOOMED, SESSION_EXEMPT, SESSION_HELD, SESSION_IN_DOOMED,
+    SESSION_MONITOR, SESSION_NO_EVICT, SESSION_NO_TOUCH,
     SESSION_PENDING_INPUT, SESSION_POSTPONED, SESSION_READONLY, SESSION_READY, SESSION_REPLY_OFF, SESSION_REPLY_SKIP,
     SESSION_REPLY_SKIP_NEXT, UNAUTHENTICATED_OUTPUT, Caller, OutputBlock, OutputLimit, Runtime, Session, Transport)
 from kv._core.runtime.transaction cimport transaction_end, transaction_free
@@ -576,7 +576,7 @@ cdef void session_reset(Session *session) noexcept nogil:
     transaction_end(session)
     session_end_monitor(session)
     session.flags &= ~(SESSION_REPLY_OFF | SESSION_REPLY_SKIP | SESSION_REPLY_SKIP_NEXT | SESSION_NO_TOUCH
-                       | SESSION_NO_EVICT | SESSION_READONLY)
+                       | SESSION_NO_EVICT | SESSION_READONLY | SESSION_DEBUG | SESSION_DEBUG_SYNC)
     session.resp = 2
     session.database = session.runtime.keyspace.databases
     session.authenticated = not session.runtime.requires_password

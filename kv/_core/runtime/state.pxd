@@ -66,6 +66,8 @@ cdef enum SessionFlag:
     SESSION_SENDS_BIG = 1 << 23         # its last request had an argument that was received into a block of its own
     SESSION_READONLY = 1 << 21          # READONLY: would read from a replica
     SESSION_RUNNING = 1 << 24           # its command runs while others are served: neither read nor closed meanwhile
+    SESSION_DEBUG = 1 << 25             # SCRIPT DEBUG: its next EVAL is a debugging session
+    SESSION_DEBUG_SYNC = 1 << 26        # ... in the server itself, not in a child of it
     # what the dispatcher's short way does not know
     SESSION_SPECIAL = SESSION_IMPORT_SOURCE | SESSION_REPLY_OFF | SESSION_REPLY_SKIP | SESSION_REPLY_SKIP_NEXT \
         | SESSION_MULTI | SESSION_SUBSCRIBED | SESSION_NO_TOUCH | SESSION_EXEMPT
@@ -89,6 +91,11 @@ cdef enum Attempt:              # which run of a command's body this is
     FIRST_ATTEMPT = 0
     FURTHER_ATTEMPT             # its session waits, and what it waits for has changed
     LAST_ATTEMPT                # ... its time is over, or CLIENT UNBLOCK ended the wait: it must answer
+
+cdef enum Awaited:              # how a wait for a debugging client ends
+    AWAITED_CLIENT              # its socket can be read, or written to
+    AWAITED_TIMEOUT
+    AWAITED_STOP                # the session is to end
 
 cdef enum Closing:              # why a session is closed that did not ask for it
     CLOSING_EVICTED             # maxmemory-clients
@@ -440,7 +447,13 @@ cdef struct Runtime:
     void (*run_scripted)(void *run, Slice *argv, int argc, Buffer *out) noexcept nogil  # a command of a ScriptRun
     void *scripting             # the Scripting, NULL: no script came yet
     bint (*serve_others)(Runtime *runtime) noexcept nogil   # while a script runs; false: the server is to end
+    # a debugging session begins: in this process, which is a child unless it is a `sync` one, and is to end once `stop_fd` can be
+    # read (-1: never). False: in another process, or not at all, and the client was told why
+    bint (*begin_debugging)(Context *c, bint sync, int *stop_fd) noexcept nogil
+    void (*end_debugging)(Context *c, bint sync) noexcept nogil     # it is over: ends the process where that is a child
+    Awaited (*await_client)(Session *session, int stop_fd, bint writable, int timeout_ms) noexcept nogil    # -1 ms: for ever
     int64_t busy_threshold_ms   # busy-reply-threshold: how long a script runs before others are served, 0: for ever
+    uint64_t script_memory_limit    # script-memory-limit: bytes of a Lua state, 0: any number
     bint scripts_unrestricted   # DEBUG SET-DISABLE-DENY-SCRIPTS: scripts may call commands that change no dataset or session
     int lua_insecure            # lua-enable-insecure-api: of states that are opened from now on
     ErrorOrigin error_origin    # of the error that the running command replies

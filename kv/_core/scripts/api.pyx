@@ -12,11 +12,17 @@ from kv._core.lua.library cimport LuaFunction, lua_library
 from kv._core.runtime.registry cimport command_find
 from kv._core.runtime.state cimport Command
 from kv._core.scripts.convert cimport push_error, push_error_text, push_reply
+from kv._core.scripts.representation cimport show_value
 from kv._core.scripts.run cimport script_log
 from kv._core.scripts.scripting cimport (
     TARGET_ALL, TARGET_AOF, TARGET_NONE, TARGET_REPLICAS, Scripting, ScriptRun, scripting_of_state)
+from kv._core.scripts.transcript cimport (
+    Debugger, transcript_add, transcript_begin, transcript_end, transcript_error_reply)
 
 import hashlib
+
+cdef extern from "<stdio.h>" nogil:
+    int snprintf(char *out, size_t size, const char *form, ...)
 
 cdef enum:
     NUMBER_SIZE = 40            # bytes of a number's text at most
@@ -110,6 +116,7 @@ cdef inline bint one_string(lua_State *L) noexcept nogil:
 
 
 cdef int api_error_reply(lua_State *L) noexcept nogil:
+    cdef Debugger *debugger = scripting_of_state(L).debugger
     cdef const char *text
     cdef size_t length
     if not one_string(L):
@@ -121,6 +128,8 @@ cdef int api_error_reply(lua_State *L) noexcept nogil:
     length = strlen(text)
     while length and (text[length - 1] == c'\r' or text[length - 1] == c'\n'):
         length -= 1
+    if unlikely(debugger != NULL and debugger.stepping):
+        transcript_error_reply(debugger, slice_of(text, length))
     push_error(L, slice_of(text, length))
     return 1
 
@@ -173,14 +182,39 @@ cdef int api_replicate_commands(lua_State *L) noexcept nogil:
 
 
 cdef int api_breakpoint(lua_State *L) noexcept nogil:
-    """Whether somebody debugs the script."""
-    lua.pushboolean(L, False)
+    """Have a script that is debugged stop at its next line; whether it is."""
+    cdef Debugger *debugger = scripting_of_state(L).debugger
+    if debugger != NULL:
+        debugger.called_breakpoint = True
+    lua.pushboolean(L, debugger != NULL)
     return 1
 
 
 cdef int api_debug(lua_State *L) noexcept nogil:
-    """What is shown to whoever debugs the script."""
+    """Show values to whoever debugs the script."""
+    cdef Debugger *debugger = scripting_of_state(L).debugger
+    cdef char text[40]
+    cdef int argc = lua.gettop(L)
+    cdef int i
+    if debugger == NULL or debugger.gone:
+        return 0
+    snprintf(text, sizeof(text), "<debug> line %d: ", debugger.line)
+    transcript_begin(debugger)
+    transcript_add(debugger, text)
+    for i in range(1, argc + 1):
+        if i > 1:
+            transcript_add(debugger, b", ")
+        show_argument(debugger, L, i)
+    transcript_end(debugger)
     return 0
+
+
+cdef void show_argument(Debugger *debugger, lua_State *L, int index) noexcept nogil:
+    """All of it, however long replies may be."""
+    cdef size_t shown = debugger.shown
+    debugger.shown = 0
+    show_value(debugger, L, index)
+    debugger.shown = shown
 
 
 # -- the rest ---------------------------------------------------------------------------------------------------------

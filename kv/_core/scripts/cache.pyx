@@ -4,19 +4,23 @@ EVAL finds a script by a hash of its text and a comparison, which costs a fracti
 first seen. Who sends ever new scripts fills no memory: of those that only EVAL brought the 500 used last are kept.
 """
 from libc.stdint cimport uint32_t, uint64_t
+from libc.stdlib cimport free
 from libc.string cimport memcpy
 
 from kv._core.base.blob cimport blob_copy, blob_free
 from kv._core.base.hashing cimport hash_bytes
-from kv._core.base.memory cimport memory_calloc, memory_free
+from kv._core.base.memory cimport memory_alloc, memory_calloc, memory_free
 from kv._core.base.slice cimport Slice, lower, slice_of
 from kv._core.containers.hashtable cimport (
-    Hashtable, Position, hashtable_clear, hashtable_find, hashtable_insert, hashtable_remove, position_element)
+    Hashtable, Position, hashtable_clear, hashtable_find, hashtable_init, hashtable_insert, hashtable_remove, position_element)
 from kv._core.lua.api cimport LUA_ERRMEM, LUA_OK, LUA_REGISTRYINDEX, lua, lua_pop, lua_State
 from kv._core.lua.chunk cimport lua_load_chunk
-from kv._core.lua.state cimport lua_state_collect, lua_state_free
+from kv._core.lua.state cimport (
+    LuaState, lua_state_collect, lua_state_detach, lua_state_free, lua_state_make_room)
 from kv._core.resp.reply cimport reply_error
-from kv._core.runtime.state cimport COMMAND_DENYOOM, COMMAND_MAY_REPLICATE, COMMAND_STALE, COMMAND_WRITE, Context
+from kv._core.runtime.lazyfree cimport LAZYFREE_LEAST, lazyfree_call
+from kv._core.runtime.state cimport (
+    COMMAND_DENYOOM, COMMAND_MAY_REPLICATE, COMMAND_STALE, COMMAND_WRITE, Command, Context, Runtime)
 from kv._core.scripts.functions cimport function_find
 from kv._core.scripts.scripting cimport (
     SCRIPT_ALLOW_OOM, SCRIPT_ALLOW_STALE, SCRIPT_COMPAT, SCRIPT_FLAG_NAMES, SCRIPT_NO_WRITES, SHA_SIZE, Function, Script,
@@ -29,6 +33,7 @@ from kv.quoting import Unbalanced, split
 
 cdef enum:
     KEPT = 500                  # scripts that only EVAL brought
+    MUCH = 4                    # all but one of so many parts of the memory that there may be is too much for scripts that wait
 
 FLAGS = {script_flag_name(bit).decode(): 1 << bit for bit in range(SCRIPT_FLAG_NAMES)}
 
@@ -60,31 +65,29 @@ cdef Script *script_by_sha(Scripting *scripting, Slice sha) noexcept nogil:
 
 # -- what they may do -------------------------------------------------------------------------------------------------
 
-cdef uint64_t script_command_flags(Context *c, uint64_t flags) noexcept nogil:
-    """The flags of EVAL, FCALL and their kin, for a script or a function that says what it does."""
-    if c.command.name[0] == c'f':
-        return function_command_flags(c, flags)
-    return eval_command_flags(c, flags)
+cdef uint64_t script_command_flags(Runtime *runtime, const Command *command, Slice script, uint64_t flags) noexcept nogil:
+    """The flags of EVAL, FCALL and their kin, for a script (by its text, or its SHA-1) or a function that says what it does."""
+    cdef Scripting *scripting = <Scripting *> runtime.scripting
+    if command.name[0] == c'f':
+        return function_command_flags(scripting, script, flags)
+    return eval_command_flags(scripting, script, command.name_length > 4 and command.name[4] == c's', flags)
 
 
-cdef uint64_t function_command_flags(Context *c, uint64_t flags) noexcept nogil:
+cdef uint64_t function_command_flags(Scripting *scripting, Slice name, uint64_t flags) noexcept nogil:
     """Functions always say it: one without flags may write."""
-    cdef Scripting *scripting = <Scripting *> c.runtime.scripting
-    cdef Function *function = function_find(&scripting.libraries, c.argv[1]) if scripting != NULL else NULL
+    cdef Function *function = function_find(&scripting.libraries, name) if scripting != NULL else NULL
     return command_flags(flags, function.flags) if function != NULL else flags
 
 
-cdef uint64_t eval_command_flags(Context *c, uint64_t flags) noexcept nogil:
-    cdef Scripting *scripting = <Scripting *> c.runtime.scripting
+cdef uint64_t eval_command_flags(Scripting *scripting, Slice text, bint by_sha, uint64_t flags) noexcept nogil:
     cdef Script *script = NULL
     cdef int declared = SCRIPT_COMPAT
-    cdef bint by_sha = c.command.name_length > 4 and c.command.name[4] == c's'
     if scripting != NULL:
-        script = script_by_sha(scripting, c.argv[1]) if by_sha else script_by_body(scripting, c.argv[1])
+        script = script_by_sha(scripting, text) if by_sha else script_by_body(scripting, text)
     if script != NULL:
         declared = script.flags
-    elif not by_sha and c.argv[1].length > 2 and c.argv[1].data[0] == c'#' and c.argv[1].data[1] == c'!':
-        declared = declared_flags(c.argv[1])
+    elif not by_sha and text.length > 2 and text.data[0] == c'#' and text.data[1] == c'!':
+        declared = declared_flags(text)
     return command_flags(flags, declared)
 
 
@@ -161,13 +164,59 @@ cdef void remove(Scripting *scripting, Script *script) noexcept nogil:
     memory_free(script)
 
 
-cdef void scripts_flush(Scripting *scripting) noexcept nogil:
-    """SCRIPT FLUSH: forget all of them, and the state that they were compiled in. Another is made when the next one comes."""
-    hashtable_clear(&scripting.by_body)
-    hashtable_clear(&scripting.by_sha)
+cdef void scripts_make_room(Scripting *scripting) noexcept nogil:
+    """To be called behind each run while memory is limited (lua_state_make_room). Where what is left takes most of the memory, it
+    is compiled scripts, as a script can leave nothing else: the older half of those that only EVAL brought is forgotten, and
+    again."""
+    cdef LuaState *state = &scripting.eval
+    cdef uint64_t leave
+    lua_state_make_room(state)
+    while state.collected > state.limit // MUCH * (MUCH - 1) and scripting.unpinned > 1:
+        leave = scripting.unpinned // 2
+        while scripting.unpinned > leave:
+            remove(scripting, scripting.oldest)
+            scripting.evicted += 1
+        lua_state_collect(state)
+
+
+cdef struct Flushed:            # what another thread frees
+    Hashtable by_sha
+    Hashtable by_body
+    LuaState *state
+
+
+cdef void free_flushed(void *of_flushed) noexcept nogil:
+    cdef Flushed *flushed = <Flushed *> of_flushed
+    hashtable_clear(&flushed.by_body)
+    hashtable_clear(&flushed.by_sha)
+    lua_state_free(flushed.state)
+    free(flushed.state)
+    memory_free(flushed)
+
+
+cdef bint flush_in_background(Scripting *scripting) noexcept nogil:
+    """False: it must be done here."""
+    cdef LuaState *state = lua_state_detach(&scripting.eval) if scripting.by_sha.count > LAZYFREE_LEAST else NULL
+    cdef Flushed *flushed
+    if state == NULL:
+        return False
+    flushed = <Flushed *> memory_alloc(sizeof(Flushed))
+    flushed.by_sha, flushed.by_body, flushed.state = scripting.by_sha, scripting.by_body, state
+    hashtable_init(&scripting.by_sha, scripting.by_sha.kind)
+    hashtable_init(&scripting.by_body, scripting.by_body.kind)
+    lazyfree_call(free_flushed, flushed, flushed.by_sha.count)
+    return True
+
+
+cdef void scripts_flush(Scripting *scripting, bint lazy) noexcept nogil:
+    """SCRIPT FLUSH: forget all of them, and the state that they were compiled in. Another is made when the next one comes. `lazy`:
+    many scripts are freed by another thread."""
+    if not lazy or not flush_in_background(scripting):
+        hashtable_clear(&scripting.by_body)
+        hashtable_clear(&scripting.by_sha)
+        lua_state_free(&scripting.eval)
     scripting.newest = scripting.oldest = NULL
     scripting.unpinned = scripting.bodies = 0
-    lua_state_free(&scripting.eval)
 
 
 # -- compiling --------------------------------------------------------------------------------------------------------
@@ -228,6 +277,11 @@ cdef Script *new_script(Scripting *scripting, Slice body) except NULL:
     flags, skipped = first_line(code)
     source.code = slice_of(body.data + <size_t> skipped, body.length - <size_t> skipped)
     status = lua.cpcall(scripting.eval.L, compile_, &source)
+    if status == LUA_ERRMEM and scripting.eval.limit != 0:      # there may be enough without what older scripts left
+        lua_pop(scripting.eval.L, 1)
+        lua_state_collect(&scripting.eval)
+        scripts_make_room(scripting)
+        status = lua.cpcall(scripting.eval.L, compile_, &source)
     if status != LUA_OK:
         message = (<bytes> lua.tolstring(scripting.eval.L, -1, NULL)).decode("utf-8", "surrogateescape")
         lua_pop(scripting.eval.L, 1)

@@ -11,13 +11,16 @@ from libc.string cimport memchr, strlen
 
 from kv._core.base.buffer cimport Buffer, buffer_append
 from kv._core.base.numbers cimport parse_double, parse_i64
+from kv._core.base.platform cimport unlikely
 from kv._core.base.slice cimport Slice, slice_of
 from kv._core.lua.api cimport (
     LUA_TBOOLEAN, LUA_TNIL, LUA_TNUMBER, LUA_TSTRING, LUA_TTABLE, lua, lua_pop, lua_State)
-from kv._core.lua.state cimport lua_state_of
+from kv._core.lua.state cimport lua_no_memory, lua_state_of
 from kv._core.resp.reply cimport (
     Reply, reply_array, reply_big_number, reply_bool, reply_bulk, reply_double, reply_error, reply_i64, reply_map, reply_null,
     reply_set, reply_status, reply_verbatim)
+from kv._core.scripts.scripting cimport scripting_of_state
+from kv._core.scripts.transcript cimport Debugger, transcript_error
 
 cdef enum:
     STACK_NEEDED = 6            # slots that one level of either way takes
@@ -58,8 +61,12 @@ cdef void push_error(lua_State *L, Slice text) noexcept nogil:
 
 
 cdef void push_error_text(lua_State *L, const char *text) noexcept nogil:
-    """{err=...} of our own words, which begin with their code."""
-    push_error(L, slice_of(text, strlen(text)))
+    """{err=...} of our own words, which begin with their code. Whoever debugs the script and goes step by step is shown it."""
+    cdef Slice words = slice_of(text, strlen(text))
+    cdef Debugger *debugger = scripting_of_state(L).debugger
+    if unlikely(debugger != NULL and debugger.stepping):
+        transcript_error(debugger, words)
+    push_error(L, words)
 
 
 cdef const char *push_string(lua_State *L, const char *at, Slice line, bint verbatim) noexcept nogil:
@@ -314,6 +321,7 @@ cdef bint reply_verbatim_table(lua_State *L, Reply *reply) noexcept nogil:
 
 cdef void reply_pairs(lua_State *L, Reply *reply, int resp, bint values) noexcept nogil:
     """The keys of the table on top, with their values or without."""
+    cdef size_t most = lua_state_of(L).reply_most
     cdef int64_t count = 0
     lua.pushnil(L)
     while lua.next(L, -2):
@@ -331,10 +339,13 @@ cdef void reply_pairs(lua_State *L, Reply *reply, int resp, bint values) noexcep
             reply_value(L, reply, resp)
         else:
             lua_pop(L, 1)
+        if unlikely(reply.out.length > most):
+            lua_no_memory(L)
 
 
 cdef void reply_elements(lua_State *L, Reply *reply, int resp) noexcept nogil:
     """The elements of the table on top, up to the first nil."""
+    cdef size_t most = lua_state_of(L).reply_most
     cdef int count = 0
     cdef int i
     while True:
@@ -348,3 +359,5 @@ cdef void reply_elements(lua_State *L, Reply *reply, int resp) noexcept nogil:
     for i in range(count):
         lua.rawgeti(L, -1, i + 1)
         reply_value(L, reply, resp)
+        if unlikely(reply.out.length > most):       # the same table may stand in a reply any number of times
+            lua_no_memory(L)

@@ -17,5 +17,5 @@ cdef Function *libraries_collision(Libraries *libraries, Libraries *fresh, Libra
 cdef void libraries_put(Libraries *libraries, Library *library, lua_State *L) noexcept nogil
 cdef void libraries_remove(Libraries *libraries, Library *library, lua_State *L) noexcept nogil
 cdef void libraries_join(Libraries *libraries, Libraries *fresh, lua_State *L) noexcept nogil
-cdef void libraries_flush(Scripting *scripting) noexcept nogil
+cdef void libraries_flush(Scripting *scripting, bint lazy) noexcept nogil
 cdef size_t libraries_bytes(const Libraries *libraries) noexcept nogil

@@ -9,6 +9,7 @@ ends when it is deleted.) Names of libraries are found as they are.
 `L` is the state that functions were compiled in, whose references are given back; NULL where it is gone, or about to go.
 """
 from libc.stdint cimport uint64_t
+from libc.stdlib cimport free
 from libc.string cimport memcpy
 
 from kv._core.base.blob cimport blob_copy, blob_free
@@ -19,7 +20,8 @@ from kv._core.containers.hashtable cimport (
     Hashtable, HashtableType, Position, hashtable_clear, hashtable_find, hashtable_fit, hashtable_init, hashtable_insert,
     hashtable_overhead, hashtable_remove, position_element)
 from kv._core.lua.api cimport LUA_REGISTRYINDEX, lua, lua_State
-from kv._core.lua.state cimport lua_state_free
+from kv._core.lua.state cimport LuaState, lua_state_detach, lua_state_free, lua_state_of
+from kv._core.runtime.lazyfree cimport LAZYFREE_LEAST, lazyfree_call
 
 cdef enum:
     USUAL_NAME = 128            # bytes of a function's name that is looked for without a block of its own
@@ -81,6 +83,8 @@ cdef void library_free(Library *library, lua_State *L) noexcept nogil:
     """One that is nowhere else any more."""
     cdef Function *function = library.first
     cdef Function *next
+    if L != NULL:
+        lua_state_of(L).collected = 0       # what it holds can be collected now
     while function != NULL:
         next = function.next
         if L != NULL:
@@ -115,10 +119,39 @@ cdef void libraries_clear(Libraries *libraries, lua_State *L) noexcept nogil:
     libraries.first = libraries.last = NULL
 
 
-cdef void libraries_flush(Scripting *scripting) noexcept nogil:
-    """FUNCTION FLUSH: no library, and no state that they were compiled in. Another is made when the next one comes."""
-    lua_state_free(&scripting.functions)
-    libraries_clear(&scripting.libraries, NULL)
+cdef struct Flushed:            # what another thread frees
+    Libraries libraries
+    LuaState *state
+
+
+cdef void free_flushed(void *of_flushed) noexcept nogil:
+    cdef Flushed *flushed = <Flushed *> of_flushed
+    lua_state_free(flushed.state)
+    free(flushed.state)
+    libraries_clear(&flushed.libraries, NULL)
+    memory_free(flushed)
+
+
+cdef bint flush_in_background(Scripting *scripting) noexcept nogil:
+    """False: it must be done here."""
+    cdef uint64_t count = scripting.libraries.functions.count
+    cdef LuaState *state = lua_state_detach(&scripting.functions) if count > LAZYFREE_LEAST else NULL
+    cdef Flushed *flushed
+    if state == NULL:
+        return False
+    flushed = <Flushed *> memory_alloc(sizeof(Flushed))
+    flushed.libraries, flushed.state = scripting.libraries, state
+    libraries_init(&scripting.libraries)
+    lazyfree_call(free_flushed, flushed, count)
+    return True
+
+
+cdef void libraries_flush(Scripting *scripting, bint lazy) noexcept nogil:
+    """FUNCTION FLUSH: no library, and no state that they were compiled in. Another is made when the next one comes. `lazy`: many
+    functions are freed by another thread."""
+    if not lazy or not flush_in_background(scripting):
+        lua_state_free(&scripting.functions)
+        libraries_clear(&scripting.libraries, NULL)
 
 
 cdef inline void *found(Hashtable *table, const char *key, size_t length) noexcept nogil:

@@ -9,9 +9,9 @@ from libc.stdint cimport int64_t
 from kv._core.base.buffer cimport Buffer, buffer_append
 from kv._core.base.clock cimport clock_us
 from kv._core.base.slice cimport Slice, slice_of
-from kv._core.lua.api cimport LUA_MASKCOUNT, LUA_OK, LUA_TSTRING, LUA_TTABLE, lua, lua_Debug, lua_pop, lua_State
+from kv._core.lua.api cimport LUA_MASKCOUNT, LUA_OK, LUA_TSTRING, LUA_TTABLE, lua, lua_Debug, lua_State
 from kv._core.lua.chunk cimport lua_load_chunk
-from kv._core.lua.state cimport lua_state_of
+from kv._core.lua.state cimport lua_state_collect, lua_state_make_room, lua_state_of
 from kv._core.scripts.convert cimport push_error_text
 from kv._core.scripts.functions cimport (
     libraries_collision, libraries_put, library_find, library_free, library_new)
@@ -81,11 +81,6 @@ cdef int run(lua_State *L) noexcept nogil:
     return 0
 
 
-cdef int show_globals(lua_State *L) noexcept nogil:
-    script_show_globals(L)
-    return 0
-
-
 cdef int run_library(Scripting *scripting, Library *library, Slice code, int64_t limit_us) except -1:
     """Run the code, which registers functions with the library. Raises LibraryError."""
     cdef lua_State *L = scripting.functions.L
@@ -95,13 +90,13 @@ cdef int run_library(Scripting *scripting, Library *library, Slice code, int64_t
     scripting.reply.length = 0
     scripting.loading, scripting.loading_until_us = library, clock_us() + limit_us if limit_us else 0
     status = lua.cpcall(L, run, &source)
+    lua.settop(L, 0)
     script_watch(L)
     scripting.loading = NULL
     scripting.functions.killed = False
-    lua.cpcall(L, show_globals, NULL)
+    script_show_globals(L)              # takes no memory, so it raises nothing
     if status != LUA_OK:                # there was no memory to run it, or to say what is wrong
-        lua_pop(L, 1)
-        raise LibraryError("Error registering functions: not enough memory")
+        raise LibraryError("Error registering functions: ERR not enough memory")
     if scripting.reply.length:
         raise LibraryError(scripting.reply.data[:scripting.reply.length].decode("utf-8", "surrogateescape"))
     return 0
@@ -151,7 +146,8 @@ cdef int check_functions(Library *library) except -1:
 
 cdef Library *library_load(Scripting *scripting, Libraries *into, Slice code, bint replace, int64_t limit_us) except NULL:
     """Run the code of a library, and put it among others, in the place of the one of its name if it may `replace` that. It may take
-    `limit_us` microseconds, 0: as long as it takes. Raises LibraryError, and leaves everything as it was."""
+    `limit_us` microseconds; 0: as long, and as much memory, as it takes. Raises LibraryError, and leaves everything as it was."""
+    cdef size_t limit = scripting.functions.limit
     cdef bytes text = code.data[:code.length].partition(b"\0")[0]      # Valkey reads it as a C string
     cdef Library *library
     cdef Function *other
@@ -164,6 +160,10 @@ cdef Library *library_load(Scripting *scripting, Libraries *into, Slice code, bi
     if not replace and library_find(into, slice_of(name, len(name))) != NULL:
         raise LibraryError(f"Library '{name.decode()}' already exists")
     library = library_new(slice_of(name, len(name)), code)
+    if not limit_us:
+        scripting.functions.limit = 0
+    elif limit:
+        lua_state_make_room(&scripting.functions)
     try:
         run_library(scripting, library, slice_of(<const char *> text + <size_t> skipped, len(text) - <size_t> skipped), limit_us)
         check_functions(library)
@@ -172,6 +172,9 @@ cdef Library *library_load(Scripting *scripting, Libraries *into, Slice code, bi
             raise LibraryError(f"Function {other.name.decode()} already exists")
     except LibraryError:
         library_free(library, scripting.functions.L)
+        lua_state_collect(&scripting.functions)
         raise
+    finally:
+        scripting.functions.limit = limit
     libraries_put(into, library, scripting.functions.L)
     return library

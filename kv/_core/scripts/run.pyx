@@ -3,17 +3,19 @@
 All of it is one protected call, the building of its arguments and the conversion of its value too: each of them may find no
 memory. What it did to the dataset is one unit of effects, since its commands run inside the command that started it.
 """
+from libc.stdint cimport SIZE_MAX
 from libc.string cimport strlen
 
-from kv._core.base.buffer cimport Buffer, buffer_append
+from kv._core.base.buffer cimport Buffer, buffer_append, buffer_free
 from kv._core.base.clock cimport clock_us
 from kv._core.base.numbers cimport format_i64
 from kv._core.base.platform cimport unlikely
 from kv._core.base.slice cimport Slice
 from kv._core.lua.api cimport (
-    LUA_ERRMEM, LUA_GCSTEP, LUA_MASKCOUNT, LUA_OK, LUA_REGISTRYINDEX, LUA_TSTRING, LUA_TTABLE, lua, lua_Debug, lua_pop, lua_State)
+    LUA_ERRMEM, LUA_GCSETPAUSE, LUA_GCSETSTEPMUL, LUA_GCSTEP, LUA_MASKCOUNT, LUA_OK, LUA_REGISTRYINDEX, LUA_TSTRING, LUA_TTABLE,
+    lua, lua_Debug, lua_pop, lua_State)
 from kv._core.lua.sandbox cimport lua_push_globals
-from kv._core.lua.state cimport lua_state_collect
+from kv._core.lua.state cimport SCRATCH_KEPT, lua_state_collect
 from kv._core.resp.reply cimport reply_error
 from kv._core.runtime.context cimport error
 from kv._core.runtime.state cimport (
@@ -32,10 +34,13 @@ cdef const char *BUSY_SCRIPT = b"BUSY Valkey is busy running a script. You can o
 cdef const char *BUSY_FUNCTION = b"BUSY Valkey is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE."
 
 cdef enum:
-    INSTRUCTIONS = 100000       # between two looks: about a millisecond
+    LIMIT_MS = 5000             # of a script that is debugged, where busy-reply-threshold is 0
     LEVEL_NOTICE = 2
     LEVEL_WARNING = 3
     RUNS_BETWEEN_STEPS = 50     # the collector makes so many steps each so many runs, instead of a whole cycle at once
+    USUAL_PAUSE = 200           # Lua's own settings of the collector, in percent
+    USUAL_STEPS = 200
+    REPLY_KEPT = 1024 * 1024    # bytes of a command's reply whose buffer stays for the next script
     MESSAGE_SHOWN = 100         # bytes of a message that is no table
 
 
@@ -172,6 +177,7 @@ cdef int protected(lua_State *L) noexcept nogil:
         push_words(L, run.keys, run.key_count)
         push_words(L, run.arguments, run.argument_count)
     status = lua.pcall(L, 0 if run.eval else 2, 1, 1)
+    run.state.reply_most = c.reply.out.length + run.state.limit if run.state.limit else SIZE_MAX
     if unlikely(status != LUA_OK):
         if status == LUA_ERRMEM:
             lua_state_collect(run.state)
@@ -191,6 +197,7 @@ cdef void script_run(Context *c, ScriptRun *run) noexcept nogil:
     run.outer = c
     run.target = TARGET_ALL
     run.wrote = run.busy = run.killed = False
+    run.ending = NULL
     run.began_us = clock_us()
     scripting.run = run
     scripting.session.database, scripting.session.resp = c.session.database, 2
@@ -204,13 +211,21 @@ cdef void script_run(Context *c, ScriptRun *run) noexcept nogil:
     if unlikely(run.killed):
         run.state.killed = False
         script_watch(L)
+    if unlikely(scripting.reply.capacity > REPLY_KEPT):
+        buffer_free(&scripting.reply)
+    if unlikely(run.state.scratch.capacity > SCRATCH_KEPT):
+        buffer_free(&run.state.scratch)
     scripting.runs += 1
     if scripting.runs >= RUNS_BETWEEN_STEPS:
         scripting.runs = 0
         lua.cpcall(L, collect, NULL)
+        lua.settop(L, 0)                        # where there was no memory for it
 
 
 cdef int collect(lua_State *L) noexcept nogil:
+    """What a script has set the collector to (collectgarbage) is so no longer, either."""
+    lua.gc(L, LUA_GCSETPAUSE, USUAL_PAUSE)
+    lua.gc(L, LUA_GCSETSTEPMUL, USUAL_STEPS)
     lua.gc(L, LUA_GCSTEP, RUNS_BETWEEN_STEPS)
     return 0
 
@@ -237,20 +252,33 @@ cdef void look(lua_State *L, lua_Debug *event) noexcept nogil:
         if not runtime.serve_others(runtime):
             run.killed = True
     if run.killed:
-        end(L, run)
+        script_end(L, run, NULL)
 
 
-cdef void end(lua_State *L, ScriptRun *run) noexcept nogil:
-    """End the script: what it runs next is an error, too, in this thread of it and in its first one, so that none can go on by
-    having caught this one."""
-    cdef const char *text = KILLED_SCRIPT if run.eval else KILLED_FUNCTION
-    if not run.state.killed:
-        run.state.killed = True
-        script_log(run.outer.runtime, LEVEL_NOTICE, text + 4)
+cdef void script_end(lua_State *L, ScriptRun *run, const char *text) noexcept nogil:
+    """End the script, with an error that is its reply (NULL: the one given before, or that of SCRIPT KILL or FUNCTION KILL). What
+    it runs next is an error, too, in this thread of it and in its first one, so that none can go on by having caught this one."""
+    run.killed = True
+    if text != NULL:
+        run.ending = text
+    elif run.ending == NULL:
+        run.ending = KILLED_SCRIPT if run.eval else KILLED_FUNCTION
+        script_log(run.outer.runtime, LEVEL_NOTICE, run.ending + 4)
+    run.state.killed = True
     lua.sethook(L, look, LUA_MASKCOUNT, 1)
     lua.sethook(run.state.L, look, LUA_MASKCOUNT, 1)
-    push_error_text(L, text)
+    push_error_text(L, run.ending)
     lua.error(L)
+
+
+cdef int64_t script_limit_ms(const ScriptRun *run) noexcept nogil:
+    """How long a script that is debugged runs on without its client being asked."""
+    cdef int64_t threshold_ms = run.outer.runtime.busy_threshold_ms
+    return threshold_ms if threshold_ms else LIMIT_MS
+
+
+cdef bint script_time_is_over(const ScriptRun *run) noexcept nogil:
+    return (clock_us() - run.began_us) // 1000 >= script_limit_ms(run)
 
 
 cdef void tell_busy(ScriptRun *run) noexcept nogil:

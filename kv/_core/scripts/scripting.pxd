@@ -8,6 +8,7 @@ from kv._core.containers.hashtable cimport Hashtable
 from kv._core.lua.api cimport lua_State
 from kv._core.lua.state cimport LuaState, lua_state_of
 from kv._core.runtime.state cimport Context, Runtime, Session
+from kv._core.scripts.transcript cimport Debugger
 
 cdef enum ScriptFlag:           # of a script's first line (#!lua flags=...), of a function's declaration
     SCRIPT_NO_WRITES = 1 << 0
@@ -74,6 +75,8 @@ cdef struct ScriptRun:          # a script or a function that runs
     bint wrote                  # it called a command that writes
     bint busy                   # it runs longer than busy-reply-threshold
     bint killed                 # it is to end
+    const char *ending          # the error that it ends with then; NULL: that of SCRIPT KILL or FUNCTION KILL
+    bint refused                # the last command that it called was not run
     bint allow_oom
     int target                  # Target
     int64_t began_us            # of the monotonic clock
@@ -88,6 +91,7 @@ cdef struct Scripting:          # an engine's; Runtime.scripting
     LuaState functions          # of functions
     Session *session            # that commands of scripts run in
     ScriptRun *run              # NULL: none
+    Debugger *debugger          # of the script that runs; NULL: nobody debugs it
     Hashtable by_sha            # Script pointers
     Hashtable by_body
     Script *newest              # of those that are not pinned

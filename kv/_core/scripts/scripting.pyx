@@ -7,7 +7,7 @@ from kv._core.base.blob cimport blob_free
 from kv._core.base.buffer cimport buffer_free
 from kv._core.base.memory cimport memory_calloc, memory_free
 from kv._core.containers.hashtable cimport HashtableType, hashtable_clear, hashtable_init
-from kv._core.lua.api cimport LUA_OK, lua, lua_State
+from kv._core.lua.api cimport LUA_OK, LUA_REGISTRYINDEX, lua, lua_State
 from kv._core.lua.libraries cimport lua_open_libraries
 from kv._core.lua.sandbox cimport lua_seal
 from kv._core.lua.state cimport LuaState, lua_state_free, lua_state_init
@@ -86,15 +86,23 @@ cdef Scripting *make_or_reply(Context *c, bint functions) noexcept:
     cdef bytes text
     try:
         return scripting_of(c.runtime, functions)
-    except (LuaMissing, MemoryError) as error:
-        text = f"ERR {error}".encode()
+    except (LuaMissing, MemoryError, OSError) as error:
+        text = f"ERR {getattr(error, 'strerror', None) or error}".encode()
         reply_error(&c.reply, text, len(text))
         return NULL
     finally:
         c.runtime.enter(c.runtime)
 
 
+cdef void ready_references(lua_State *L) noexcept nogil:
+    """Lua keeps a list of references that are free, whose head is element 0 of the registry. It makes that when the first one is
+    given back, which takes memory; here it is made before, as references are given back where no error may be raised."""
+    lua.pushinteger(L, 0)
+    lua.rawseti(L, LUA_REGISTRYINDEX, 0)
+
+
 cdef int open_eval(lua_State *L) noexcept nogil:
+    ready_references(L)
     lua_open_libraries(L)
     script_open_api(L, True)
     lua_seal(L)
@@ -103,6 +111,7 @@ cdef int open_eval(lua_State *L) noexcept nogil:
 
 
 cdef int open_functions(lua_State *L) noexcept nogil:
+    ready_references(L)
     lua_open_libraries(L)
     script_open_api(L, False)
     lua_seal(L)
@@ -119,6 +128,7 @@ cdef bint open_state(Scripting *scripting, LuaState *state) except False:
             or lua.cpcall(state.L, open_functions if state == &scripting.functions else open_eval, NULL) != LUA_OK):
         lua_state_free(state)
         raise MemoryError("there is no memory for a Lua state")
+    state.limit = <size_t> scripting.runtime.script_memory_limit
     return True
 
 

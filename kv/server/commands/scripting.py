@@ -4,6 +4,8 @@ from __future__ import annotations
 from .help import declare_help
 
 declare_help("script", "scripting", "5.0.0", "loading stale", [
+    "DEBUG (YES|SYNC|NO)",
+    "    Set the debug mode for subsequent scripts executed.",
     "EXISTS <sha1> [<sha1> ...]",
     "    Return information about the existence of the scripts in the script cache.",
     "FLUSH [ASYNC|SYNC]",

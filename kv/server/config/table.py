@@ -121,6 +121,8 @@ OPTIONS: tuple[Option, ...] = (
     Bool("crash-memcheck-enabled", True),
     # Security
     Optional("requirepass", SENSITIVE),
+    Optional("requirepass-file"),
+    Integer("requirepass-grace", 300, 0, INT_MAX),
     String("aclfile", "", IMMUTABLE),
     Integer("acllog-max-len", 128, 0, LONG_MAX),
     Choice("acl-pubsub-default", "resetchannels", ("allchannels", "resetchannels")),
@@ -248,6 +250,7 @@ OPTIONS: tuple[Option, ...] = (
     Events("notify-keyspace-events", ""),
     # Scripts
     Integer("busy-reply-threshold", 5000, 0, LONG_MAX, alias="lua-time-limit"),
+    Memory("script-memory-limit", 0, 0, LONG_MAX),
     Bool("lua-enable-insecure-api", False, HIDDEN | PROTECTED, alias="lua-enable-deprecated-api"),
     # Encodings
     Integer("hash-max-listpack-entries", 512, 0, LONG_MAX, alias="hash-max-ziplist-entries"),

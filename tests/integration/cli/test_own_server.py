@@ -1,7 +1,10 @@
 """The modes of kv-cli and kv-benchmark, and of redis-cli and redis-benchmark, against our own server."""
 
+import os
+import pty
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,7 +14,7 @@ import pytest
 
 import kv
 from kv.cli.resp import encode
-from tests.integration.cli.cli_programs import CLI, WAIT_S, environment, piped_client, run
+from tests.integration.cli.cli_programs import CLI, WAIT_S, Dialogue, environment, piped_client, run
 from tests.program import Program
 
 BENCHMARK = [sys.executable, "-m", "kv.benchmark.program"]
@@ -148,3 +151,76 @@ def test_versions_are_those_that_the_server_reports() -> None:
         ran = end(*program, "--version")
         assert (ran.returncode, ran.stdout.decode()) == (0, f"{name} {kv.VALKEY_VERSION} (build:{kv.__version__})\n")
     assert run("help").stdout.startswith(f"kv-cli {kv.VALKEY_VERSION} ".encode())
+
+
+# -- the debugger of scripts --------------------------------------------------------------------------------------
+
+SCRIPT = "local x = 5\nredis.call('set', KEYS[1], x)\nreturn {x, redis.call('get', KEYS[1])}"
+STOPS = "* Stopped at 1, stop reason = step over\n-> 1   local x = 5\n"
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> str:
+    path = tmp_path / "script.lua"
+    path.write_text(SCRIPT)
+    return str(path)
+
+
+@pytest.mark.parametrize("mode", ["--ldb", "--ldb-sync-mode"])
+def test_scripts_are_debugged(client: list[str], server: Program, script: str, mode: str) -> None:
+    said = b"n\np x\ne return 'a b'\nn\nrestart\nhelp\nc\nping\nget debugged\ndel debugged\n"
+    ran = ask(client, server, mode, "--eval", script, "debugged", stdin=said)
+    text = ran.stdout.decode()
+    assert ran.returncode == 0
+    assert text.count(STOPS) == 2
+    assert "\n<value> 5\n<retval> \"a b\"\n<command> set debugged 5\n<reply> \"+OK\"\n* Stopped at 3" in text
+    assert "\n[s]tep               Run current line and stop again.\n" in text
+    kept = mode != "--ldb"
+    undone, value = ("", '"5"') if kept else (" -- dataset changes rolled back", "(nil)")
+    assert text.endswith(f"(Lua debugging session ended{undone})\n\nPONG\n{value}\n(integer) {kept:d}\n")
+
+
+def test_a_script_that_can_not_be_debugged(server: Program, tmp_path: Path) -> None:
+    path = tmp_path / "script.lua"
+    path.write_text("return {")
+    ran = ask(CLI, server, "--ldb", "--eval", str(path))
+    assert "\nEval debugging session can't start:\n(error) ERR Error compiling script" in ran.stdout.decode()
+    ran = ask(CLI, server, "--ldb", "--eval", str(path) + "x")
+    assert ran.returncode == 1 and ran.stderr.decode().startswith(f"Can't open file '{path}x'")
+
+
+def test_debugging_by_hand(server: Program) -> None:
+    said = b'script debug yes\neval "return 7" 0\nrestart\nc\nping\nscript debug yes\nscript debug no\neval "return 8" 0\n'
+    ran = ask(CLI, server, stdin=said)
+    assert ran.stdout.decode() == (
+        "OK\n* Stopped at 1, stop reason = step over\n-> 1   return 7\nUse 'restart' only in Lua debugging mode.\n\n(integer) 7\n\n"
+        "(Lua debugging session ended -- dataset changes rolled back)\n\nPONG\nOK\nOK\n(integer) 8\n")
+
+
+def test_a_session_that_is_lost(server: Program, script: str) -> None:
+    """The prompt is the server's again, and `restart` begins another session."""
+    pid = server.process.pid
+    with piped_client("-p", str(server.port), "--ldb", "--eval", script, "k") as debugging:
+        debugging.until(b"-> 1   local x = 5\n")
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            os.kill(int(child), signal.SIGTERM)
+        debugging.ask(b"n", b"Error: ")
+        debugging.until(b"\n")
+        debugging.ask(b"echo yes", b'"yes"\n')
+        debugging.ask(b"restart", b"-> 1   local x = 5\n")
+
+
+def test_the_debugger_at_a_terminal(server: Program, script: str) -> None:
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen([*CLI, "-p", str(server.port), "--ldb", "--eval", script, "k"], stdin=theirs, stdout=theirs,
+                               stderr=theirs, env=environment(), start_new_session=True)
+    os.close(theirs)
+    try:
+        terminal = Dialogue(process, ours, ours)
+        terminal.until(b"lua debugger> ")
+        terminal.ask(b"n", b"-> 2   redis.call('set', KEYS[1], x)\r\nlua debugger> ")
+        terminal.ask(b"c", b"rolled back)\r\n\r\n127.0.0.1:")
+    finally:
+        process.kill()
+        process.wait(WAIT_S)
+        os.close(ours)

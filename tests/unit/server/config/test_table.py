@@ -14,7 +14,9 @@ DATA = Path(__file__).parents[3] / "data"
 FACTS = json.loads((DATA / "config-defaults.json").read_text())
 PROBES = json.loads((DATA / "config-complaints.json").read_text())
 
-OWN = {"rdb-write-version": "11", "aof-import-rdb": "no"}       # options that Valkey does not have
+# Options that Valkey does not have.
+OWN = {"rdb-write-version": "11", "aof-import-rdb": "no", "requirepass-file": "", "requirepass-grace": "300",
+       "script-memory-limit": "0"}
 # Where we part from Valkey, and why.
 DIFFERENT = {
     ("activedefrag", "yes"),  # it was built with an allocator that can do this
