@@ -28,15 +28,19 @@ class KV extends Redis {
   /** A client of the environment, once it is connected; rejects with what keeps it from that. */
   static async fromEnv(options = {}) {
     const client = new KV({ ...options, lazyConnect: true });
-    if (!options.lazyConnect) {
-      try {
-        await client.connect();
-      } catch (error) {
-        client.disconnect();
-        throw error;
-      }
+    if (options.lazyConnect) return client;
+    let cause; // connect() itself says only that the connection is closed
+    const note = (error) => (cause = error);
+    client.on("error", note);
+    try {
+      await client.connect();
+      return client;
+    } catch (error) {
+      client.disconnect();
+      throw cause ?? error;
+    } finally {
+      client.off("error", note);
     }
-    return client;
   }
 
   duplicate(override) {

@@ -96,6 +96,11 @@ describe("a server", { skip: reason }, () => {
     await assert.rejects(client.ping(), { message: "Connection is closed." });
   });
 
+  test("a server that is not there is what fromEnv says", async () => {
+    await useKms(PASSWORD, { KV_PORT: "9" });
+    await assert.rejects(KV.fromEnv(), { code: "ECONNREFUSED" });
+  });
+
   test("a password that nobody knows is an error", async () => {
     await useKms("not the password");
     await assert.rejects(KV.fromEnv(), { message: /^WRONGPASS/ });
