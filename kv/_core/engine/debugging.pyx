@@ -1,8 +1,8 @@
 """Debugging sessions of scripts: where they run, and waiting for their client.
 
 A session talks to its client in the middle of a command (scripts/debugger), so the process does nothing else meanwhile. Whoever
-embeds the engine forks a child for that (Engine.on_debug). In the parent the command ends without a reply and the client's connection
-is closed, but not shut down, since the child has it, too. A session of SCRIPT DEBUG SYNC runs in the process itself.
+embeds the engine forks a child for that (Engine.on_debug). In the parent the command ends without a reply and the client's
+connection is closed, but not shut down, since the child has it, too. A session of SCRIPT DEBUG SYNC runs in the process itself.
 """
 from libc.errno cimport EINTR, errno
 

@@ -180,7 +180,7 @@ cdef bint get_part_id(RdbReader *reader, Part part, uint8_t *id) noexcept nogil:
 # -- nodes ------------------------------------------------------------------------------------------------------------
 
 cdef StreamNode *take_entry(PackReader *from_, StreamNode *node) noexcept nogil:
-    """Put the next entry into the node, if it is not deleted; where the node is now, NULL: the entry is wrong, and the node stays."""
+    """Put the next entry into the node, unless it is deleted; where the node is now, NULL: the entry is wrong, the node stays."""
     cdef int64_t flags = 0, ms = 0, seq = 0, elements = 0
     cdef uint64_t start = from_.elements
     cdef const Words *words
