@@ -179,8 +179,8 @@ def test_a_log_that_is_rotated_goes_on_in_a_new_file(tmp_path: Path) -> None:
     log = tmp_path / "kv.log"
     with Server(tmp_path, logfile=log) as server:
         log.rename(tmp_path / "kv.log.1")
-        server("CONFIG", "SET", "loglevel", "debug")
-        server.until(log.exists)
+        server("BGREWRITEAOF")
+        server.until(lambda: log.exists() and "rewriting started" in log.read_text())
     logrotate = shutil.which("logrotate")
     if logrotate is None:
         return
