@@ -1,9 +1,9 @@
 """What systemd is told, where it sees to this process (Type=notify): datagrams of NAME=value lines to the socket that it names.
 
-Until the server is ready each message puts off the unit's TimeoutStartSec, so that a large dataset is not killed while it is loaded.
-Where the unit has WatchdogSec, systemd kills a server from which it has heard nothing for so long: the loop says that it still
-turns, also between two commands of a file that is loaded, and in the middle of a script that runs on and on, since other clients
-are answered then and may end it. A single command of that length keeps the loop from turning, so WatchdogSec is to be
+While data are loaded at the start, messages put off the unit's TimeoutStartSec: a large dataset takes longer than that.
+Where the unit has WatchdogSec, systemd kills a server from which it has heard nothing for so long. The loop says that it still
+turns; so it does between two commands of a file that is loaded, and in the middle of a script that runs on and on, since other
+clients are answered then and may end it. Any other command of that length keeps the loop from turning, so WatchdogSec is to be
 longer than any.
 """
 from __future__ import annotations
