@@ -18,7 +18,7 @@ from tests.program import ROOT, Program
 
 REDIS = shutil.which("redis-server")
 OWNER = 1001                    # of the chart's files; the group is the owner's number, too
-US = {"image": (999, 1000), "chart": (OWNER, OWNER), "stranger": (2002, OWNER)}    # user and group; all are in the owner's group, too
+US = {"image": (999, 1000), "chart": (OWNER, OWNER), "stranger": (2002, OWNER)}   # user and group; beside the owner's
 pytestmark = [pytest.mark.skipif(os.geteuid() != 0, reason="only root makes files of another user"),
               pytest.mark.skipif(REDIS is None, reason="there is no redis-server")]
 
@@ -178,9 +178,9 @@ def test_the_manifests_take_over_a_volume_and_its_secret(volume: Path, who: str)
                          command=[interpreter(), "-m", "kv.server"])
         try:
             client = server.connect()
-            server.until(lambda: not str(client("PING")).startswith("LOADING"))     # noqa: B023
             assert str(client("GET", "key:7")).startswith("NOAUTH")
             assert client("AUTH", "of the chart") == "OK"
+            server.until(lambda: client("PING") == "PONG")      # noqa: B023
             assert client("GET", "key:7") == b"8" and client("LLEN", "list") == 300 and client("GET", "later") == b"1"
             assert client("INCR", "ours") == counter and client("DBSIZE") == 1003
             assert str(client("FLUSHALL")).startswith("ERR unknown command")
