@@ -2,8 +2,9 @@
 
     python -m kv.host.files FOLDER       writes them below FOLDER, as share/man/man1/kv-cli.1 and so on
 
-A build of the wheel does the same, and has them installed below the prefix (setup.py). Nothing compiled is imported: the options are
-those of the usage texts and of the configuration's table, and the names of commands are read off their declarations in the sources.
+A build of the wheel does the same, and has them installed below the prefix (setup.py). Nothing compiled is imported: the options
+are those of the usage texts and of the configuration's table, and the names of commands are read off their declarations in the
+sources.
 """
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ from kv.benchmark.options import USAGE as BENCHMARK
 from kv.cli.options import FLAGS, WITH_VALUE
 from kv.cli.usage import USAGE as CLI
 from kv.server.about import HELP as SERVER
-from kv.server.config.option import HIDDEN
+from kv.server.config.option import HIDDEN, Bool, Choice, Option
 from kv.server.config.table import OPTIONS
 
 HERE = Path(__file__).parents[1]     # the package kv
@@ -46,10 +47,12 @@ ALIASES = {"kv-cli": ("kv",)}   # other names of a program
 
 
 class Flag:
-    """An option of a program: `names` as they are typed, `value` what follows ("" for nothing), and what it does."""
+    """An option of a program: `names` as they are typed, `value` what follows ("" for nothing, yes|no for one of these words), and
+    what it does."""
 
     def __init__(self, names: list[str], value: str, text: str) -> None:
         self.names, self.value, self.text = names, value, text
+        self.words = value.split("|") if "|" in value else []   # which `value` may be, where they are known
 
 
 def flags_of_usage(usage: str) -> list[Flag]:
@@ -73,7 +76,15 @@ def server_flags() -> list[Flag]:
     """Options of the configuration as kv-server takes them."""
     own = [Flag(["--help"], "", "Print the usage"), Flag(["--version"], "", "Print the version"),
            Flag(["--check-system"], "", "Look for settings of the system that harm the server")]
-    return own + [Flag(["--" + option.name], "value", "An option of kv.conf") for option in OPTIONS if not option.flags & HIDDEN]
+    shown = [option for option in OPTIONS if not option.flags & HIDDEN]
+    return own + [Flag(["--" + option.name], value_of(option), "An option of kv.conf") for option in shown]
+
+
+def value_of(option: Option) -> str:
+    """The words that an option may be, or that it is any value."""
+    if isinstance(option, Bool):
+        return "yes|no"
+    return "|".join(option.words) if isinstance(option, Choice) else "value"
 
 
 def flags_of(program: str) -> list[Flag]:
@@ -99,15 +110,18 @@ def command_names() -> list[str]:
 def bash(program: str) -> str:
     flags = flags_of(program)
     function = "_" + program.replace("-", "_")
-    valued = "|".join(name for flag in flags if flag.value for name in flag.names)
-    words = "commands" if program == "kv-cli" else "files"
-    names = " ".join(command_names()) if words == "commands" else ""
+    cases = [f"        {'|'.join(flag.names)}) COMPREPLY=($(compgen -W {quoted(' '.join(flag.words))} -- \"$word\")); return ;;"
+             for flag in flags if flag.words]
+    valued = "|".join(name for flag in flags if flag.value and not flag.words for name in flag.names)
+    cases.append(f"        {valued}) COMPREPLY=($(compgen -f -- \"$word\")); return ;;")
+    between = "\n".join(cases)
+    names = " ".join(command_names()) if program == "kv-cli" else ""
     first = f'COMPREPLY=($(compgen -W "{names}" -- "${{word,,}}"))' if names else 'COMPREPLY=($(compgen -f -- "$word"))'
     return f"""# bash completion of {program}, made by kv/host/files.py
 {function}() {{
     local word="${{COMP_WORDS[COMP_CWORD]}}" before="${{COMP_WORDS[COMP_CWORD-1]}}"
     case "$before" in
-        {valued}) COMPREPLY=($(compgen -f -- "$word")); return ;;
+{between}
     esac
     case "$word" in
         -*) COMPREPLY=($(compgen -W "{' '.join(name for flag in flags for name in flag.names)}" -- "$word")) ;;
@@ -127,7 +141,8 @@ def zsh(program: str) -> str:
     lines = [f"#compdef {' '.join([program, *ALIASES.get(program, ())])}", "# Made by kv/host/files.py", "_arguments \\"]
     for flag in flags_of(program):
         text = re.sub(r"([\[\]:\\])", r"\\\1", flag.text)
-        value = f":{flag.value}:_files" if flag.value else ""
+        known = f":value:({' '.join(flag.words)})" if flag.words else f":{flag.value}:_files"
+        value = known if flag.value else ""
         lines += [f"  {quoted(f'{name}[{text}]{value}')} \\" for name in flag.names]
     if program == "kv-cli":
         lines.append(f"  {quoted('1:command:(' + ' '.join(command_names()) + ')')} \\")
@@ -139,7 +154,8 @@ def fish(program: str) -> str:
     for name in (program, *ALIASES.get(program, ())):
         for flag in flags_of(program):
             forms = " ".join(("-l " if one.startswith("--") else "-s ") + one.lstrip("-") for one in flag.names)
-            lines.append(f"complete -c {name} {forms}{' -r' if flag.value else ''} -d {quoted(flag.text)}")
+            value = f" -x -a {quoted(' '.join(flag.words))}" if flag.words else " -r" if flag.value else ""
+            lines.append(f"complete -c {name} {forms}{value} -d {quoted(flag.text)}")
         if program == "kv-cli":
             lines.append(f"complete -c {name} -n __fish_is_first_arg -f -a {quoted(' '.join(command_names()))}")
     return "\n".join(lines) + "\n"

@@ -75,6 +75,8 @@ def test_bash_completes(folder: Path) -> None:
     assert complete(folder, "kv-cli", "ZRANGEB") == complete(folder, "kv-cli", "zrangeb") == {"zrangebylex", "zrangebyscore"}
     assert complete(folder, "kv-cli", "--rdb", "ma") == {"man"}
     assert complete(folder, "kv-server", "--requirepass") == {"--requirepass", "--requirepass-file", "--requirepass-grace"}
+    assert complete(folder, "kv-server", "--appendfsync", "") == {"always", "everysec", "no"}
+    assert complete(folder, "kv-server", "--appendonly", "y") == complete(folder, "kv-cli", "--show-pushes", "y") == {"yes"}
     assert complete(folder, "kv-check-aof", "-") == {"--fix", "--truncate-to-timestamp"}
     assert (folder / "bash-completion/completions/kv").read_text() == (folder / "bash-completion/completions/kv-cli").read_text()
 
