@@ -63,11 +63,23 @@ class BuildExt(build_ext):
 
 class BuildWheel(build):
     """build that begins with an empty folder: modules that were renamed or removed, and those for tests, are left there
-    by builds before, and commands would be found in them."""
+    by builds before, and commands would be found in them. Completions and man pages are made, to be installed below the prefix."""
 
     def run(self):
         shutil.rmtree(self.build_lib, ignore_errors=True)
         super().run()
+        self.distribution.data_files = host_files(Path(self.build_base) / "host")
+
+
+def host_files(folder):
+    """Write completions and man pages (kv/host/files.py); what is installed where, as distutils has it."""
+    sys.path.insert(0, str(ROOT))
+    try:
+        from kv.host.files import write
+    finally:
+        sys.path.remove(str(ROOT))
+    shutil.rmtree(folder, ignore_errors=True)
+    return [(os.path.dirname(path), [str(folder / path)]) for path in write(folder)]
 
 
 def remove_stale(folder):

@@ -18,7 +18,7 @@ PYTHON_LEVELS = {
         "__init__",
         "disk",
         "config.",
-        "log trouble progress loading",
+        "log trouble progress loading systemd",
         "system user passwordfile absent affinity instance process rename title crash saving worker link",
         "loop latencymonitor commandlog acllog clientlog metrics selfcheck children listeners",
         "debugsessions",
@@ -44,8 +44,10 @@ PYTHON_LEVELS = {
         "check_rdb",
     ],
     "benchmark": ["__init__", "histogram replies", "load options", "link", "report suite", "program"],
+    "host": ["__init__", "files"],
 }
-BELOW = {"server": {"", "_core"}, "cli": {"", "server", "_core"}, "benchmark": {""}, "": {"_core"}}  # what one may import from
+BELOW = {"server": {"", "_core"}, "cli": {"", "server", "_core"}, "benchmark": {""},  # what one may import from
+         "host": {"", "server", "cli", "benchmark"}, "": {"_core"}}
 LONGEST_FUNCTION = 70
 LONGEST_FILE = 800
 IMPORT = re.compile(r"^\s*(?:from|import|cimport)\s+kv\._core\.(\w+)|^\s*from\s+kv\._core\.(\w+)", re.M)

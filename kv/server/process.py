@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import sys
 
+from . import systemd
 from .log import log
 from .trouble import troubles
 
@@ -107,7 +107,7 @@ def supervisor(config: Config) -> str:
     if wanted == "systemd" and os.environ.get("NOTIFY_SOCKET"):
         log("notice", "Supervised by systemd. Please make sure you set appropriate values for TimeoutStartSec and "
                       "TimeoutStopSec in your service unit.")
-        notify_systemd(b"STATUS=Server is loading...\n")
+        systemd.tell("STATUS=Server is loading...")
         return wanted
     if wanted == "upstart":
         if "UPSTART_JOB" in os.environ:
@@ -117,23 +117,6 @@ def supervisor(config: Config) -> str:
             return wanted
         log("warning", "upstart supervision requested, but UPSTART_JOB not found!")
     return "no"
-
-
-def notify_ready(supervisor: str) -> None:
-    """Tell systemd, if that is who sees to this process, that connections are accepted."""
-    if supervisor == "systemd":
-        notify_systemd(b"STATUS=Ready to accept connections\nREADY=1\n")
-
-
-def notify_systemd(message: bytes) -> None:
-    address = os.environ["NOTIFY_SOCKET"]
-    if address.startswith("@"):
-        address = "\0" + address[1:]
-    try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as notify:
-            notify.sendto(message, address)
-    except OSError as error:
-        log("warning", f"systemd supervision error: {error.strerror}")
 
 
 class OomScore:

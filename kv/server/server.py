@@ -44,6 +44,7 @@ from .selfcheck import SelfCheck
 from .settings import Settings, collation
 from .shutdown import Shutdown
 from .system import check_at_start
+from .systemd import Systemd
 from .title import ProcessTitle
 from .trouble import reason, troubles
 from .user import DefaultUser
@@ -79,6 +80,7 @@ class Server:
         self.latency = LatencyMonitor(config)
         self.client_log = ClientLog(engine, config)
         self.metrics = Metrics(engine)
+        self.systemd = Systemd(engine, supervisor)
         self.self_check = SelfCheck(engine, config)
         self.children = Children(engine, config, self.latency, self.title)
         rdb = RdbLoader(engine, config)
@@ -100,7 +102,7 @@ class Server:
         engine.on_latency = self.latency.note
         engine.on_flush = self.snapshots.flushed
         engine.on_script_log = log_script
-        engine.on_busy = lambda: loop.serve_while_busy(self.write_log)
+        engine.on_busy = self.serve_while_busy
         loop.stop_requested = lambda: bool(self.shutdown.received)
         self.fill_cron()
 
@@ -116,6 +118,7 @@ class Server:
         loop.each_cron("Listening", self.listeners.cron)
         loop.each_cron("Closing links that are not used", self.links.cron, 1000)
         loop.each_cron("Reading requirepass-file", self.password_file.look, 1000, while_loading=True)
+        loop.each_cron("Telling systemd that the server is alive", self.systemd.ping, while_loading=True)
         loop.each_cron("Shutting down", self.shutdown.cron, while_loading=True)
         loop.each_cron("Checking the dataset", self.self_check.cron)
         loop.each_cron("Refreshing what crash reports know", crash.refresh, CRASH_REFRESH_MS)
@@ -141,7 +144,7 @@ class Server:
             return
         for listener in self.listeners.names():
             log("notice", f"Ready to accept connections {listener}")
-        process.notify_ready(self.instance.supervisor)
+        self.systemd.ready()
         self.settle()
 
     def settle(self) -> None:
@@ -181,6 +184,14 @@ class Server:
                 aof.flush()
             send()
         return loop.exit_status
+
+    def serve_while_busy(self) -> bool:
+        """A turn in the middle of a script. False: the server ends."""
+        try:
+            self.systemd.ping()
+        except OSError as error:
+            troubles.report("Telling systemd that the server is alive", error)
+        return self.loop.serve_while_busy(self.write_log)
 
     def write_log(self) -> None:
         """The log of effects, where the core leaves that to the append-only file."""

@@ -16,8 +16,8 @@ import signal
 
 from kv._core.engine.stopsignals import catch_stop_signals, log_stop_signals, stop_is_over
 
+from . import systemd
 from .log import LEVELS, log
-from .process import notify_systemd
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -125,4 +125,4 @@ class Shutdown:
 
     def tell_supervisor(self, message: str) -> None:
         if self.supervisor == "systemd":
-            notify_systemd(message.encode() + b"\n")
+            systemd.tell(message)

@@ -17,15 +17,17 @@ from tests.integration.program import Server
 from tests.program import ROOT, Program
 
 REDIS = shutil.which("redis-server")
-OWNER, OURS = 1001, 2002        # users; the group is the owner's number, too
+OWNER = 1001                    # of the chart's files; the group is the owner's number, too
+US = {"image": (999, 1000), "chart": (OWNER, OWNER), "stranger": (2002, OWNER)}   # user and group; beside the owner's
 pytestmark = [pytest.mark.skipif(os.geteuid() != 0, reason="only root makes files of another user"),
               pytest.mark.skipif(REDIS is None, reason="there is no redis-server")]
 
 
-def become_us() -> None:
+def become(who: str) -> None:
+    user, group = US[who]
     os.setgroups([OWNER])
-    os.setgid(OWNER)
-    os.setuid(OURS)
+    os.setgid(group)
+    os.setuid(user)
 
 
 @pytest.fixture
@@ -80,18 +82,19 @@ def is_open(path: Path) -> bool:
     return all(one.stat().st_mode & stat.S_IXOTH for one in [path, *path.parents])
 
 
-def ours(folder: Path, wait: bool = True) -> Server:
+def ours(folder: Path, wait: bool = True, who: str = "stranger") -> Server:
     """Our server as another user of the group."""
-    return Server(folder, wait=wait, prepare=become_us, environment={"HOME": "/tmp"}, command=[interpreter(), "-m", "kv.server"])
+    return Server(folder, wait=wait, prepare=lambda: become(who), environment={"HOME": "/tmp"},
+                  command=[interpreter(), "-m", "kv.server"])
 
 
-def continued(folder: Path) -> None:
+def continued(folder: Path, who: str = "stranger") -> None:
     """It starts complete, goes on, rewrites, and starts again."""
-    with ours(folder) as server:
+    with ours(folder, who=who) as server:
         check_values(server)
         assert server("SET", "ours", "1") == "OK"
         server.crash()
-    with ours(folder) as server:
+    with ours(folder, who=who) as server:
         check_values(server)
         assert server("GET", "ours") == b"1"
         server("BGREWRITEAOF")
@@ -99,7 +102,7 @@ def continued(folder: Path) -> None:
         server("SET", "ours", "2")
         server.until(lambda: len(list((folder / "appendonlydir").glob("*.aof"))) == 1)     # what was another's is gone
         server.crash()
-    with ours(folder) as server:
+    with ours(folder, who=who) as server:
         check_values(server)
         assert server("GET", "ours") == b"2"
 
@@ -110,11 +113,12 @@ def check_values(server: Server) -> None:
     assert server("DBSIZE") in (1002, 1003)
 
 
+@pytest.mark.parametrize("who", US)
 @pytest.mark.parametrize("save", [False, True])
-def test_a_folder_of_redis_7(volume: Path, save: bool) -> None:
+def test_a_folder_of_redis_7(volume: Path, save: bool, who: str) -> None:
     written_by_redis(volume, save)
     hand_over(volume)
-    continued(volume)
+    continued(volume, who)
     assert (volume / "dump.rdb").exists() == save
 
 
@@ -150,3 +154,36 @@ def test_a_folder_that_the_group_cant_write_to(volume: Path) -> None:
         assert server.ends() == 1
         assert "Can't open the append-only file" in server.text() and "Permission denied" in server.text()
     assert {path: path.read_bytes() for path in inside.iterdir()} == before
+
+
+@pytest.mark.parametrize("who", ["image", "chart"])
+def test_the_manifests_take_over_a_volume_and_its_secret(volume: Path, who: str) -> None:
+    """docs/migration.md, "From the Bitnami chart", without the cluster: the arguments and the configuration of deploy/k8s, the
+    password in a file that root owns and the group reads, as the kubelet mounts the Secret."""
+    yaml = pytest.importorskip("yaml")
+    written_by_redis(volume, True)
+    hand_over(volume)
+    secret = volume / "redis-password"
+    secret.write_text("of the chart")
+    os.chown(secret, 0, OWNER)
+    secret.chmod(0o440)
+    manifests = ROOT / "deploy" / "k8s"
+    [container] = yaml.safe_load((manifests / "statefulset.yaml").read_text())["spec"]["template"]["spec"]["containers"]
+    config = yaml.safe_load((manifests / "configmap.yaml").read_text())["data"]["kv.conf"]
+    here = {"/data": str(volume), "/etc/kv-secret/redis-password": str(secret)}
+    words = [here.get(word, word) for word in container["args"][1:]]
+    assert set(here.values()) <= set(words)
+    for counter in (1, 2):      # the second one starts on what the first one wrote
+        server = Program(volume, *words, config=config, prepare=lambda: become(who), environment={"HOME": "/tmp"},
+                         command=[interpreter(), "-m", "kv.server"])
+        try:
+            client = server.connect()
+            assert str(client("GET", "key:7")).startswith("NOAUTH")
+            assert client("AUTH", "of the chart") == "OK"
+            server.until(lambda: client("PING") == "PONG")      # noqa: B023
+            assert client("GET", "key:7") == b"8" and client("LLEN", "list") == 300 and client("GET", "later") == b"1"
+            assert client("INCR", "ours") == counter and client("DBSIZE") == 1003
+            assert str(client("FLUSHALL")).startswith("ERR unknown command")
+            assert server.stop() == 0
+        finally:
+            server.kill()

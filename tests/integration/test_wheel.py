@@ -5,10 +5,12 @@ import os
 import re
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
 
+from kv.host.files import files
 from tests.program import ROOT
 
 TESTING = "kv/_core/testing"
@@ -54,3 +56,17 @@ def test_nothing_of_the_wheel_imports_what_is_not_in_it(kind: str) -> None:
     for path in ROOT.glob(f"kv/**/*.{kind}"):
         if TESTING not in str(path):
             assert not imports.search(path.read_text()), path
+
+
+def test_completions_and_man_pages_are_installed(tmp_path: Path) -> None:
+    """Below the prefix, where the shells and man look."""
+    commands = ["egg_info", "--egg-base", str(tmp_path), "build", "--build-base", str(tmp_path / "build"),
+                "bdist_wheel", "--bdist-dir", str(tmp_path / "bdist"), "--dist-dir", str(tmp_path)]
+    subprocess.run([sys.executable, "setup.py", "-q", *commands], cwd=ROOT, check=True, capture_output=True,
+                   env={**os.environ, "KV_BUILD": "none"})
+    [wheel] = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        found = {name.partition(".data/data/")[2] for name in archive.namelist()} - {""}
+    assert found == {path for path, _ in files()}
+    assert {"share/man/man1/kv-cli.1", "share/man/man5/kv.conf.5", "share/bash-completion/completions/kv-server",
+            "share/zsh/site-functions/_kv-cli", "share/fish/vendor_completions.d/kv-benchmark.fish"} <= found

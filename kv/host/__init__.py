@@ -1,0 +1,1 @@
+"""What the package puts on a host beside its programs."""
