@@ -221,3 +221,11 @@ def read(kind: int, data: bytes) -> Any:
 def read_payload(payload: bytes) -> Any:
     assert crc_crc64(payload[:-8]) == int.from_bytes(payload[-8:], "little")
     return read(payload[0], payload[1:-10])
+
+
+def living(payload: bytes) -> Stream:
+    """A stream without its deleted entries, which nobody reads."""
+    stream = read_payload(payload)
+    for node in stream.nodes:
+        node.entries = [entry for entry in node.entries if not entry[1]]
+    return stream

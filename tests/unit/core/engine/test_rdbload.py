@@ -13,6 +13,7 @@ from kv._core.engine.engine import Engine
 from kv._core.engine.rdbload import CUT_OFF, RdbFault, RdbLoad
 from kv._core.engine.snapshot import Snapshot
 from kv._core.testing.rdb import length, payload
+from tests import rdbvalue
 from tests.commands.embedded import Embedded, run
 from tests.rdbcases import CASES, build
 from tests.rdbwords import file_of, listpack, string
@@ -345,5 +346,8 @@ def test_no_flipped_bit_harms(filled: Engine) -> None:
 def test_payloads_of_a_loaded_file_are_those_of_the_saved_one(engine: Engine, filled: Engine) -> None:
     load(engine, saved(filled))
     for name in CASES:
-        if name not in ("large set", "large hash", "set of a long member", "hash of a long value"):
-            assert payload(engine, name.encode()) == payload(filled, name.encode()), name
+        loaded, made = payload(engine, name.encode()), payload(filled, name.encode())
+        if "stream" in name:
+            assert rdbvalue.living(loaded) == rdbvalue.living(made), name
+        elif name not in ("large set", "large hash", "set of a long member", "hash of a long value"):
+            assert loaded == made, name
