@@ -20,6 +20,8 @@ import os
 import signal
 import time
 
+from kv._core.engine.system import end_with_parent
+
 from . import affinity, process
 from .log import log
 from .progress import IDLE
@@ -114,9 +116,15 @@ class Children:
         close_pipe(writing)
 
     def fork_process(self) -> int:
-        """os.fork(), counted and measured. Raises OSError."""
+        """os.fork(), counted and measured. A child ends with the server: what it still wrote after another server has started in
+        the same folder would be older than that one's files. Raises OSError."""
         started = time.monotonic()
+        server = os.getpid()
         pid = os.fork()
+        if pid == 0:
+            end_with_parent()
+            if os.getppid() != server:
+                os._exit(1)
         if pid:
             self.fork_us = int((time.monotonic() - started) * 1e6)
             self.latency.note("fork", self.fork_us // 1000)

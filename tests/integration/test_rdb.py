@@ -600,3 +600,24 @@ def test_populate_counts_no_change(tmp_path: Path) -> None:
     with serve(tmp_path) as server:
         server("DEBUG", "POPULATE", 1000)
         assert server("DBSIZE") == 1000 and server.info()["rdb_changes_since_last_save"] == "0"
+
+
+@pytest.mark.parametrize("command", ["BGSAVE", "BGREWRITEAOF"])
+def test_a_child_ends_with_its_server(tmp_path: Path, command: str) -> None:
+    """What it still wrote would be older than the files of the server that is started next."""
+    with Server(tmp_path, rdb_key_save_delay=20_000) as server:
+        server.pipe([("SET", f"key:{number}", number) for number in range(1000)])
+        manifest = (tmp_path / "appendonlydir" / "appendonly.aof.manifest").read_text()
+        assert str(server(command)).endswith("started")
+        running = ("rdb_bgsave_in_progress", "aof_rewrite_in_progress")
+        server.until(lambda: "1" in [server.info()[name] for name in running])
+        children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
+        assert len(children) == 1
+        server.kill()
+        server.until(lambda: not Path(f"/proc/{children[0]}").exists()
+                     or " Z " in Path(f"/proc/{children[0]}/stat").read_text())
+    assert not (tmp_path / "dump.rdb").exists()
+    if command == "BGSAVE":
+        assert (tmp_path / "appendonlydir" / "appendonly.aof.manifest").read_text() == manifest
+    with Server(tmp_path) as again:
+        assert again("DBSIZE") == 1000

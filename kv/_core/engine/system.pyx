@@ -1,4 +1,5 @@
-"""What the kernel is asked about and for, of which Python's own modules know nothing: huge pages, a bug of old kernels.
+"""What the kernel is asked about and for, of which Python's own modules know nothing: huge pages, a bug of old kernels,
+the end of a parent.
 
 The bug: on ARM, Linux before 5.11 loses the mark that a page was written to when the process forks, so that a page which
 was offered back with MADV_FREE and then used again may be taken away all the same. kernel_loses_pages() makes such a page
@@ -9,6 +10,7 @@ from libc.string cimport memcmp
 cdef extern from *:
     """
     #include <errno.h>
+    #include <signal.h>
     #include <stdio.h>
     #include <stdlib.h>
     #include <sys/mman.h>
@@ -32,7 +34,9 @@ cdef extern from *:
         MAP_PRIVATE
         PROT_READ
         PROT_WRITE
+        PR_SET_PDEATHSIG
         PR_SET_THP_DISABLE
+        SIGKILL
     void *MAP_FAILED
     int errno
     FILE *fopen(const char *path, const char *mode) nogil
@@ -54,6 +58,11 @@ cdef enum:
     LINE = 512
     LOST = 1            # exit statuses of the child
     UNKNOWN = 2
+
+
+def end_with_parent():
+    """Have the kernel end this process once the thread that forked it has ended. False where the kernel can't."""
+    return prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0
 
 
 def disable_huge_pages():
