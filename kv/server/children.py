@@ -123,12 +123,12 @@ class Children:
         pid = os.fork()
         if pid == 0:
             end_with_parent()
-            if os.getppid() != server:
+            if os.getppid() != server:      # it ended before that
                 os._exit(1)
-        if pid:
-            self.fork_us = int((time.monotonic() - started) * 1e6)
-            self.latency.note("fork", self.fork_us // 1000)
-            self.forks += 1
+            return 0
+        self.fork_us = int((time.monotonic() - started) * 1e6)
+        self.latency.note("fork", self.fork_us // 1000)
+        self.forks += 1
         return pid
 
     # -- in the child -------------------------------------------------------------------------------------------------

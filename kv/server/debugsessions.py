@@ -7,8 +7,7 @@ its side, so the client's next words are the child's.
     engine.on_debug(session, sync)      forks; returns in both processes
     engine.on_debug_end(session, sync)  the session is over: the child ends
 
-What if the server is killed? It holds one end of a pipe for each session, the child the other one: where that has come to its end
-the child ends, too. Any number of sessions may be there, also beside a child that saves.
+A child ends with its server, as all children do. Any number of sessions may be there, also beside a child that saves.
 """
 from __future__ import annotations
 
@@ -18,7 +17,6 @@ import signal
 
 from kv._core.engine.sessions import session
 
-from .children import close_pipe
 from .log import log
 from .trouble import troubles
 
@@ -41,28 +39,21 @@ class DebugSessions:
         self.children = children
         self.links = links
         self.stop_fd = stop_fd              # can be read once the server is to stop
-        self.pipes: dict[int, int] = {}     # our ends of the pipes, by the children's process ids
+        self.pids: set[int] = set()         # of the children that live
         engine.on_debug = self.begin
         engine.on_debug_end = self.end
 
     def begin(self, session_id: int, sync: bool) -> int | None:
-        """Where the session goes on: a descriptor that can be read once it is to end. None in the server, where a child has it.
-        Raises OSError."""
+        """Where the session goes on: a descriptor that can be read once it is to end, -1 in a child. None in the server, where a
+        child has it. Raises OSError."""
         if sync:
             log("notice", "KV synchronous debugging eval session started")
             return self.stop_fd
-        reading, writing = os.pipe2(os.O_CLOEXEC)
-        try:
-            pid = self.children.fork_process()
-        except OSError:
-            close_pipe(reading)
-            close_pipe(writing)
-            raise
+        pid = self.children.fork_process()
         if pid == 0:
-            self.become_child(session_id, reading)
-            return reading
-        close_pipe(reading)
-        self.pipes[pid] = writing
+            self.become_child(session_id)
+            return -1
+        self.pids.add(pid)
         return None
 
     def end(self, session_id: int, sync: bool) -> None:
@@ -75,7 +66,7 @@ class DebugSessions:
 
     # -- in the child -------------------------------------------------------------------------------------------------
 
-    def become_child(self, session_id: int, pipe: int) -> None:
+    def become_child(self, session_id: int) -> None:
         """Whatever goes wrong here, the child must not go on as a second server."""
         try:
             debugged = session(self.engine, session_id)
@@ -84,7 +75,7 @@ class DebugSessions:
             engine = self.engine
             engine.on_flush = engine.on_busy = None
             self.links.clear()
-            self.children.become_child(TITLE, {pipe, debugged.fd})
+            self.children.become_child(TITLE, {debugged.fd})
             log("notice", "KV forked for debugging eval")
         except BaseException as error:
             log("warning", f"Debugging child failed: {error!r}")
@@ -94,7 +85,7 @@ class DebugSessions:
 
     def reap(self) -> None:
         """See which children have ended."""
-        for pid in [*self.pipes]:
+        for pid in [*self.pids]:
             try:
                 ended = os.waitpid(pid, os.WNOHANG)[0]
             except OSError as error:
@@ -103,14 +94,11 @@ class DebugSessions:
                     continue
                 ended = pid
             if ended:
-                self.forget(pid)
-
-    def forget(self, pid: int) -> None:
-        close_pipe(self.pipes.pop(pid))
+                self.pids.discard(pid)
 
     def kill(self) -> None:
         """End all children now."""
-        for pid in [*self.pipes]:
+        for pid in [*self.pids]:
             log("notice", f"Killing debugging session {pid}")
             try:
                 os.kill(pid, signal.SIGKILL)
@@ -118,4 +106,4 @@ class DebugSessions:
             except OSError as error:
                 if error.errno not in NO_CHILD:
                     troubles.report(f"Killing the debugging session {pid}", error)
-            self.forget(pid)
+            self.pids.discard(pid)

@@ -2,6 +2,7 @@
 nonsense, and what is left of it all in the server."""
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 
 from tests.commands.client import Client, Failure, request
+from tests.integration.faults import Faults, compiled
 from tests.integration.program import Server
 
 RECORDED = Path(__file__).parents[1] / "data" / "debugger-sessions.json"    # of Valkey 8.1.7
@@ -457,19 +459,17 @@ def test_a_child_that_is_killed(server: Server) -> None:
     assert server("PING") == "PONG"
 
 
-def test_no_process_is_to_be_had(server: Server) -> None:
+def test_no_process_is_to_be_had(tmp_path: Path) -> None:
     """The client is told, and goes on without a debugger."""
-    client = server.connect()
-    client("SCRIPT", "DEBUG", "YES")
-    server("EVAL", "return 1", 0)
-    limit = resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)
-    used = max(int(name) for name in os.listdir(f"/proc/{server.process.pid}/fd")) + 1
-    resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (used, limit[1]))
-    reply = client("EVAL", "return 1", 0)
-    resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, limit)
-    assert reply == Failure("ERR Fork() failed: can't run EVAL in debugging mode: Too many open files")
-    assert client("EVAL", "return 1", 0) == 1
-    client.close()
+    faults = Faults(compiled(tmp_path), tmp_path)
+    with Server(tmp_path, environment=faults.environment) as server:
+        faults.fail("fork", errno.EAGAIN)
+        client = server.connect()
+        client("SCRIPT", "DEBUG", "YES")
+        assert client("EVAL", "return 1", 0) == Failure(
+            f"ERR Fork() failed: can't run EVAL in debugging mode: {os.strerror(errno.EAGAIN)}")
+        assert client("EVAL", "return 1", 0) == 1
+        client.close()
 
 
 def test_lua_that_can_not_be_opened(server: Server) -> None:

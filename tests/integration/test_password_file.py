@@ -64,6 +64,8 @@ def test_the_password_is_that_of_the_file(tmp_path: Path, secret: Secret) -> Non
         assert server("CONFIG", "GET", "requirepass") == [b"requirepass", b""]
         assert server("CONFIG", "GET", "requirepass-file") == [b"requirepass-file", str(secret.path).encode()]
         assert server("CONFIG", "SET", "requirepass", "mine").startswith("ERR CONFIG SET failed")
+        assert server("ACL", "SETUSER", "default", "on", "~*") == "OK"       # says nothing new
+        assert server("ACL", "SETUSER", "default", ">mine").startswith("ERR requirepass-file names the file with the password")
         assert login(server, "first") == "OK" and login(server, "mine") == WRONG
 
 

@@ -15,7 +15,7 @@ from ..call import caller
 from ..config.directive import FatalConfigError
 from ..config.file import replace_file
 from ..log import log
-from ..user import ONE_USER, DefaultUser, RuleError
+from ..user import ONE_USER, TWO_PASSWORDS, DefaultUser, RuleError
 from .clients import shown
 from .command import called_by
 from .help import declare_help, subcommand_error
@@ -93,7 +93,12 @@ def acl_setuser(call: Call):
         raise ReplyError("ERR Usernames can't contain spaces or null characters")
     if name != b"default":
         raise ReplyError(f"ERR {ONE_USER}")
-    use(call.server, changed(call.server.default_user, [shown(rule) for rule in rules]))
+    user = call.server.default_user
+    after = changed(user, [shown(rule) for rule in rules])
+    if not user.of_file:
+        use(call.server, after)
+    elif after.line() != user.line():
+        raise ReplyError(f"ERR {TWO_PASSWORDS}")
     return OK
 
 
