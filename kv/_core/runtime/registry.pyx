@@ -302,12 +302,12 @@ kept_names = []
 
 
 def rename_commands(renames):
-    """Apply rename-command: pairs of a name and its new one ("" to take the command away), each to what those before it left; a
-    dict is one without repeated names. Raises ValueError with the complaint."""
+    """Apply rename-command: pairs of a name and its new one ("" to take the command away), each to what those before it left.
+    Raises ValueError with the complaint."""
     names = {d.name.encode(): d.id for d in by_id if "|" not in d.name}
     for index in names.values():
         commands[<int> index].disabled = False
-    for old, new in renames.items() if isinstance(renames, dict) else renames:
+    for old, new in renames:
         index = names.pop(old.lower().encode(), None)
         if index is None:
             raise ValueError("No such command in rename-command")

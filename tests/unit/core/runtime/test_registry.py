@@ -135,17 +135,17 @@ def test_renaming_changes_the_names_that_clients_use():
     program = """
 import kv._core.commands.strings
 from kv._core.runtime.registry import named, rename_commands
-rename_commands({"GET": "Fetch", "set": ""})
+rename_commands([("GET", "Fetch"), ("set", "")])
 assert "get" not in named and "set" not in named
 assert named["fetch"].name == "get"
-for wrong in ({"nosuch": "x"}, {"get": "mget"}):
+for wrong in ([("nosuch", "x")], [("get", "mget")]):
     try:
         rename_commands(wrong)
     except ValueError:
         pass
     else:
         raise SystemExit("renamed")
-rename_commands({})
+rename_commands([])
 assert named["get"].name == "get" and "fetch" not in named
 """
     subprocess.run([sys.executable, "-c", program], check=True, cwd=DATA.parents[1])
