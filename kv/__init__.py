@@ -4,11 +4,17 @@ __version__ = "0.1.0"
 VALKEY_VERSION = "8.1.7"  # the Valkey release whose behaviour this one reproduces
 REDIS_VERSION = "7.2.4"  # what clients that parse redis_version are told, as Valkey tells them
 
+EMBEDDED = ("ClosedError", "Database", "FolderInUse", "ForkedError", "LoadError", "OptionError", "ReplyError", "open")
+
 
 def __getattr__(name: str) -> object:
-    """`kv.Engine`, which loads the compiled core when it is asked for: kv-cli does without."""
+    """`kv.Engine`, kv.open and what belongs to it, which load the compiled core when they are asked for: kv-cli does without."""
     if name == "Engine":
         from ._core.engine.engine import Engine
 
         return Engine
+    if name in EMBEDDED:
+        from . import embedded
+
+        return getattr(embedded, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

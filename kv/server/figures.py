@@ -17,17 +17,8 @@ from .trouble import troubles
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from kv._core.engine.engine import Engine
-
-    from .aof import AppendOnly
-    from .children import Children
     from .config import Config
-    from .instance import Instance
-    from .link import LinkCache
-    from .listeners import Listeners
-    from .loop import Loop
-    from .metrics import Metrics
-    from .rdb import Snapshots
+    from .parts import Parts
 
 ARCH_BITS = 64
 
@@ -35,18 +26,11 @@ ARCH_BITS = 64
 class ServerFigures:
     """The Figures of info.py."""
 
-    def __init__(self, instance: Instance, engine: Engine, config: Config, loop: Loop, listeners: Listeners, children: Children,
-                 aof: AppendOnly, snapshots: Snapshots, links: LinkCache, metrics: Metrics) -> None:
-        self.instance = instance
-        self.engine = engine
-        self.config = config
-        self.loop = loop
-        self.sockets = listeners
-        self.children = children
-        self.aof = aof
-        self.snapshots = snapshots
-        self.links = links
-        self.metrics = metrics
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self.instance = parts.instance
+        self.engine = parts.engine
+        self.config = parts.config
         self.system = " ".join([os.uname().sysname, os.uname().release, os.uname().machine])
 
     @property
@@ -65,7 +49,7 @@ class ServerFigures:
             shutdown_in_milliseconds=None, listeners=self.listeners())
 
     def listeners(self):
-        listeners, config = self.sockets, self.config
+        listeners, config = self.parts.listeners, self.config
         found = []
         if listeners.tcp:
             found.append(SimpleNamespace(name="tcp", addresses=config.bind, port=config.port))
@@ -106,9 +90,9 @@ class ServerFigures:
             number_of_cached_scripts=scripts["scripts"], number_of_functions=scripts["functions"],
             number_of_libraries=scripts["libraries"], used_memory_vm_functions=scripts["functions_state"],
             used_memory_functions=scripts["functions_bytes"], maxmemory=self.config.maxmemory,
-            maxmemory_policy=self.config.maxmemory_policy, mem_not_counted_for_evict=self.aof.buffered,
+            maxmemory_policy=self.config.maxmemory_policy, mem_not_counted_for_evict=self.parts.aof.buffered,
             mem_replication_backlog=0, mem_total_replication_buffers=0, mem_clients_slaves=0,
-            mem_clients_normal=figures["clients"], mem_cluster_links=0, mem_aof_buffer=self.aof.buffered,
+            mem_clients_normal=figures["clients"], mem_cluster_links=0, mem_aof_buffer=self.parts.aof.buffered,
             mem_allocator="slab", mem_overhead_db_hashtable_rehashing=sum(
                 inspect.table_bytes(self.engine, number)[1] for number in range(self.config.databases)),
             active_defrag_running=0,
@@ -117,13 +101,14 @@ class ServerFigures:
     @property
     def persistence(self):
         return SimpleNamespace(
-            loading=self.engine.loading, async_loading=False, **self.children.progress_figures(),
-            **self.snapshots.figures(), **self.aof.figures(), load=self.aof.loading or self.snapshots.loader.progress)
+            loading=self.engine.loading, async_loading=False, **self.parts.children.progress_figures(),
+            **self.parts.snapshots.figures(), **self.parts.aof.figures(),
+            load=self.parts.aof.loading or self.parts.snapshots.loader.progress)
 
     @property
     def stats(self):
         figures = inspect.statistics(self.engine)
-        metrics = self.metrics
+        metrics = self.parts.metrics
         return SimpleNamespace(
             total_connections_received=figures["connections"], total_commands_processed=figures["commands"],
             instantaneous_ops_per_sec=round(metrics.commands.average), total_net_input_bytes=figures["bytes_in"],
@@ -139,13 +124,13 @@ class ServerFigures:
             current_eviction_exceeded_time=figures["over_limit_now_us"] // 1000,
             keyspace_hits=figures["hits"], keyspace_misses=figures["misses"], pubsub_channels=figures["channels"],
             pubsub_patterns=figures["patterns"],
-            pubsubshard_channels=figures["shard_channels"], latest_fork_usec=self.children.fork_us,
-            total_forks=self.children.forks,
-            migrate_cached_sockets=len(self.links.links), slave_expires_tracked_keys=0,
+            pubsubshard_channels=figures["shard_channels"], latest_fork_usec=self.parts.children.fork_us,
+            total_forks=self.parts.children.forks,
+            migrate_cached_sockets=len(self.parts.links.links), slave_expires_tracked_keys=0,
             active_defrag_hits=0, active_defrag_misses=0,
             active_defrag_key_hits=0, active_defrag_key_misses=0, total_active_defrag_time=0,
             current_active_defrag_time=0, tracking_total_keys=0, tracking_total_items=0, tracking_total_prefixes=0,
-            unexpected_error_replies=self.aof.unexpected_errors, total_error_replies=figures["errors"],
+            unexpected_error_replies=self.parts.aof.unexpected_errors, total_error_replies=figures["errors"],
             dump_payload_sanitizations=0,
             total_reads_processed=figures["reads"], total_writes_processed=figures["writes"],
             io_threaded_reads_processed=0, io_threaded_writes_processed=0, io_threaded_freed_objects=0,
@@ -210,7 +195,7 @@ class ServerFigures:
     def debug(self):
         figures = inspect.statistics(self.engine)
         return SimpleNamespace(
-            eventloop_duration_aof_sum=figures["aof_us"], eventloop_duration_cron_sum=int(self.loop.cron_us),
+            eventloop_duration_aof_sum=figures["aof_us"], eventloop_duration_cron_sum=int(self.parts.loop.cron_us),
             eventloop_duration_max=figures["loop_us_most"], eventloop_cmd_per_cycle_max=figures["turn_commands_most"])
 
 

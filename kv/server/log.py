@@ -13,6 +13,7 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 LEVELS = {"debug": 0, "verbose": 1, "notice": 2, "warning": 3, "nothing": 4}
@@ -38,6 +39,7 @@ class Log:
         self.syslog: Any = None  # the module, once enabled
         self.kept: list[bytes] = []     # lines that could not be written yet
         self.lost = 0                   # ... and how many more there were than are kept
+        self.sink: Callable[[int, str], object] | None = None   # who is told of a level and a message in the place of all that
 
     def __call__(self, level: str, message: str) -> None:
         """Write a line of a level (debug, verbose, notice, warning)."""
@@ -45,6 +47,9 @@ class Log:
         if number < self.level:
             return
         message = message[:LINE_MAX]
+        if self.sink is not None:
+            self.sink(number, message)
+            return
         pid = os.getpid()
         role = self.role if pid == self.pid else "C"
         if self.format == "logfmt":

@@ -3,7 +3,7 @@
     loop = Loop(engine, config)
     loop.watch(fd, handler, "Accepting client connection: accept")     called whenever the descriptor is readable
     loop.each_cron("Looking after a child", children.reap)             called `hz` times a second
-    loop.when_woken.append(steps.poll)                                 called after loop.wake(), which a thread may call
+    loop.each_wake(steps.poll)                                         called after loop.wake(), which a thread may call
 
 Parts of the server stand above it: they watch their descriptors and name their jobs here, so that they need not know the
 server. A handler or job that the operating system refuses something (see trouble.py) is told of in the log and comes round
@@ -66,8 +66,7 @@ class Loop:
         self.running = True
         self.exit_status = 0
         self.when_woken: list[Callable[[], object]] = []
-        self.waker = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        self.watch(self.waker, self.woken, "Going on after a thread")
+        self.waker = -1             # an eventfd, once somebody is to be woken
         self.each_cron("Watching a descriptor again", self.end_rests)
         self.each_cron("Expiring and resizing", self.sweep)
 
@@ -117,8 +116,15 @@ class Loop:
 
     # -- threads ------------------------------------------------------------------------------------------------------
 
+    def each_wake(self, run: Callable[[], object]) -> None:
+        """Have something called after wake(). Raises OSError."""
+        if self.waker < 0:
+            self.waker = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+            self.watch(self.waker, self.woken, "Going on after a thread")
+        self.when_woken.append(run)
+
     def wake(self) -> None:
-        """Have the loop call each of `when_woken`: from any thread."""
+        """Have the loop call what each_wake() was given: from any thread."""
         os.eventfd_write(self.waker, 1)
 
     def woken(self) -> None:
@@ -136,6 +142,11 @@ class Loop:
         """How long the loop may sleep."""
         left = min(self.next_cron, self.next_sweep) - time.monotonic()
         return int(left * 1000) + 1 if left > 0 else 0
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time for the cron."""
+        return time.monotonic() >= self.next_cron
 
     def run_due(self) -> None:
         """The cron, or what it left of its sweep, where it is time for that."""

@@ -54,16 +54,16 @@ def report_copied(pipe: int, what: str) -> None:
     os.write(pipe, b"%d" % size)
 
 
-def remove_leftovers(prefix: str, suffix: str) -> None:
-    """Delete what processes that are gone left in the server's folder under a name of prefix, process number, suffix. At the
+def remove_leftovers(folder: str, prefix: str, suffix: str) -> None:
+    """Delete what processes that are gone left in the folder of the data under a name of prefix, process number, suffix. At the
     start: our own number is that of another process then, too."""
     try:
-        for name in os.listdir("."):
+        for name in os.listdir(folder):
             if not (name.startswith(prefix) and name.endswith(suffix)):
                 continue
             pid = name[len(prefix):len(name) - len(suffix)]
             if pid.isdecimal() and (int(pid) == os.getpid() or not os.path.exists(f"/proc/{pid}")):
                 log("notice", f"Removing the unfinished file {name}")
-                os.unlink(name)
+                os.unlink(os.path.join(folder, name))
     except OSError as error:
         troubles.report("Removing unfinished files", error)

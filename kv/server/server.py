@@ -29,6 +29,7 @@ from .config import ConfigError
 from .config.directive import fatal
 from .debugsessions import DebugSessions
 from .figures import ServerFigures
+from .folderlock import FolderInUse, FolderLock
 from .instance import Instance
 from .latencymonitor import LatencyMonitor
 from .link import LinkCache
@@ -73,6 +74,7 @@ class Server:
         self.password_file = PasswordFile(config, self.default_user)
         self.title = ProcessTitle()
         self.watchdog = crash.Watchdog(config)
+        self.folder_lock: FolderLock | None = None
         self.engine = engine = Engine(self, databases=config.databases)
         self.loop = loop = Loop(engine, config)
         self.commandlog = CommandLog(config)
@@ -91,10 +93,8 @@ class Server:
         self.shutdown = Shutdown(engine, config, loop, self.aof, self.snapshots, supervisor)
         self.debug_sessions = DebugSessions(engine, self.children, self.links, self.shutdown.reading)
         self.shutdown.when_stopping.append(self.debug_sessions.kill)
-        self.figures = ServerFigures(self.instance, engine, config, loop, self.listeners, self.children, self.aof,
-                                     self.snapshots, self.links, self.metrics)
-        self.settings = Settings(engine, config, self.default_user, self.password_file, self.listeners, self.aof,
-                                 self.snapshots, self.title, self.watchdog)
+        self.figures = ServerFigures(self)
+        self.settings = Settings(self)
         engine.on_protocol_error = self.client_log.note_protocol_error
         engine.on_closing = self.client_log.note_closing
         engine.on_commandlog = self.commandlog.note
@@ -133,6 +133,11 @@ class Server:
         self.settings.apply_all()
         self.settings.bind()
         try:
+            self.lock_folder()
+        except FolderInUse as error:
+            raise StartError(error.strerror) from None
+        self.config.on_change(["dir"], lambda config: self.follow_folder())
+        try:
             self.listeners.open()
         except BindError as error:
             raise StartError(str(error)) from None
@@ -146,6 +151,26 @@ class Server:
             log("notice", f"Ready to accept connections {listener}")
         self.systemd.ready()
         self.settle()
+
+    def lock_folder(self) -> None:
+        """Share `dir` with other servers, and with no program that embeds a database. Raises FolderInUse."""
+        lock = None
+        try:
+            lock = FolderLock(self.config.dir, alone=False)
+        except FolderInUse:
+            raise
+        except OSError:
+            pass        # it may be entered and not be listed, say: then nobody can lock it
+        before, self.folder_lock = self.folder_lock, lock
+        if before is not None:
+            before.close()
+
+    def follow_folder(self) -> None:
+        """After CONFIG SET dir. Raises ConfigError."""
+        try:
+            self.lock_folder()
+        except FolderInUse as error:
+            raise ConfigError(error.strerror) from None
 
     def settle(self) -> None:
         """What clients need not wait for."""

@@ -28,18 +28,18 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kv._core.engine.engine import Engine
-
-    from .aof import AppendOnly
     from .config import Config
-    from .listeners import Listeners
-    from .passwordfile import PasswordFile
-    from .rdb import Snapshots
-    from .title import ProcessTitle
-    from .user import DefaultUser
+    from .parts import Parts
 
 WORKED_OUT = ("maxmemory-clients",)     # settings of the core that have an option's name and follow from several
 CORE_OPTIONS = tuple([option.name for option in OPTIONS if option.attribute in SETTINGS and option.name not in WORKED_OUT])
+CORE_ATTRIBUTES = tuple([name.replace("-", "_") for name in CORE_OPTIONS])
+CRASH_OPTIONS = ("crash-log-enabled", "hide-user-data-from-log", "use-exit-on-panic", "crash-memcheck-enabled")
+DEBUG_OPTIONS = tuple([option.name for option in OPTIONS if option.flags & DEBUG])
+# what CONFIG SET changes in the process: a program that embeds a database keeps that to itself
+PROCESS_OPTIONS = ("loglevel", "log-format", "log-timestamp-format", *CRASH_OPTIONS, "watchdog-period", "dir", "oom-score-adj",
+                   "oom-score-adj-values", "maxclients", "port", "bind", "proc-title-template", "locale-collate", "rdma-port",
+                   "rdma-bind")
 LEAST_FOR_CLIENTS = 128 << 10   # with less in maxmemory-clients nobody could talk to the server to change it
 RESERVED_FILES = 32     # descriptors kept for ourselves, beside the clients'
 
@@ -47,30 +47,29 @@ RESERVED_FILES = 32     # descriptors kept for ourselves, beside the clients'
 class Settings:
     """The configuration as the running server obeys it."""
 
-    def __init__(self, engine: Engine, config: Config, default_user: DefaultUser, password_file: PasswordFile,
-                 listeners: Listeners, aof: AppendOnly, snapshots: Snapshots, title: ProcessTitle,
-                 watchdog: crash.Watchdog) -> None:
-        self.engine = engine
-        self.config = config
-        self.default_user = default_user
-        self.password_file = password_file
-        self.listeners = listeners
-        self.aof = aof
-        self.snapshots = snapshots
-        self.title = title
-        self.watchdog = watchdog
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self.engine = parts.engine
+        self.config = parts.config
+        self.default_user = parts.default_user
 
     def apply_all(self) -> None:
         """What the configuration says, at the start."""
-        for name in CORE_OPTIONS:
-            self.tell_core(name)
-        affinity.settle(self.config)
+        self.engine.configure(**{attribute: getattr(self.config, attribute) for attribute in CORE_ATTRIBUTES})
+        self.apply_dataset()
+        self.apply_process()
+
+    def apply_dataset(self) -> None:
+        """What follows from several options, or is not handed to the core as it is."""
         self.limit_clients_memory()
         self.want_replicas()
         self.require_password()
         self.limit_output()
+
+    def apply_process(self) -> None:
+        affinity.settle(self.config)
         start_client_limit(self.config)
-        self.watchdog.check_period()
+        self.parts.watchdog.check_period()
         try:
             process.oom_score.apply(self.config)
         except OSError as error:
@@ -79,6 +78,11 @@ class Settings:
 
     def bind(self) -> None:
         """Have CONFIG SET act on the running server."""
+        self.bind_dataset()
+        self.bind_process()
+
+    def bind_dataset(self) -> None:
+        """The options of a database, whoever has it."""
         on_change = self.config.on_change
         for name in CORE_OPTIONS:
             on_change([name], self.core_hook(name))
@@ -88,10 +92,18 @@ class Settings:
         on_change(["requirepass"], lambda config: self.take_password())
         on_change(["requirepass-file"], lambda config: self.take_password_file())
         on_change(["client-output-buffer-limit"], lambda config: self.limit_output())
+        on_change(["appendonly"], lambda config: self.parts.aof.switch(config.appendonly))
+        on_change(["aof-disable-auto-gc"], lambda config: self.parts.aof.delete_history_now())
+        on_change(["appendfsync"], lambda config: self.parts.aof.set_policy())
+        on_change(["aof-timestamp-enabled"], lambda config: self.parts.aof.set_timestamps())
+        on_change(["save", "stop-writes-on-bgsave-error"], lambda config: self.parts.snapshots.refuse_writes())
+
+    def bind_process(self) -> None:
+        """The options of the server's process (PROCESS_OPTIONS)."""
+        on_change = self.config.on_change
         on_change(["loglevel", "log-format", "log-timestamp-format"], logging)
-        on_change(["crash-log-enabled", "hide-user-data-from-log", "use-exit-on-panic", "crash-memcheck-enabled",
-                   *[option.name for option in OPTIONS if option.flags & DEBUG]], crash.configure)
-        on_change(["watchdog-period"], lambda config: self.watchdog.change())
+        on_change([*CRASH_OPTIONS, *DEBUG_OPTIONS], crash.configure)
+        on_change(["watchdog-period"], lambda config: self.parts.watchdog.change())
         on_change(["dir"], directory)
         on_change(["oom-score-adj", "oom-score-adj-values"], oom_score)
         on_change(["maxclients"], client_limit)
@@ -100,11 +112,6 @@ class Settings:
         on_change(["proc-title-template", "port", "bind"], lambda config: self.show_title())
         on_change(["locale-collate"], collation)
         on_change(["rdma-port", "rdma-bind"], no_rdma)
-        on_change(["appendonly"], lambda config: self.aof.switch(config.appendonly))
-        on_change(["aof-disable-auto-gc"], lambda config: self.aof.delete_history_now())
-        on_change(["appendfsync"], lambda config: self.aof.set_policy())
-        on_change(["aof-timestamp-enabled"], lambda config: self.aof.set_timestamps())
-        on_change(["save", "stop-writes-on-bgsave-error"], lambda config: self.snapshots.refuse_writes())
 
     def core_hook(self, name: str) -> Callable[[Config], None]:
         return lambda config: self.tell_core(name)
@@ -135,7 +142,7 @@ class Settings:
 
     def show_title(self) -> None:
         if self.config.set_proc_title:
-            self.title.show(expand(self.config, sys.argv[0]))
+            self.parts.title.show(expand(self.config, sys.argv[0]))
 
     def take_password(self) -> None:
         """After CONFIG SET requirepass; where the change is taken back, so is what a line of ACLs had said before it."""
@@ -153,7 +160,7 @@ class Settings:
         """After CONFIG SET requirepass-file. Raises ConfigError."""
         if self.config.requirepass_file and (self.config.requirepass or self.default_user.stated):
             raise ConfigError(TWO_PASSWORDS)
-        self.password_file.change()
+        self.parts.password_file.change()
         self.require_password()
 
     def require_password(self) -> None:
@@ -167,7 +174,7 @@ class Settings:
     def listen_again(self, refusal: str) -> None:
         """After CONFIG SET of port or bind. Raises ConfigError."""
         try:
-            self.listeners.reopen_tcp()
+            self.parts.listeners.reopen_tcp()
         except BindError as error:
             troubles.report_line(str(error))
             raise ConfigError(refusal) from None

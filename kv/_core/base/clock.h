@@ -55,8 +55,8 @@ static inline int64_t kv_clock_pair(uint64_t *ticks) {
     return ns;
 }
 
-/* Ticks in a microsecond, measured over two milliseconds of real time. */
-static inline double kv_clock_ticks_per_us(void) {
+/* Ticks in a microsecond, measured over two milliseconds of real time: callers keep it, since a process needs it once. */
+static inline double kv_clock_measure_ticks_per_us(void) {
     uint64_t from, to;
     int64_t from_ns = kv_clock_pair(&from), to_ns;
     do {

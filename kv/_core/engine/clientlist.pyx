@@ -209,7 +209,7 @@ def client_peaks(Engine engine not None):
         most_input = runtime.recent_input[i] if runtime.recent_input[i] > most_input else most_input
         most_output = runtime.recent_output[i] if runtime.recent_output[i] > most_output else most_output
     while session != NULL:
-        if session.fd >= 0:
+        if session.transport != NULL:
             count += 1
             size = input_held(session) + input_room(session)
             most_input = size if size > most_input else most_input

@@ -1,4 +1,5 @@
 """The engine's face to Python (see engine.pyx)."""
+from cpython.pythread cimport PyThread_type_lock
 from libc.stdint cimport uint64_t
 
 from kv._core.engine.appender cimport Appender
@@ -27,6 +28,12 @@ cdef class Engine:
     cdef public object on_script_log    # called with a level (0 to 3) and what a script logs
     cdef CronSettings cron
     cdef object __weakref__
+    cdef PyThread_type_lock lock    # one thread at a time is in the engine; a server's loop does without
+    cdef unsigned long holder       # the thread that has it, while `depth` is not 0
+    cdef int depth                  # how often that thread has entered: again only while a script lets others in
+    cdef long generation            # forks that this process came of when the engine was made
+    cdef Session *orphans           # local sessions that were dropped while somebody was in the engine
+    cdef void *loop                 # the Loop around it, NULL: none; borrowed
     cdef uint64_t cron_calls
     cdef bint purging               # memory is being given back
     cdef size_t spare_left          # bytes that the last purge could not give back
@@ -34,6 +41,11 @@ cdef class Engine:
     cdef inline Isolated *enter(self) noexcept nogil:
         return isolated_enter(&self.isolated)
 
+    cdef int acquire(self) except -1
+    cdef bint try_acquire(self) noexcept
+    cdef void release(self) noexcept
+    cdef int wake_waiters(self) except -1
+    cdef void bury_orphans(self) noexcept
     cdef void write_log(self) noexcept
     cdef bint log_waits(self) noexcept
     cdef void close_session(self, Session *session) noexcept

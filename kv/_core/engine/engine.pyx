@@ -12,11 +12,13 @@ The engine opens nothing, forks nothing, and reads no clock but to stamp a batch
 """
 from cpython.buffer cimport PyBUF_READ
 from cpython.memoryview cimport PyMemoryView_FromMemory
+from cpython.pythread cimport (
+    NOWAIT_LOCK, WAIT_LOCK, PyThread_acquire_lock, PyThread_allocate_lock, PyThread_free_lock, PyThread_get_thread_ident,
+    PyThread_release_lock)
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memset, strlen
 
 from kv._core.base.buffer cimport buffer_free
-from kv._core.base.clock cimport clock_ticks_per_us
 from kv._core.base.hashing cimport HashKey, hash_enter_key
 from kv._core.base.memory cimport memory_begin_dismissing, memory_free, memory_spare_pages, memory_used
 from kv._core.base.random cimport Random, random_seed, random_u64
@@ -27,7 +29,7 @@ from kv._core.engine.isolation cimport Isolated, isolated_end, isolated_init
 from kv._core.engine.busy cimport serve_others
 from kv._core.engine.debugging cimport await_client, begin_debugging, end_debugging
 from kv._core.engine.scripted cimport run_scripted
-from kv._core.engine.settings cimport alert_set, hiding_update, setting_put, settings_default
+from kv._core.engine.settings cimport alert_set, clock_ticks_per_us, hiding_update, setting_put, settings_default
 from kv._core.engine.waiting cimport answer_wait, end_wait, serve_positions, serve_ready
 from kv._core.keyspace.keyspace cimport (
     EVENT_BESIDE, REMOVED_EXPIRED, Database, Keyspace, keyspace_free, keyspace_init)
@@ -37,7 +39,7 @@ from kv._core.runtime.call cimport Later
 from kv._core.runtime.lazyfree cimport lazyfree_entry
 from kv._core.runtime.session cimport session_free, session_of_id, session_push, session_resume
 from kv._core.runtime.state cimport (
-    ALERT_LOADING, ALERT_PAUSED_ALL, ALERT_PAUSED_WRITES, ALERT_WRITE_ERROR, CALLER_SCRIPT,
+    ALERT_BUSY, ALERT_LOADING, ALERT_PAUSED_ALL, ALERT_PAUSED_WRITES, ALERT_WRITE_ERROR, CALLER_SCRIPT,
     ARENA_KEEP, COMMAND_MAX, COMMAND_SKIP_COMMANDLOG, CLASS_NORMAL, CLASS_PUBSUB, CLASS_REPLICA, CLOSING_BROWSER,
     CLOSING_EVICTED, CLOSING_INPUT, CLOSING_OUTPUT, LOG_LARGE_REPLY, LOG_LARGE_REQUEST, LOG_SLOW, SESSION_BLOCKED,
     SESSION_POSTPONED, SESSION_UNIX, Closing, Context, Runtime, Session)
@@ -69,6 +71,28 @@ cdef const char *REDACTED = b"(redacted)"
 CLASSES = {"normal": CLASS_NORMAL, "replica": CLASS_REPLICA, "pubsub": CLASS_PUBSUB}
 
 
+cdef extern from "<unistd.h>" nogil:
+    int c_usleep "usleep"(unsigned int us)
+
+cdef enum:
+    LET_IN_US = 50              # how long a thread that runs a script leaves the engine to others at a time
+
+cdef long generation = 0        # forks between the process that imported this module and this one
+
+
+def count_fork():
+    """A process that was forked must not go on with its parent's engines: their files and their clients are the parent's."""
+    global generation
+    generation += 1
+
+
+os.register_at_fork(after_in_child=count_fork)
+
+
+class ForkedError(RuntimeError):
+    """The engine is another process's: this one was forked from it."""
+
+
 cdef HashKey key_of_seed(uint64_t seed) noexcept nogil:
     """The hash key of an engine: whoever does not know the seed can't choose keys that meet in one bucket."""
     cdef Random random
@@ -84,6 +108,10 @@ cdef class Engine:
 
     def __cinit__(self, owner=None, int databases=16, object seed=None):
         cdef Runtime *runtime = &self.runtime
+        self.lock = PyThread_allocate_lock()
+        if self.lock == NULL:
+            raise MemoryError
+        self.generation = generation
         memset(runtime, 0, sizeof(Runtime))
         isolated_init(&self.isolated)
         if seed is None:
@@ -120,6 +148,7 @@ cdef class Engine:
     def __dealloc__(self):
         cdef Isolated *before = self.enter()
         cdef int i
+        self.orphans = NULL             # they are among the sessions
         while self.runtime.sessions != NULL:
             self.close_session(self.runtime.sessions)
         for i in range(COMMAND_MAX):
@@ -134,6 +163,76 @@ cdef class Engine:
         propagation_free(&self.runtime.propagation)
         memory_free(self.runtime.deadlines)
         isolated_end(&self.isolated, before)
+        PyThread_free_lock(self.lock)
+
+    # -- threads ------------------------------------------------------------------------------------------------------
+
+    cdef int acquire(self) except -1:
+        """Enter the engine as the one thread that is in it. Raises ForkedError, and RuntimeError where this thread is in it already:
+        what a command calls back must not run another one, but for on_busy."""
+        cdef unsigned long me = PyThread_get_thread_ident()
+        if self.generation != generation:
+            raise ForkedError("this process was forked from the one that opened the database: open it here anew")
+        if self.depth and self.holder == me:
+            if not self.runtime.alerts & ALERT_BUSY or self.runtime.running != NULL:
+                raise RuntimeError("a command runs")
+        elif not PyThread_acquire_lock(self.lock, NOWAIT_LOCK):
+            with nogil:
+                PyThread_acquire_lock(self.lock, WAIT_LOCK)
+        self.holder = me
+        self.depth += 1
+        self.enter()
+        if self.orphans != NULL and self.depth == 1:
+            self.bury_orphans()
+        return 0
+
+    cdef bint try_acquire(self) noexcept:
+        """The same for finalizers, which may run in the middle of anything: False where somebody is in the engine."""
+        if self.generation != generation or not PyThread_acquire_lock(self.lock, NOWAIT_LOCK):
+            return False
+        self.holder = PyThread_get_thread_ident()
+        self.depth = 1
+        return True
+
+    cdef void release(self) noexcept:
+        self.depth -= 1
+        if self.depth == 0:
+            PyThread_release_lock(self.lock)
+
+    cdef void bury_orphans(self) noexcept:
+        cdef Session *session
+        while self.orphans != NULL:
+            session = self.orphans
+            self.orphans = session.next_doomed
+            self.close_session(session)
+
+    cdef int wake_waiters(self) except -1:
+        """Threads that wait in a local session look whether they have their replies."""
+        if self.condition is not None:
+            with self.condition:
+                self.condition.notify_all()
+        return 0
+
+    def hold(self):
+        """Enter the engine as the one thread that is in it, until let_go(). Raises as every call into it does."""
+        self.acquire()
+
+    def let_go(self):
+        self.release()
+
+    def let_others_in(self):
+        """Called by on_busy, where threads share the engine: those that wait may run their commands now. Does nothing where no
+        thread holds it, as in a server."""
+        cdef int depth = self.depth
+        if depth == 0:
+            return
+        self.depth = 0
+        PyThread_release_lock(self.lock)
+        with nogil:
+            c_usleep(LET_IN_US)
+            PyThread_acquire_lock(self.lock, WAIT_LOCK)
+        self.holder, self.depth = PyThread_get_thread_ident(), depth
+        self.enter()
 
     # -- configuration ------------------------------------------------------------------------------------------------
 

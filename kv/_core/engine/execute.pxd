@@ -1,5 +1,5 @@
 """Running a command: the one way from a request to its reply, whoever sends it."""
-from libc.stdint cimport uint64_t
+from libc.stdint cimport int64_t, uint64_t
 
 from kv._core.base.buffer cimport Buffer
 from kv._core.base.clock cimport clock_ticks
@@ -20,6 +20,7 @@ cdef void execute_answered(Wait *wait, Slice reply, bint failed, Buffer *out) no
 cdef void execute_scripted(Session *session, Command *command, Slice *argv, int argc, Buffer *out) noexcept nogil
 cdef void count_error(Context *c, size_t reply_start) noexcept nogil
 cdef void execute_nested(Context *outer, Command *command, Slice *argv, int argc) noexcept nogil
+cdef int64_t unix_us(const Runtime *runtime) noexcept nogil
 cdef void refresh_clock(Runtime *runtime) noexcept nogil
 
 

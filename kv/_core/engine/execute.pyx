@@ -232,9 +232,16 @@ cdef inline void account(Context *c, uint64_t start, size_t reply_start) noexcep
         runtime.peak_memory = memory_used()
 
 
+cdef int64_t unix_us(const Runtime *runtime) noexcept nogil:
+    """Unix time by the engine's clock, which is the system's unless a test has moved or stopped it."""
+    if unlikely(runtime.clock_stopped_us != 0):
+        return runtime.clock_stopped_us
+    return clock_unix_us() + runtime.clock_shift_us
+
+
 cdef void refresh_clock(Runtime *runtime) noexcept nogil:
     """What commands see as now, from here on."""
-    runtime.now_us = clock_unix_us()
+    runtime.now_us = unix_us(runtime)
     runtime.keyspace.now_ms = runtime.now_us // 1000
     runtime.keyspace.lru_clock = <uint32_t> (runtime.keyspace.now_ms // 1000) & 0xffffff
 

@@ -10,8 +10,10 @@ A session has what a connection has: a selected database, a transaction, watched
 gates are a connection's (arity, maxmemory, MULTI, MISCONF, LOADING), but for what only a peer must prove: it is authenticated,
 counts as local, and is not held back by CLIENT PAUSE.
 
-One thread at a time runs an engine. While execute() waits others may run commands, and the one that is waited for ends it.
+Threads may share an engine: one runs a command, and the others wait for it. While execute() waits others may run theirs, and the
+one that is waited for ends it.
 """
+cimport cython
 import threading
 import time
 
@@ -20,6 +22,7 @@ from kv._core.base.slice cimport Slice
 from kv._core.engine.engine cimport Engine
 from kv._core.engine.isolation cimport Isolated, isolated_enter
 from kv._core.engine.execute cimport begin_timing, execute, prepare, refresh_clock
+from kv._core.engine.loop cimport Loop
 from kv._core.engine.waiting cimport end_overdue, end_wait
 from kv._core.base.memory cimport memory_alloc, memory_free
 from kv._core.runtime.blocking cimport next_deadline_ms
@@ -40,6 +43,7 @@ class SessionClosed(Exception):
     """The session was closed: by close(), QUIT, CLIENT KILL, or since more was pushed to it than its limits allow."""
 
 
+@cython.no_gc_clear       # what a finalizer needs is still there then
 cdef class LocalSession:
     """A session without a peer. Made by Engine.session(); closed by close(), or at the end of a with block."""
     cdef Engine engine
@@ -49,10 +53,11 @@ cdef class LocalSession:
     def __cinit__(self, Engine engine not None):
         self.engine = engine
         self.pushed = []
-        engine.enter()
+        engine.acquire()
         self.session = session_new(&engine.runtime, CALLER_PROGRAM, EXEMPT_ACCESS | EXEMPT_PAUSE | EXEMPT_WAITING, NULL, -1)
         self.session.flags |= SESSION_LOOPBACK
         self.session.resp = 3
+        engine.release()
 
     def __dealloc__(self):
         if self.engine is not None:
@@ -67,11 +72,19 @@ cdef class LocalSession:
     def close(self):
         """Its transaction, watched keys and subscriptions end."""
         cdef Isolated *before
-        if self.session != NULL:
+        cdef Session *session = self.session
+        if session == NULL:
+            return
+        self.session = NULL
+        if self.engine.try_acquire():
             before = self.engine.enter()    # a finalizer may run in the middle of anything
-            self.engine.close_session(self.session)
-            self.session = NULL
+            self.engine.close_session(session)
             isolated_enter(before)
+            self.engine.release()
+        else:
+            session.flags |= SESSION_DOOMED
+            session.next_doomed = self.engine.orphans
+            self.engine.orphans = session
 
     @property
     def id(self):
@@ -82,42 +95,56 @@ cdef class LocalSession:
         """Run a command: its name and arguments as bytes, str, int or float. Returns its reply as a Python value (see
         runtime/decode); raises ReplyError for an error, SessionClosed. What would wait (BLPOP) answers at once as if its time were
         over, or waits for up to `wait` seconds, if its own timeout is not shorter."""
-        cdef Runtime *runtime = &self.engine.runtime
-        cdef Session *session = self.alive()
+        cdef Session *session
         cdef Buffer out
-        if runtime.running != NULL:
-            raise RuntimeError("a command runs")
         if not words:
             raise ValueError("no command")
         encoded = [word_bytes(word) for word in words]
         out.data, out.length, out.capacity = NULL, 0, 0
-        if wait is not None:
-            session.exempt &= ~<int> EXEMPT_WAITING
+        self.engine.acquire()
         try:
-            self.run(encoded, &out)
+            session = self.alive()
+            if self.engine.runtime.running != NULL:
+                raise RuntimeError("a command runs")
             if session.flags & SESSION_BLOCKED:
-                self.wait_for(wait)
-            if out.length:
-                return self.answer(out.data[:out.length])
-            return self.answer(b"")
+                raise RuntimeError("the session waits in another thread")
+            if wait is not None:
+                session.exempt &= ~<int> EXEMPT_WAITING
+            try:
+                self.run(encoded, &out)
+                if session.flags & SESSION_BLOCKED:
+                    self.wait_for(wait)
+                if out.length:
+                    return self.answer(out.data[:out.length])
+                return self.answer(b"")
+            finally:
+                self.engine.enter()
+                session.exempt |= EXEMPT_WAITING
+                buffer_free(&out)
+                if session.flags & (SESSION_CLOSE_AFTER_REPLY | SESSION_DOOMED):
+                    self.end()
         finally:
-            self.engine.enter()
-            session.exempt |= EXEMPT_WAITING
-            buffer_free(&out)
-            if session.flags & (SESSION_CLOSE_AFTER_REPLY | SESSION_DOOMED):
-                self.close()
+            self.engine.release()
 
     def pushes(self):
         """The messages that came since the last call, oldest first: of subscriptions, MONITOR, tracking. Raises SessionClosed."""
-        self.alive()
-        self.engine.enter()
-        self.take_pushed()
+        self.engine.acquire()
+        try:
+            self.alive()
+            self.take_pushed()
+        finally:
+            self.engine.release()
         found, self.pushed = self.pushed, []
         return found
 
+    cdef void end(self) noexcept:
+        """Close the session. The engine is this thread's."""
+        self.engine.close_session(self.session)
+        self.session = NULL
+
     cdef Session *alive(self) except NULL:
         if self.session != NULL and self.session.flags & SESSION_DOOMED:
-            self.close()
+            self.end()
         if self.session == NULL:
             raise SessionClosed("the session is closed")
         return self.session
@@ -142,10 +169,13 @@ cdef class LocalSession:
         begin_timing(&self.engine.runtime)
         execute(self.session, &request, out)
         self.engine.enter()
-        self.engine.write_log()
         if argv != kept:
             memory_free(argv)
-        wake_waiters(self.engine)
+        if self.engine.loop != NULL:
+            (<Loop> self.engine.loop).settle()
+        else:
+            self.engine.write_log()
+            self.engine.wake_waiters()
         return 0
 
     cdef object answer(self, bytes data):
@@ -201,7 +231,11 @@ cdef class LocalSession:
             if deadline:
                 left = min(left, max(0.0, (deadline - runtime.keyspace.now_ms + 1) / 1000))
             with condition:
+                self.engine.release()       # who runs a command now has to wait for `condition` before it wakes us
                 condition.wait(left)
+            self.engine.acquire()
+            if self.session == NULL:
+                raise SessionClosed("the session is closed")
 
 
 cdef bytes session_bytes(Session *session):
@@ -236,11 +270,3 @@ cdef object condition_of(Engine engine):
     if engine.condition is None:
         engine.condition = threading.Condition()
     return engine.condition
-
-
-cdef int wake_waiters(Engine engine) except -1:
-    """Threads that wait in execute() look whether they have their replies."""
-    if engine.condition is not None:
-        with engine.condition:
-            engine.condition.notify_all()
-    return 0

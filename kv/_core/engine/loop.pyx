@@ -11,16 +11,19 @@ An engine without a loop opens nothing and is used by LocalSession (engine/local
 log of effects, and leaves when that position is safe: send() first has the log written where the core writes it
 (engine/appender), and keeps what depends on more.
 """
+cimport cython
+from libc.math cimport INFINITY
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from kv._core.base.blob cimport Blob, blob_copy
 from kv._core.base.buffer cimport buffer_free
-from kv._core.base.clock cimport clock_ticks, clock_unix_us
+from kv._core.base.clock cimport clock_ticks
 from kv._core.base.platform cimport likely, unlikely
 from kv._core.engine.engine cimport Engine
 from kv._core.engine.eviction cimport evict_clients
-from kv._core.engine.execute cimport refresh_clock
+from kv._core.engine.execute cimport refresh_clock, unix_us
 from kv._core.engine.isolation cimport Isolated, isolated_enter
+from kv._core.engine.line cimport Line, is_line, line_closed, line_free, line_of
 from kv._core.engine.poller cimport EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, Poller
 from kv._core.engine.serve cimport serve_free, serve_readable, serve_resumed
 from kv._core.engine.sockets cimport socket_transport
@@ -36,12 +39,21 @@ cdef extern from "<unistd.h>" nogil:
     int c_close "close"(int fd)
 
 
+cdef class Peer:
+    """Who is at the other end of a line (engine/localconnection)."""
+
+    cdef void wake(self) noexcept:
+        """There is something to read."""
+
+
+@cython.no_gc_clear       # what a finalizer needs is still there then
 cdef class Loop:
     """Turns of one engine. Once an engine."""
 
     def __cinit__(self, Engine engine not None):
         self.engine = engine
         self.poller = Poller()
+        engine.loop = <void *> self
 
     def __dealloc__(self):
         cdef Session *session
@@ -57,6 +69,9 @@ cdef class Loop:
                 self.close_session(session)
             session = following
         serve_free(&self.engine.runtime)
+        self.bury_orphans()
+        self.tell_peers()
+        self.engine.loop = NULL
         isolated_enter(before)
 
     # -- turns --------------------------------------------------------------------------------------------------------
@@ -125,7 +140,7 @@ cdef class Loop:
         cdef int64_t left = next_deadline_ms(&self.engine.runtime)
         if left == 0 or timeout_ms == 0:
             return timeout_ms
-        left -= clock_unix_us() // 1000 - 1     # it ends when its last millisecond is over
+        left -= unix_us(&self.engine.runtime) // 1000 - 1   # it ends when its last millisecond is over
         left = left if left > 0 else 0
         return <int> left if timeout_ms < 0 or left < timeout_ms else timeout_ms
 
@@ -147,6 +162,72 @@ cdef class Loop:
             serve_resumed(runtime, session)
             if unlikely(runtime.client_limit):
                 footprint_note(session)
+
+    # -- within a process -----------------------------------------------------------------------------------------------
+
+    def tick(self):
+        """A turn that does not wait, replies sent: for threads that share the engine. What is due by the clock is done."""
+        self.engine.acquire()
+        try:
+            self.turn(0)
+            self.settle()
+        finally:
+            self.engine.release()
+
+    def finish(self):
+        """End a turn, as send() does, for peers in this process, too."""
+        self.settle()
+
+    def next_deadline(self):
+        """Seconds until the next wait of a blocked session ends, inf: none does."""
+        cdef int64_t deadline = next_deadline_ms(&self.engine.runtime)
+        cdef int64_t left = deadline + 1 - unix_us(&self.engine.runtime) // 1000
+        if deadline == 0:
+            return INFINITY
+        return left / 1000.0 if left > 0 else 0.0
+
+    cdef int settle(self) except -1:
+        """The end of a turn that serves whoever is in this process: who was waited for is served, the log is written, replies
+        leave. What happens then may wake further ones."""
+        cdef Runtime *runtime = &self.engine.runtime
+        if self.orphans != NULL:
+            self.bury_orphans()
+        while runtime.pending != NULL:
+            self.serve_pending()
+        if runtime.propagation.bytes.length:
+            self.engine.write_log()
+        if self.engine.log_waits() and self.on_log is not None:
+            self.on_log()
+        self.send()
+        if self.fresh != NULL:
+            self.tell_peers()
+        return self.engine.wake_waiters()
+
+    cdef void tell_peers(self) noexcept:
+        """Have those who wait in this process look at what came for them. A line that nobody uses any more ends here."""
+        cdef Line *line
+        while self.fresh != NULL:
+            line = self.fresh
+            self.fresh = line.next_fresh
+            line.is_fresh = False
+            if line.owner != NULL:
+                (<Peer> line.owner).wake()
+            elif line.session == NULL:
+                line_free(line)
+
+    cdef void bury_orphans(self) noexcept:
+        """Close the sessions whose peers in this process are gone."""
+        cdef Line *line
+        while self.orphans != NULL:
+            line = self.orphans
+            self.orphans = line.next_orphan
+            if line.session == NULL:
+                if not line.is_fresh:       # else tell_peers() comes to it
+                    line_free(line)
+            elif line.session.flags & SESSION_RUNNING:      # its script runs on, and lets others in
+                session_doom(line.session)
+            else:
+                self.close_session(line.session)
 
     # -- what leaves --------------------------------------------------------------------------------------------------
 
@@ -194,6 +275,8 @@ cdef class Loop:
     cdef void after_send(self, Session *session, int outcome) noexcept nogil:
         if unlikely(outcome < 0 or (outcome == 1 and session.flags & SESSION_CLOSE_AFTER_REPLY)):
             session_doom(session)
+        elif unlikely(session.fd < 0):
+            pass                            # its peer is in this process, and tells by itself that it has room again
         elif unlikely(outcome == 0 or session.flags & SESSION_WANTS_WRITE):
             if self.poller.change_session(session, outcome == 0) != 0:
                 session_doom(session)       # nobody would tell when it can take the rest
@@ -230,8 +313,11 @@ cdef class Loop:
         return session.id
 
     cdef void close_session(self, Session *session) noexcept:
-        self.poller.forget(session.fd)  # closing is not enough: a child just forked may still have the socket open
-        c_close(session.fd)
+        if is_line(session):
+            line_closed(session)
+        else:
+            self.poller.forget(session.fd)  # closing is not enough: a child just forked may still have the socket open
+            c_close(session.fd)
         self.engine.close_session(session)
 
 

@@ -20,11 +20,12 @@ cdef enum:
     POLLER_EVENTS = 1024        # most events taken at once
 
 cdef class Poller:
-    cdef int epoll_fd
+    cdef int epoll_fd           # -1: not opened yet
     cdef int ready              # events of the last wait
     cdef int error              # errno of the last change of a session's events that failed, 0: none
     cdef epoll_event events[POLLER_EVENTS]
 
+    cdef int open(self) except -1
     cdef int watch_session(self, Session *session, bint writable) except -1
     cdef int change_session(self, Session *session, bint writable) noexcept nogil
     cdef void forget(self, int fd) noexcept nogil

@@ -31,19 +31,31 @@ cdef object failed(str call):
 
 
 cdef class Poller:
-    """epoll for sessions and for descriptors that Python handles."""
+    """epoll for sessions and for descriptors that Python handles. It is opened for the first of them."""
 
     def __cinit__(self):
-        self.epoll_fd = epoll_create1(EPOLL_CLOEXEC)
-        if self.epoll_fd < 0:
-            raise failed("epoll_create1")
+        self.epoll_fd = -1
 
     def __dealloc__(self):
         if self.epoll_fd >= 0:
             c_close(self.epoll_fd)
 
+    cdef int open(self) except -1:
+        """Raises OSError."""
+        if self.epoll_fd < 0:
+            self.epoll_fd = epoll_create1(EPOLL_CLOEXEC)
+            if self.epoll_fd < 0:
+                raise failed("epoll_create1")
+        return 0
+
+    def fileno(self):
+        """The descriptor that is readable while events wait. Raises OSError."""
+        self.open()
+        return self.epoll_fd
+
     cdef int watch_session(self, Session *session, bint writable) except -1:
         cdef epoll_event event
+        self.open()
         event.events = EPOLLIN | (EPOLLOUT if writable else 0)
         event.data.ptr = session
         if epoll_ctl(self.epoll_fd, EPOLL_CTL_ADD, session.fd, &event) != 0:
@@ -69,6 +81,7 @@ cdef class Poller:
     def watch(self, int fd, bint writable=False):
         """Tell of a descriptor that is not a session's when it is readable (or writable)."""
         cdef epoll_event event
+        self.open()
         event.events = EPOLLOUT if writable else EPOLLIN
         event.data.u64 = (<uint64_t> fd << 1) | 1
         if epoll_ctl(self.epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0:
@@ -88,6 +101,11 @@ cdef class Poller:
         """Wait for events, -1 for ever; the number of them. An interrupted wait has none, so that signals are seen
         to."""
         cdef int got
+        if self.epoll_fd < 0:
+            if timeout_ms == 0:
+                self.ready = 0
+                return 0
+            self.open()
         if timeout_ms == 0:
             got = epoll_wait(self.epoll_fd, self.events, POLLER_EVENTS, 0)
         else:

@@ -89,6 +89,11 @@ cdef class SessionInfo:
         return self.session().database.id
 
     @property
+    def connected(self):
+        """Whether it has a peer, over a socket or in this process."""
+        return self.session().transport != NULL
+
+    @property
     def fd(self):
         return self.session().fd
 
@@ -149,11 +154,11 @@ cdef SessionInfo info_of(Engine engine, Session *session):
 
 
 def sessions(Engine engine not None):
-    """All sessions with a socket, oldest first."""
+    """All connections, oldest first."""
     cdef Session *session = engine.runtime.sessions
     cdef list found = []
     while session != NULL:
-        if session.fd >= 0:
+        if session.transport != NULL:
             found.append(info_of(engine, session))
         session = session.next
     return found

@@ -10,6 +10,7 @@ cdef struct CronSettings:       # of the engine's cron
     int expire_effort           # active-expire-effort
     int64_t idle_timeout_s      # timeout, 0: none
 
+cdef double clock_ticks_per_us() noexcept nogil
 cdef int setting_put(Runtime *runtime, CronSettings *cron, str name, value) except -1
 cdef void settings_default(Runtime *runtime, CronSettings *cron) noexcept nogil
 cdef void hiding_update(Runtime *runtime) noexcept nogil

@@ -11,7 +11,7 @@ A value is converted first where it comes as a word, or in other units. Then `af
 """
 from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
 
-from kv._core.base.clock cimport clock_ticks_per_us
+from kv._core.base.clock cimport clock_measure_ticks_per_us
 from kv._core.base.memory cimport memory_set_limit
 from kv._core.containers.streamlog cimport stream_limits
 from kv._core.keyspace.keyspace cimport (
@@ -98,6 +98,17 @@ cdef int put(str name, Place place, object convert=None, after_set after=NULL) e
 
 
 # -- values that come as words, or in other units -----------------------------------------------------------------
+
+cdef double ticks_in_us = 0     # 0: not measured yet
+
+
+cdef double clock_ticks_per_us() noexcept nogil:
+    """Ticks of the processor's counter in a microsecond: measured once, for all engines of the process."""
+    global ticks_in_us
+    if ticks_in_us == 0:
+        ticks_in_us = clock_measure_ticks_per_us()
+    return ticks_in_us
+
 
 cdef int64_t ticks_of(double us) noexcept nogil:
     """A duration in ticks; one that no count of ticks can hold is never reached."""
@@ -213,6 +224,9 @@ put("activerehashing", kv_place(cron.active_rehashing))
 put("active_expire_effort", kv_place(cron.expire_effort))
 put("active_expire", kv_place(cron.active_expire))
 put("hash_resize", kv_place(cron.resize_allowed))
+# the engine's clock, for tests: how far it is ahead of the system's, and the unix time that it stands still at (0: it runs)
+put("clock_shift_us", kv_place(one.clock_shift_us))
+put("clock_stopped_us", kv_place(one.clock_stopped_us))
 # the sizes up to which collections keep their compact encodings
 put("list_max_listpack_size", kv_place(list_limits.listpack_size))
 put("list_compress_depth", kv_place(list_limits.compress_depth))

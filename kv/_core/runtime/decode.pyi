@@ -1,7 +1,14 @@
 """Types for decode.pyx."""
+from collections.abc import Callable
 from typing import Any
 
 class Push(list[Any]): ...
+
+class Style:
+    def __init__(self, plain: bool = ..., encoding: str | None = ..., errors: str = ...,
+                 error_of: Callable[[str], object] | None = ...) -> None: ...
+
+class Frame: ...
 
 class Decoder:
     def __init__(self, data: bytes) -> None: ...

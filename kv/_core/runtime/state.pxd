@@ -405,6 +405,8 @@ cdef struct Runtime:
     uint8_t debug_allowed       # enable-debug-command: 0 no, 1 yes, 2 local connections
     uint8_t module_allowed      # enable-module-command
     int64_t now_us              # unix time; refreshed once a batch
+    int64_t clock_shift_us      # how far the engine's clock is ahead of the system's: tests move it
+    int64_t clock_stopped_us    # unix time that it stands still at, 0: it runs
     uint64_t peak_memory
     size_t recent_input[RECENT_SECONDS]     # largest input buffer of a client, by the second in which the cron saw it
     size_t recent_output[RECENT_SECONDS]    # ... output waiting for one

@@ -7,7 +7,7 @@ itself promises to check. The server never imports this module.
 """
 from libc.stdint cimport int64_t, uint64_t
 
-from kv._core.base.clock cimport clock_ticks_per_us
+from kv._core.base.clock cimport clock_measure_ticks_per_us
 from kv._core.base.crc cimport crc16, crc64, crc64_fold, key_slot
 from kv._core.base.glob cimport glob_match
 from kv._core.base.lzf cimport lzf_compress, lzf_decompress
@@ -134,5 +134,5 @@ def lzf_decompress_bytes(bytes data, size_t capacity):
 
 # clocks
 
-def clock_measure_ticks_per_us():
-    return clock_ticks_per_us()
+def measure_ticks_per_us():
+    return clock_measure_ticks_per_us()

@@ -59,11 +59,11 @@ class AppendOnly:
         self.children = children
         self.latency = latency
         self.state = OFF
-        self.folder = Folder(config.appenddirname, config.appendfilename)
+        self.folder = Folder(config.path(config.appenddirname), config.appendfilename)
         self.manifest = Manifest(config.appendfilename)
         self.writer = Writer(self.engine.appender_of_log(), self.engine.set_write_error, config.appendfsync, latency.note)
         self.steps = Steps(self.writer.syncs, loop.wake)    # of a rewrite
-        loop.when_woken.append(self.steps.poll)
+        loop.each_wake(self.steps.poll)
         self.removals = Worker("kv-aof-remove")
         self.loader: Loader | None = None   # while the files are read
         self.unexpected_errors = 0          # commands of the files that answered with an error
@@ -94,14 +94,14 @@ class AppendOnly:
         try:
             self.look_for_foreign_data()
         except OSError as error:
-            raise LoadError(f"Can't look into the folder {os.getcwd()}: {reason(error)}") from None
+            raise LoadError(f"Can't look into the folder {os.path.abspath(self.config.folder)}: {reason(error)}") from None
         if self.config.appendonly:
             started = time.monotonic()
             for prefix in LEFTOVERS:
-                remove_leftovers(prefix, ".aof")
+                remove_leftovers(self.config.folder or ".", prefix, ".aof")
             self.upgrade()
             if self.imports:
-                self.rdb.load(self.config.dbfilename, self.loop.serve_or_stop)
+                self.rdb.load(self.config.path(self.config.dbfilename), self.loop.serve_or_stop)
                 log("notice", f"DB loaded from disk: {time.monotonic() - started:.3f} seconds. An append-only file with these data "
                               "is begun.")
             elif self.manifest.live():
@@ -113,7 +113,7 @@ class AppendOnly:
 
     def look_for_foreign_data(self) -> None:
         """Raises LoadError where data would be left unread that are meant to be read; OSError."""
-        config, folder, single = self.config, self.folder, self.folder.stem
+        config, folder, single = self.config, self.folder, self.config.path(self.folder.stem)
         names = [] if self.manifest.render() else foreign.strays(folder)
         if names and config.appendonly:
             raise LoadError(foreign.refuse_strays(folder, names))
@@ -156,16 +156,17 @@ class AppendOnly:
     def upgrade(self) -> None:
         """A single file of an older server, beside the folder, becomes the first base. Raises LoadError."""
         name, manifest = self.folder.stem, self.manifest
+        old = self.config.path(name)
         interrupted = (manifest.base is not None and not manifest.increments and manifest.base.name == name
                        and not os.path.exists(self.folder.path(name)))
-        if not os.path.exists(name) or (manifest.live() and not interrupted):
+        if not os.path.exists(old) or (manifest.live() and not interrupted):
             return
         self.make_folder()
         manifest.base, manifest.last_base = File(name, 1, BASE), 1
         if not self.folder.write(manifest):
             raise LoadError("The AOF manifest file can't be written")
         try:
-            os.rename(name, self.folder.path(name))
+            os.rename(old, self.folder.path(name))
         except OSError as error:
             raise LoadError(f"Error trying to move the old AOF file {name} into dir {self.folder.name}: "
                             f"{error.strerror}") from None
@@ -234,7 +235,7 @@ class AppendOnly:
     def write_first_base(self, manifest: Manifest) -> str:
         """A folder without files: write the dataset as it is at the start. The path, which is another than the manifest's: a start
         that is killed meanwhile leaves nothing that the next one would take for data. Raises LoadError, OSError."""
-        form, path = base_form(self.engine, self.config), f"{LEFTOVERS[0]}{os.getpid()}.aof"
+        form, path = base_form(self.engine, self.config), self.config.path(f"{LEFTOVERS[0]}{os.getpid()}.aof")
         base = manifest.new_base(form, self.folder.taken)
         log("notice", f"Creating AOF base file {base.name} on server start")
         try:

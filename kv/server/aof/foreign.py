@@ -36,9 +36,10 @@ RDB_INTEGER_BYTES = {0xC0: 1, 0xC1: 2, 0xC2: 4}     # of a string that is writte
 def unread_snapshot(config: Config) -> str:
     """The name of a snapshot in the server's folder that holds data, "" where there is none. Raises OSError."""
     name = config.dbfilename
-    if not name or not os.path.isfile(name):
+    path = config.path(name)
+    if not name or not os.path.isfile(path):
         return ""
-    with open(name, "rb") as file:
+    with open(path, "rb") as file:
         return name if snapshot_has_data(file.read(RDB_READ_BYTES)) else ""
 
 
@@ -69,9 +70,9 @@ def behind_string(data: bytes, at: int) -> int:
 
 def refuse_snapshot(config: Config, name: str) -> str:
     """The line that says why the server does not start beside a snapshot."""
-    return (f"The folder {os.getcwd()} holds the snapshot {name} and no append-only file with its data, and appendonly is yes: the "
-            "start would be an empty one. Nothing was touched. To have the data, start with aof-import-rdb yes, which loads the "
-            f"snapshot and begins an append-only file in {config.appenddirname} with its data. To start without the data, move the "
+    return (f"The folder {os.path.abspath(config.folder)} holds the snapshot {name} and no append-only file with its data, and "
+            "appendonly is yes: the start would be an empty one. Nothing was touched. To have the data, start with aof-import-rdb "
+            f"yes, which loads the snapshot and begins an append-only file in {config.appenddirname} with its data. To start without the data, move the "
             "file away or set dbfilename to another name.")
 
 

@@ -302,7 +302,7 @@ class Folder:
             try:
                 sync_folder(self.name)
                 if self.made:
-                    sync_folder(".")
+                    sync_folder(os.path.dirname(self.name) or ".")
                 self.unsynced = self.made = False
             except OSError as error:
                 troubles.report(f"Fail to fsync AOF directory {self.name}", error)

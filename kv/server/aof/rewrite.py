@@ -231,7 +231,7 @@ class Rewrite:
 
     def work(self, pipe: int, progress: Progress) -> int:
         """The child's; its exit status."""
-        path = temporary_name(os.getpid())
+        path = self.config.path(temporary_name(os.getpid()))
         try:
             write_dataset(self.engine, path, self.form, self.config, progress)
         except OSError as error:
@@ -243,7 +243,7 @@ class Rewrite:
 
     def done(self, child: Child) -> None:
         """The child has ended."""
-        path, status = temporary_name(child.pid), child.status
+        path, status = self.config.path(temporary_name(child.pid)), child.status
         if child.killed:
             pass
         elif status == 0:

@@ -67,6 +67,8 @@ class Writer:
         self.last_sync = time.monotonic()
         self.postponed_since = 0.0      # when the log began to wait for a sync, 0: it does not
         self.logged = -LOG_SECONDS * 2.0    # when trouble was logged
+        # with `always` nothing can take back what was done and is not on disk: a server ends, a program is told by an exception
+        self.give_up: Callable[[str, OSError], object] = end_process
 
     # -- files -----------------------------------------------------------------------------------------------
 
@@ -204,9 +206,8 @@ class Writer:
             self.logged = time.monotonic()
             self.log_failure(trouble)
         if self.policy == ALWAYS:
-            log("warning", "Can't recover from AOF write error when the AOF fsync policy is 'always'. "
-                           "Exiting...")
-            os._exit(1)
+            self.give_up("Can't recover from AOF write error when the AOF fsync policy is 'always'.",
+                         OSError(trouble, os.strerror(trouble)))
         if trouble != self.write_error:
             self.write_error = trouble
             self.tell()
@@ -248,9 +249,7 @@ class Writer:
             try:
                 os.fdatasync(self.fd)
             except OSError as error:
-                log("warning", "Can't persist AOF for fsync error when the AOF fsync policy is 'always': "
-                               f"{error.strerror}. Exiting...")
-                os._exit(1)
+                self.give_up(f"Can't persist AOF for fsync error when the AOF fsync policy is 'always': {error.strerror}.", error)
             self.synced = self.size
             self.loop_synced_position = self.appender.position
             self.last_sync = time.monotonic()
@@ -306,3 +305,9 @@ class Writer:
             self.sync_other(fd, position)
         finally:
             close_file(fd)
+
+
+def end_process(why: str, error: OSError) -> None:
+    """Replies of this very turn wait for what could not be written, and the dataset can't be rolled back."""
+    log("warning", f"{why} Exiting...")
+    os._exit(1)

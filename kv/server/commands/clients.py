@@ -125,7 +125,7 @@ class Filter:
         if self.ids is None:
             return sessions(self.call.engine)
         found = [session(self.call.engine, number) for number in sorted(self.ids)]
-        return [client for client in found if client is not None and client.fd >= 0]
+        return [client for client in found if client is not None and client.connected]
 
 
 OPTIONS = {"maxage": Filter.set_max_age, "type": Filter.set_type, "addr": Filter.set_address, "laddr": Filter.set_local,

@@ -1,6 +1,8 @@
 """The values of all options, and the lines of a configuration that are not options."""
 from __future__ import annotations
 
+import os
+
 from . import table
 
 TYPE_CHECKING = False
@@ -28,6 +30,7 @@ class Values:
         self.file = ""  # absolute path of the configuration file, "" if there is none
         self.executable = ""  # absolute path of the program
         self.started_in = "."  # the working directory of the command line, absolute
+        self.folder = ""  # where the data files are, "" the working directory: that is what a server makes of `dir`
         self.first_dir = ""  # `dir` at the start; relative paths of things made then are below it
         self.words: list[str] = []  # the command line that starts the same server again
         self.sentinel_mode = sentinel
@@ -52,6 +55,10 @@ class Values:
         if name in ATTRIBUTES:
             raise AttributeError(f"{name} is an option: it is changed with set_many or force")
         super().__setattr__(name, value)
+
+    def path(self, name: str) -> str:
+        """The path of a data file."""
+        return os.path.join(self.folder, name)
 
     def value(self, option: Option) -> Any:
         return self.__dict__[option.attribute]

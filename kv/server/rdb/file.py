@@ -33,18 +33,18 @@ def temporary_name(pid: int) -> str:
 def save_file(engine: Engine, config: Config, progress: Progress | None = None, keep_pages: bool = False) -> bool:
     """Write the dataset to dbfilename, from this process. `keep_pages`: the file is read again soon. False, and logged, where
     that fails."""
-    name = temporary_name(os.getpid())
+    name = config.path(temporary_name(os.getpid()))
     if not write_file(engine, config, name, progress, keep_pages):
         return False
     try:
-        os.rename(name, config.dbfilename)
+        os.rename(name, config.path(config.dbfilename))
     except OSError as error:
         troubles.report_line(f"Error moving temp DB file {name} on the final destination {config.dbfilename} "
-                             f"(in server root dir {folder()}): {reason(error)}")
+                             f"(in server root dir {folder(config)}): {reason(error)}")
         remove(name)
         return False
     try:
-        sync_folder(".")
+        sync_folder(config.folder or ".")
     except OSError as error:
         troubles.report("Failed to fsync directory while saving DB", error)
         return False
@@ -57,7 +57,7 @@ def write_file(engine: Engine, config: Config, name: str, progress: Progress | N
     try:
         fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
     except OSError as error:
-        troubles.report(f"Failed opening the temp RDB file {name} (in server root dir {folder()}) for saving", error)
+        troubles.report(f"Failed opening the temp RDB file {name} (in server root dir {folder(config)}) for saving", error)
         return False
     step = "rdbSaveRio"
     try:
@@ -80,10 +80,10 @@ def write_file(engine: Engine, config: Config, name: str, progress: Progress | N
     return True
 
 
-def folder() -> str:
+def folder(config: Config) -> str:
     """For the log."""
     try:
-        return os.getcwd()
+        return os.path.abspath(config.folder)
     except OSError:
         return "unknown"
 

@@ -90,8 +90,8 @@ class Snapshots:
     def load_at_start(self, serve: Callable[[], object]) -> None:
         """Read the file, if there is one. Raises LoadError, and what `serve` raises."""
         started = time.monotonic()
-        remove_leftovers(PREFIX, SUFFIX)
-        if self.loader.load(self.config.dbfilename, serve):
+        remove_leftovers(self.config.folder or ".", PREFIX, SUFFIX)
+        if self.loader.load(self.config.path(self.config.dbfilename), serve):
             log("notice", f"DB loaded from disk: {time.monotonic() - started:.3f} seconds")
 
     # -- in the loop --------------------------------------------------------------------------------------------------
@@ -106,7 +106,7 @@ class Snapshots:
 
     def save_now(self, keep_pages: bool = False) -> bool:
         """Write the dataset from this process. False, and logged, where that fails."""
-        note_unfinished(os.fsencode(temporary_name(os.getpid())))
+        note_unfinished(os.fsencode(self.config.path(temporary_name(os.getpid()))))
         saved = save_file(self.engine, self.config, keep_pages=keep_pages)
         note_unfinished(b"")
         if not saved:
@@ -183,7 +183,7 @@ class Snapshots:
             return False
         log("notice", f"Background saving started by pid {child.pid}")
         self.started = int(time.time())
-        self.writing = os.path.abspath(temporary_name(child.pid))
+        self.writing = os.path.abspath(self.config.path(temporary_name(child.pid)))
         return True
 
     def work(self, pipe: int, progress: Progress) -> int:
@@ -245,8 +245,9 @@ class Snapshots:
             raise SaveError("ERR")
         if flush:
             empty_dataset(self.engine)
-        if not self.loader.load(self.config.dbfilename, do_nothing, merge):
-            raise LoadError(f"There is no RDB file {os.path.abspath(self.config.dbfilename)}")
+        path = self.config.path(self.config.dbfilename)
+        if not self.loader.load(path, do_nothing, merge):
+            raise LoadError(f"There is no RDB file {os.path.abspath(path)}")
         log("notice", "DB reloaded by DEBUG RELOAD")
 
 
