@@ -22,6 +22,7 @@ from kv._core.runtime.registry import declare_package
 from . import commands, crash, process
 from .absent import refuse_absent, warn_of_absent
 from .acllog import AclLog
+from .admin import AdminEndpoint, Pages, PrometheusMetrics
 from .aof import AppendOnly
 from .children import Children
 from .clientlog import ClientLog
@@ -32,7 +33,7 @@ from .figures import ServerFigures
 from .instance import Instance
 from .latencymonitor import LatencyMonitor
 from .link import LinkCache
-from .listeners import BindError, Listeners
+from .listeners import Listeners
 from .loading import LoadError, LoadStopped
 from .log import LEVELS, log, log_bug, log_script
 from .loop import Loop
@@ -45,6 +46,7 @@ from .settings import Settings, collation
 from .shutdown import Shutdown
 from .system import check_at_start
 from .systemd import Systemd
+from .tcp import BindError
 from .title import ProcessTitle
 from .trouble import reason, troubles
 from .user import DefaultUser
@@ -93,7 +95,9 @@ class Server:
         self.shutdown.when_stopping.append(self.debug_sessions.kill)
         self.figures = ServerFigures(self.instance, engine, config, loop, self.listeners, self.children, self.aof,
                                      self.snapshots, self.links, self.metrics)
-        self.settings = Settings(engine, config, self.default_user, self.password_file, self.listeners, self.aof,
+        metrics = PrometheusMetrics(engine, config, self.figures, self.latency, self.commandlog)
+        self.admin = AdminEndpoint(config, loop, Pages(metrics.text, self.not_ready).answer)
+        self.settings = Settings(engine, config, self.default_user, self.password_file, self.listeners, self.admin, self.aof,
                                  self.snapshots, self.title, self.watchdog)
         engine.on_protocol_error = self.client_log.note_protocol_error
         engine.on_closing = self.client_log.note_closing
@@ -116,6 +120,7 @@ class Server:
         loop.each_cron("Looking after the append-only file", self.aof.cron)
         loop.each_cron("Looking after snapshots", self.snapshots.cron)
         loop.each_cron("Listening", self.listeners.cron)
+        loop.each_cron("Looking after the admin port", self.admin.cron, while_loading=True)
         loop.each_cron("Closing links that are not used", self.links.cron, 1000)
         loop.each_cron("Reading requirepass-file", self.password_file.look, 1000, while_loading=True)
         loop.each_cron("Telling systemd that the server is alive", self.systemd.ping, while_loading=True)
@@ -134,6 +139,7 @@ class Server:
         self.settings.bind()
         try:
             self.listeners.open()
+            self.admin.open()
         except BindError as error:
             raise StartError(str(error)) from None
         show_logo(self.config)
@@ -163,6 +169,14 @@ class Server:
             raise StartError(*filter(None, (str(error), error.ending))) from None
         except LoadStopped:
             pass
+
+    def not_ready(self) -> str:
+        """Why clients are not served, "" where they are. A server that refuses writes serves reads, and is ready."""
+        if self.shutdown.received or not self.loop.running:
+            return "stopping"
+        if self.engine.loading:
+            return "loading"
+        return "busy with a script" if self.engine.busy_error else ""
 
     # -- the loop -----------------------------------------------------------------------------------------------------
 
@@ -213,6 +227,7 @@ class Server:
 
     def close(self) -> None:
         self.listeners.close()
+        self.admin.close()
 
 
 def fail(server: Server, error: BaseException) -> NoReturn:

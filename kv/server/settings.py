@@ -14,12 +14,13 @@ from kv._core.engine.settings import SETTINGS
 from kv._core.engine.stopsignals import log_stop_signals
 
 from . import affinity, crash, process
+from .admin.endpoint import ADMIN_FILES
 from .config import ConfigError
 from .config.option import DEBUG
 from .config.table import OPTIONS
 from .figures import good_replicas
-from .listeners import BindError
 from .log import LEVELS, log
+from .tcp import BindError
 from .title import expand
 from .trouble import troubles
 from .user import TWO_PASSWORDS
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from kv._core.engine.engine import Engine
 
+    from .admin import AdminEndpoint
     from .aof import AppendOnly
     from .config import Config
     from .listeners import Listeners
@@ -48,13 +50,14 @@ class Settings:
     """The configuration as the running server obeys it."""
 
     def __init__(self, engine: Engine, config: Config, default_user: DefaultUser, password_file: PasswordFile,
-                 listeners: Listeners, aof: AppendOnly, snapshots: Snapshots, title: ProcessTitle,
+                 listeners: Listeners, admin: AdminEndpoint, aof: AppendOnly, snapshots: Snapshots, title: ProcessTitle,
                  watchdog: crash.Watchdog) -> None:
         self.engine = engine
         self.config = config
         self.default_user = default_user
         self.password_file = password_file
         self.listeners = listeners
+        self.admin = admin
         self.aof = aof
         self.snapshots = snapshots
         self.title = title
@@ -97,6 +100,7 @@ class Settings:
         on_change(["maxclients"], client_limit)
         on_change(["port"], lambda config: self.listen_again("Unable to listen on this port. Check server logs."))
         on_change(["bind"], lambda config: self.listen_again("Failed to bind to specified addresses."))
+        on_change(["admin-port", "admin-bind"], lambda config: self.admin_again())
         on_change(["proc-title-template", "port", "bind"], lambda config: self.show_title())
         on_change(["locale-collate"], collation)
         on_change(["rdma-port", "rdma-bind"], no_rdma)
@@ -172,6 +176,17 @@ class Settings:
             troubles.report_line(str(error))
             raise ConfigError(refusal) from None
 
+    def admin_again(self) -> None:
+        """After CONFIG SET of admin-port or admin-bind. Raises ConfigError."""
+        wanted, allowed = file_limit(self.config)
+        if self.config.admin_port and allowed < wanted:
+            raise ConfigError(f"The operating system allows {allowed} open files, and {wanted} are needed for maxclients and "
+                              "the admin port")
+        try:
+            self.admin.reopen()
+        except BindError as error:
+            troubles.report_line(str(error))
+            raise ConfigError("Unable to listen on the admin port. Check server logs.") from None
 
 
 def logging(config: Config) -> None:
@@ -207,20 +222,30 @@ def oom_score(config: Config) -> None:
         raise ConfigError("Failed to set current oom_score_adj. Check server logs.") from None
 
 
-def client_limit(config: Config) -> None:
-    wanted = config.maxclients + RESERVED_FILES
+def reserved_files(config: Config) -> int:
+    """Descriptors that are not the clients'."""
+    return RESERVED_FILES + (ADMIN_FILES if config.admin_port else 0)
+
+
+def file_limit(config: Config) -> tuple[int, int]:
+    """(how many open files are needed, how many the system allows)."""
+    wanted = config.maxclients + reserved_files(config)
     allowed = process.raise_file_limit(wanted)
-    if allowed != -1 and allowed < wanted:
+    return wanted, allowed if allowed != -1 else wanted
+
+
+def client_limit(config: Config) -> None:
+    wanted, allowed = file_limit(config)
+    if allowed < wanted:
         raise ConfigError("The operating system is not able to handle the specified number of clients, try with "
-                          f"{max(1, allowed - RESERVED_FILES)}")
+                          f"{max(1, allowed - reserved_files(config))}")
 
 
 def start_client_limit(config: Config) -> None:
     """At the start too many clients are not refused but made fewer, as many as the system allows."""
-    wanted = config.maxclients + RESERVED_FILES
-    allowed = process.raise_file_limit(wanted)
-    if allowed != -1 and allowed < wanted:
-        fewer = max(1, allowed - RESERVED_FILES)
+    wanted, allowed = file_limit(config)
+    if allowed < wanted:
+        fewer = max(1, allowed - reserved_files(config))
         log("warning", f"You requested maxclients of {config.maxclients} requiring at least {wanted} max file descriptors.")
         log("warning", f"Current maximum open files is {allowed}. maxclients has been reduced to {fewer} to compensate for "
                        "low ulimit. If you need higher maxclients increase 'ulimit -n'.")

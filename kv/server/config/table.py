@@ -71,6 +71,9 @@ OPTIONS: tuple[Option, ...] = (
     Integer("rdma-port", 0, 0, 65535),
     Integer("rdma-rx-size", MB, 64 * KB, 16 * MB, IMMUTABLE),
     Integer("rdma-completion-vector", -1, -1, 1024, IMMUTABLE),
+    # Admin port
+    Integer("admin-port", 0, 0, 65535),
+    Addresses("admin-bind", ["127.0.0.1"]),
     # TLS
     Integer("tls-port", 0, 0, 65535, check=check.no_tls),
     Optional("tls-cert-file", VOLATILE),
