@@ -192,12 +192,14 @@ class ServerFigures:
 
     @property
     def latencies(self):
+        """One after another, as they are asked for: /metrics does other things in between."""
         config = self.config
         if not config.latency_tracking:
-            return []
-        return [SimpleNamespace(name=name, percentiles=[(p, percentile_us(counts, p)) for p in
-                                                        config.latency_tracking_info_percentiles])
-                for name, counts in inspect.latency_figures(self.engine).items() if calls_of(counts)]
+            return
+        percentiles = config.latency_tracking_info_percentiles
+        for name, counts in inspect.latency_figures(self.engine).items():
+            if calls_of(counts):
+                yield SimpleNamespace(name=name, percentiles=[(p, percentile_us(counts, p)) for p in percentiles])
 
     cluster_enabled = False
 

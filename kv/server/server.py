@@ -96,7 +96,7 @@ class Server:
         self.figures = ServerFigures(self.instance, engine, config, loop, self.listeners, self.children, self.aof,
                                      self.snapshots, self.links, self.metrics)
         metrics = PrometheusMetrics(engine, config, self.figures, self.latency, self.commandlog)
-        self.admin = AdminEndpoint(config, loop, Pages(metrics.text, self.not_ready).answer)
+        self.admin = AdminEndpoint(config, loop, Pages(metrics.collection, self.not_ready, loop).answer)
         self.settings = Settings(engine, config, self.default_user, self.password_file, self.listeners, self.admin, self.aof,
                                  self.snapshots, self.title, self.watchdog)
         engine.on_protocol_error = self.client_log.note_protocol_error

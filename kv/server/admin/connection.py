@@ -17,14 +17,16 @@ import socket
 import time
 from contextlib import suppress
 
-from .http import MOST_BYTES, BadRequest, Request, take_request, text_response
+from .http import MOST_BYTES, BadRequest, take_request, text_response
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..loop import Loop
-    from .http import Response
+    from .http import Request, Response
+
+    Answer = Callable[[Request, Callable[[Response], object]], object]
 
 KEEP_SECONDS, READ_SECONDS, SEND_SECONDS, CLOSE_SECONDS = 120.0, 10.0, 10.0, 2.0
 DISCARDED_MOST = 64     # reads of what a peer still sends behind its last request
@@ -32,10 +34,10 @@ WHAT = "Serving the admin port"
 
 
 class Connection:
-    """A connected, non-blocking socket. `answer` makes the response to a request; `gone` is told when this one has closed."""
+    """A connected, non-blocking socket. `answer` is called with a request and whom to give the response, now or later; `gone`
+    is told when this connection has closed."""
 
-    def __init__(self, sock: socket.socket, loop: Loop, answer: Callable[[Request], Response],
-                 gone: Callable[[Connection], object]) -> None:
+    def __init__(self, sock: socket.socket, loop: Loop, answer: Answer, gone: Callable[[Connection], object]) -> None:
         """Raises OSError where it can't be watched."""
         self.sock = sock
         self.loop = loop
@@ -43,8 +45,11 @@ class Connection:
         self.gone = gone
         self.input = bytearray()
         self.output = memoryview(b"")   # of the response, what has not left
+        self.head_only = False  # of the response that is awaited or sent
+        self.awaited = False    # the response is being made: nothing is looked for meanwhile
         self.last = False       # no request is answered behind this output
         self.closing = False    # all is sent: the peer is to close, too
+        self.closed = False
         self.discarded = 0
         self.writable = False   # whether the loop looks for room to write, instead of input
         self.deadline = time.monotonic() + KEEP_SECONDS
@@ -77,20 +82,31 @@ class Connection:
         try:
             request = take_request(self.input)
         except BadRequest as error:
-            self.last = True
-            self.respond(text_response(error.status, str(error)), False)
+            self.last, self.head_only = True, False
+            self.reply(text_response(error.status, str(error)))
             return
         if request is None:
             self.watch(False)
             return
-        self.last = not request.keep_alive
-        self.respond(self.answer(request), request.method == "HEAD")
-
-    def respond(self, response: Response, head_only: bool) -> None:
-        """Raises OSError."""
-        self.output = memoryview(response.encode(head_only, not self.last))
+        self.last, self.head_only = not request.keep_alive, request.method == "HEAD"
         self.deadline = time.monotonic() + SEND_SECONDS
-        self.send()
+        self.loop.unwatch(self.sock.fileno())
+        self.awaited = True
+        self.answer(request, self.reply)
+
+    def reply(self, response: Response) -> None:
+        """The response is there. A peer that fails is one less."""
+        if self.closed:
+            return
+        try:
+            if self.awaited:
+                self.awaited = False
+                self.loop.watch(self.sock.fileno(), self.ready, WHAT, self.writable)
+            self.output = memoryview(response.encode(self.head_only, not self.last))
+            self.deadline = time.monotonic() + SEND_SECONDS
+            self.send()
+        except OSError:
+            self.close()
 
     def send(self) -> None:
         """Send what the socket takes. Raises OSError."""
@@ -128,6 +144,7 @@ class Connection:
             self.loop.watch(self.sock.fileno(), self.ready, WHAT, writable)
 
     def close(self) -> None:
+        self.closed = True
         self.loop.unwatch(self.sock.fileno())
         with suppress(OSError):     # a forked child may have the socket, too: the peer would not see the end
             self.sock.shutdown(socket.SHUT_RDWR)

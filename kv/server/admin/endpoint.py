@@ -19,11 +19,9 @@ from .connection import Connection
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ..config import Config
     from ..loop import Loop
-    from .http import Request, Response
+    from .connection import Answer
 
 CONNECTIONS_MOST = 16
 ADDRESSES_MOST = 16         # that admin-bind may have
@@ -34,7 +32,7 @@ OPEN_TO_ALL = ("The admin port answers everybody who reaches it, without a passw
 
 
 class AdminEndpoint:
-    def __init__(self, config: Config, loop: Loop, answer: Callable[[Request], Response]) -> None:
+    def __init__(self, config: Config, loop: Loop, answer: Answer) -> None:
         self.config = config
         self.loop = loop
         self.answer = answer

@@ -2,6 +2,9 @@
 
 Dashboards and alerts that were made for it go on working without it. Not here are what that program says about itself
 (exporter_*, go_*, process_*), and what it asks for by options, since that is keys, values or names of clients.
+
+With histograms of all commands the text has half a megabyte, and takes longer to make than clients should wait: so it is made
+in parts, between which the loop turns.
 """
 from __future__ import annotations
 
@@ -28,14 +31,14 @@ from .names import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from typing import Any
 
     from kv._core.engine.commandlog import CommandLog
     from kv._core.engine.engine import Engine
 
     from ..config import Config
-    from ..info import Figures
+    from ..info import CommandStats, Figures
     from ..latencymonitor import LatencyMonitor
     from .names import Row
 
@@ -46,7 +49,7 @@ LOG_NAMES = {"slow": "slow", "large-request": "large_request", "large-reply": "l
 
 
 class PrometheusMetrics:
-    """text() is all of it."""
+    """What the metrics are made of."""
 
     def __init__(self, engine: Engine, config: Config, figures: Figures, latency: LatencyMonitor, commandlog: CommandLog) -> None:
         self.engine = engine
@@ -54,25 +57,50 @@ class PrometheusMetrics:
         self.figures = figures
         self.latency = latency
         self.commandlog = commandlog
-        self.out = Exposition()
 
-    def text(self) -> str:
+    def collection(self) -> Collection:
+        return Collection(self)
+
+
+class Collection:
+    """One text in the making: `parts` is to be iterated, which writes a part of `out` each time."""
+
+    def __init__(self, sources: PrometheusMetrics) -> None:
+        self.engine = sources.engine
+        self.config = sources.config
+        self.figures = sources.figures
+        self.latency = sources.latency
+        self.commandlog = sources.commandlog
         self.out = Exposition()
+        self.parts = self.write()
+
+    def write(self) -> Iterator[None]:
+        """Each part takes a small fraction of a millisecond."""
         self.one("up", "gauge", "Whether the server answers.", 1)
         self.server()
+        yield
         self.rows("gauge", CLIENT_GAUGES, self.figures.clients)
+        yield
         memory = self.figures.memory
         self.rows("gauge", MEMORY_GAUGES, memory, memory_figures(memory))
+        yield
         self.persistence()
+        yield
         self.stats()
+        yield
         self.replication()
         self.rows("counter", CPU_COUNTERS, self.figures.cpu)
-        self.commands()
-        self.latencies()
+        yield
+        commands = {one.name: one for one in self.figures.commands}
+        yield from self.commands(commands)
+        yield from self.percentiles(commands)
+        yield from self.histograms(commands)
+        self.spikes()
+        yield
         self.databases()
+        yield
         self.options()
         self.logs()
-        return self.out.render()
 
     # -- ways to write ------------------------------------------------------------------------------------------------
 
@@ -135,8 +163,9 @@ class PrometheusMetrics:
             self.one("slave_priority", "gauge", "The option replica-priority.", primary.slave_priority)
             self.one("slave_info", "gauge", "What the replica is.", 1, {**labels, "read_only": str(int(primary.slave_read_only))})
 
-    def commands(self) -> None:
-        used = [(label_text({"cmd": safe(one.name)}), one) for one in self.figures.commands]
+    def commands(self, commands: Mapping[str, CommandStats]) -> Iterator[None]:
+        used = [(label_text({"cmd": safe(name)}), one) for name, one in commands.items()]
+        yield
         for name, text, value in (
                 ("commands_total", "Calls of a command.", lambda one: one.calls),
                 ("commands_duration_seconds_total", "Seconds spent in a command.", lambda one: one.usec / 1e6),
@@ -145,36 +174,43 @@ class PrometheusMetrics:
                 ("commands_failed_calls_total", "Calls of a command that it answered with an error.",
                  lambda one: one.failed_calls)):
             self.family(name, "counter", text, [(labels, value(one)) for labels, one in used])
+            yield
 
-    def latencies(self) -> None:
-        used = {one.name: one for one in self.figures.commands}
-        lines = []
-        for one in self.figures.latencies:
-            if one.name in used:
-                command = safe(one.name)
-                lines += [f'{PREFIX}latency_percentiles_usec{{cmd="{command}",quantile="{format_float(percentile)}"}} {usec}'
-                          for percentile, usec in one.percentiles]
-                lines.append(f'{PREFIX}latency_percentiles_usec_sum{{cmd="{command}"}} {used[one.name].usec}')
-                lines.append(f'{PREFIX}latency_percentiles_usec_count{{cmd="{command}"}} {used[one.name].calls}')
-        if lines:
-            self.out.head(PREFIX + "latency_percentiles_usec", "summary", "Microseconds that calls of a command took at most.")
-            self.out.lines += lines
-        self.histograms({name: one.usec for name, one in used.items()})
+    def percentiles(self, commands: Mapping[str, CommandStats]) -> Iterator[None]:
+        name, lines = PREFIX + "latency_percentiles_usec", self.out.lines
+        quantiles = [format_float(percentile) for percentile in self.config.latency_tracking_info_percentiles]
+        before = len(lines)
+        self.out.head(name, "summary", "Microseconds that calls of a command took at most.")
+        for latency in self.figures.latencies:
+            command = commands.get(latency.name)
+            if command is None:
+                continue
+            label = f'cmd="{safe(latency.name)}"'
+            lines += [f'{name}{{{label},quantile="{quantile}"}} {usec}'
+                      for quantile, (_, usec) in zip(quantiles, latency.percentiles, strict=True)]
+            lines.append(f"{name}_sum{{{label}}} {command.usec}\n{name}_count{{{label}}} {command.calls}")
+            yield
+        if len(lines) == before + 1:
+            lines.pop()     # a head without samples
 
-    def histograms(self, spent_us: Mapping[str, int]) -> None:
-        lines = []
-        name = PREFIX + "commands_latencies_usec"
+    def histograms(self, commands: Mapping[str, CommandStats]) -> Iterator[None]:
+        name, lines = PREFIX + "commands_latencies_usec", self.out.lines
+        before = len(lines)
+        self.out.head(name, "histogram", "How many calls of a command took at most so many microseconds.")
         for command, counts in latency_figures(self.engine).items():
             calls = calls_of(counts)
             if not calls:
                 continue
-            label = safe(command)
-            lines += [f'{name}_bucket{{cmd="{label}",le="{bound}"}} {count}' for bound, count in histogram_us(counts).items()]
-            lines.append(f'{name}_bucket{{cmd="{label}",le="+Inf"}} {calls}\n{name}_sum{{cmd="{label}"}} {spent_us.get(command, 0)}\n'
-                         f'{name}_count{{cmd="{label}"}} {calls}')
-        if lines:
-            self.out.head(name, "histogram", "How many calls of a command took at most so many microseconds.")
-            self.out.lines += lines
+            label = f'cmd="{safe(command)}"'
+            lines += [f'{name}_bucket{{{label},le="{bound}"}} {count}' for bound, count in histogram_us(counts).items()]
+            spent = commands[command].usec if command in commands else 0
+            lines.append(f'{name}_bucket{{{label},le="+Inf"}} {calls}\n{name}_sum{{{label}}} {spent}\n'
+                         f'{name}_count{{{label}}} {calls}')
+            yield
+        if len(lines) == before + 1:
+            lines.pop()
+
+    def spikes(self) -> None:
         spikes = [(label_text({"event_name": event}), one.samples[-1]) for event, one in self.latency.events.items()]
         self.family("latency_spike_last", "gauge", "Unix time of an event's last latency spike.",
                     [(labels, when) for labels, (when, _) in spikes])
