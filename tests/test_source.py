@@ -16,7 +16,7 @@ PYTHON_LEVELS = {
     "": ["__init__", "about quoting"],
     "server": [
         "__init__",
-        "disk",
+        "disk container",
         "config.",
         "log trouble progress loading systemd",
         "system user passwordfile absent affinity instance process rename title crash saving worker link",

@@ -19,8 +19,6 @@ from .trouble import reason, troubles
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from kv._core.engine.engine import Engine
 
     from .config import Config

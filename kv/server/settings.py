@@ -13,11 +13,12 @@ import sys
 from kv._core.engine.settings import SETTINGS
 from kv._core.engine.stopsignals import log_stop_signals
 
-from . import affinity, crash, process
+from . import affinity, crash, process, system
 from .admin.endpoint import ADMIN_FILES
 from .config import ConfigError
 from .config.option import DEBUG
 from .config.table import OPTIONS
+from .container import memory_limit
 from .figures import good_replicas
 from .log import LEVELS, log
 from .tcp import BindError
@@ -71,6 +72,8 @@ class Settings:
         self.limit_clients_memory()
         self.want_replicas()
         self.require_password()
+        system.tell_of_share(self.config)
+        system.warn_of_limit(self.config, memory_limit())
         self.limit_output()
         start_client_limit(self.config)
         self.watchdog.check_period()
@@ -85,7 +88,7 @@ class Settings:
         on_change = self.config.on_change
         for name in CORE_OPTIONS:
             on_change([name], self.core_hook(name))
-        on_change(["maxmemory"], lambda config: self.warn_of_low_maxmemory())
+        on_change(["maxmemory"], lambda config: self.tell_of_maxmemory())
         on_change(["maxmemory", "maxmemory-clients"], lambda config: self.limit_clients_memory())
         on_change(["min-replicas-to-write", "min-replicas-max-lag"], lambda config: self.want_replicas())
         on_change(["requirepass"], lambda config: self.take_password())
@@ -118,7 +121,12 @@ class Settings:
         attribute = name.replace("-", "_")
         self.engine.configure(**{attribute: getattr(self.config, attribute)})
 
-    def warn_of_low_maxmemory(self) -> None:
+    def tell_of_maxmemory(self) -> None:
+        """After CONFIG SET maxmemory."""
+        if not self.config.restoring:
+            system.tell_of_share(self.config)
+            if self.config.maxmemory:
+                system.warn_of_limit(self.config, memory_limit())
         limit, used = self.config.maxmemory, self.engine.used_memory
         if limit and limit < used:
             log("warning", f"WARNING: the new maxmemory value set via CONFIG SET ({limit}) is smaller than the current memory "
@@ -163,6 +171,8 @@ class Settings:
     def require_password(self) -> None:
         """Have the engine know whether clients must say who they are, and whether their payloads are looked at closer."""
         self.engine.configure(requires_password=not self.default_user.nopass, payloads_trusted=not self.default_user.sanitized)
+        if not self.config.restoring:
+            self.default_user.warn_of_placeholder()
 
     def limit_output(self) -> None:
         for client_class, (hard, soft, seconds) in self.config.client_output_buffer_limit.items():

@@ -158,7 +158,8 @@ class Collection:
         primary = source.primary
         if primary:
             labels = {"master_host": primary.master_host, "master_port": str(primary.master_port)}
-            self.one("master_link_up", "gauge", "Whether the primary is connected.", primary.master_link_status == "up", labels)
+            self.one("master_link_up", "gauge", "Whether the primary is connected.",
+                     int(primary.master_link_status == "up"), labels)
             self.rows("gauge", PRIMARY_GAUGES, primary, labels=labels)
             self.one("slave_priority", "gauge", "The option replica-priority.", primary.slave_priority)
             self.one("slave_info", "gauge", "What the replica is.", 1, {**labels, "read_only": str(int(primary.slave_read_only))})

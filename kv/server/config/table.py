@@ -26,6 +26,7 @@ from .option import (
     Integer,
     Memory,
     MemoryOrPercent,
+    MemoryOrShare,
     Octal,
     Option,
     Optional,
@@ -140,7 +141,7 @@ OPTIONS: tuple[Option, ...] = (
     Memory("proto-max-bulk-len", 512 * MB, MB, LONG_MAX, DEBUG),
     Integer("tracking-table-max-keys", 1000000, 0, LONG_MAX),
     # Memory and eviction
-    Memory("maxmemory", 0, 0, ULONG_MAX),
+    MemoryOrShare("maxmemory", 0, 0, ULONG_MAX),
     Choice("maxmemory-policy", "noeviction", EVICTION),
     Integer("maxmemory-samples", 5, 1, 64),
     Integer("maxmemory-eviction-tenacity", 10, 0, 100),
