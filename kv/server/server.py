@@ -138,8 +138,8 @@ class Server:
         self.settings.apply_all()
         self.settings.bind()
         try:
+            self.admin.open()       # before clients connect: who sees the one port finds the other, too
             self.listeners.open()
-            self.admin.open()
         except BindError as error:
             raise StartError(str(error)) from None
         show_logo(self.config)
