@@ -13,7 +13,7 @@ import socket
 import time
 
 from ..log import log
-from ..tcp import BindError, TcpSockets
+from ..tcp import TcpSockets
 from ..trouble import troubles
 from .connection import Connection
 

@@ -189,7 +189,7 @@ CONFIG_GAUGES: tuple[Row, ...] = (      # metric, option
     ("config_maxclients", "maxclients", "The option maxclients."),
     ("config_maxmemory", "maxmemory", "The option maxmemory, in bytes."),
     ("config_repl_backlog_size", "repl-backlog-size", "The option repl-backlog-size, in bytes."),
-    ("commandlog_execution_slower_than", "commandlog-execution-slower-than", "Microseconds from which a command is logged as slow."),
+    ("commandlog_execution_slower_than", "commandlog-execution-slower-than", "Microseconds from which a command is slow."),
     ("commandlog_slow_execution_max_len", "commandlog-slow-execution-max-len", "Entries that the log of slow commands may have."),
     ("commandlog_request_larger_than", "commandlog-request-larger-than", "Bytes from which a request is logged as large."),
     ("commandlog_large_request_max_len", "commandlog-large-request-max-len", "Entries that the log of large requests may have."),

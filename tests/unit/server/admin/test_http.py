@@ -3,7 +3,16 @@ from __future__ import annotations
 
 import pytest
 
-from kv.server.admin.http import MOST_BYTES, MOST_HEADERS, BadRequest, Request, Response, http_date, take_request, text_response
+from kv.server.admin.http import (
+    MOST_BYTES,
+    MOST_HEADERS,
+    BadRequest,
+    Request,
+    Response,
+    http_date,
+    take_request,
+    text_response,
+)
 
 HOST = b"Host: kv\r\n"
 

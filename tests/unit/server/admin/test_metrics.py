@@ -77,7 +77,8 @@ def test_figures_of_a_primary(state) -> None:
     assert found["redis_memory_used_bytes"] == values["used_memory"]
     assert found["redis_rdb_last_bgsave_status"] == "1" and found["redis_loading_dump_file"] == "0"
     assert found["redis_connections_received_total"] == values["total_connections_received"]
-    assert {name for name in found if name.startswith("redis_db_keys{")} == {f'redis_db_keys{{db="db{number}"}}' for number in range(16)}
+    databases = {f'redis_db_keys{{db="db{number}"}}' for number in range(16)}
+    assert {name for name in found if name.startswith("redis_db_keys{")} == databases
     assert found['redis_errors_total{err="WRONGTYPE"}'] == "1"
     for command in state.commands:
         assert float(found[f'redis_commands_duration_seconds_total{{cmd="{command.name}"}}']) == command.usec / 1e6
