@@ -22,7 +22,7 @@ from kv._core.runtime.registry import declare_package
 from . import commands, crash, process
 from .absent import refuse_absent, warn_of_absent
 from .acllog import AclLog
-from .admin import AdminEndpoint, Pages, PrometheusMetrics
+from .admin.endpoint import AdminEndpoint
 from .aof import AppendOnly
 from .children import Children
 from .clientlog import ClientLog
@@ -55,6 +55,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
+    from .admin.http import Request
+    from .admin.pages import Pages, Reply
     from .config import Config
 
 declare_package(commands)
@@ -95,8 +97,8 @@ class Server:
         self.shutdown.when_stopping.append(self.debug_sessions.kill)
         self.figures = ServerFigures(self.instance, engine, config, loop, self.listeners, self.children, self.aof,
                                      self.snapshots, self.links, self.metrics)
-        metrics = PrometheusMetrics(engine, config, self.figures, self.latency, self.commandlog)
-        self.admin = AdminEndpoint(config, loop, Pages(metrics.collection, self.not_ready, loop).answer)
+        self.admin_pages: Pages | None = None   # once somebody asked
+        self.admin = AdminEndpoint(config, loop, self.answer_admin)
         self.settings = Settings(engine, config, self.default_user, self.password_file, self.listeners, self.admin, self.aof,
                                  self.snapshots, self.title, self.watchdog)
         engine.on_protocol_error = self.client_log.note_protocol_error
@@ -169,6 +171,16 @@ class Server:
             raise StartError(*filter(None, (str(error), error.ending))) from None
         except LoadStopped:
             pass
+
+    def answer_admin(self, request: Request, reply: Reply) -> None:
+        """A request of the admin port, whose pages are loaded for the first one."""
+        if self.admin_pages is None:
+            from .admin.metrics import PrometheusMetrics
+            from .admin.pages import Pages
+
+            metrics = PrometheusMetrics(self.engine, self.config, self.figures, self.latency, self.commandlog)
+            self.admin_pages = Pages(metrics.collection, self.not_ready, self.loop)
+        self.admin_pages.answer(request, reply)
 
     def not_ready(self) -> str:
         """Why clients are not served, "" where they are. A server that refuses writes serves reads, and is ready."""

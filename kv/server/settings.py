@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from kv._core.engine.engine import Engine
 
-    from .admin import AdminEndpoint
+    from .admin.endpoint import AdminEndpoint
     from .aof import AppendOnly
     from .config import Config
     from .listeners import Listeners

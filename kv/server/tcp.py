@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import socket
-from contextlib import suppress
 from functools import partial
 
 from .log import log
@@ -129,6 +128,8 @@ class TcpSockets:
     def drop(self, sockets: list[socket.socket]) -> None:
         for sock in sockets:
             self.loop.unwatch(sock.fileno())
-            with suppress(OSError):
+            try:
                 sock.shutdown(socket.SHUT_RDWR)     # a forked child has the socket, too, and would keep the port
+            except OSError:
+                pass
             sock.close()

@@ -15,13 +15,12 @@ import time
 from ..log import log
 from ..tcp import TcpSockets
 from ..trouble import troubles
-from .connection import Connection
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..config import Config
     from ..loop import Loop
-    from .connection import Answer
+    from .connection import Answer, Connection
 
 CONNECTIONS_MOST = 16
 ADDRESSES_MOST = 16         # that admin-bind may have
@@ -79,6 +78,8 @@ class AdminEndpoint:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if len(self.connections) >= CONNECTIONS_MOST:
             min(self.connections, key=deadline).close()
+        from .connection import Connection  # only those who have an admin port pay for loading it
+
         connection = Connection(sock, self.loop, self.answer, self.forget)
         self.connections[connection] = None
 
