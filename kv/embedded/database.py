@@ -22,7 +22,7 @@ from kv._core.engine.localconnection import LocalConnection
 from kv._core.engine.sessions import sessions
 from kv.server.config import ConfigError
 from kv.server.folderlock import FolderLock
-from kv.server.listeners import listen_tcp
+from kv.server.tcp import listen_tcp
 
 from .errors import ClosedError, ForkedError, OptionError
 from .host import Host

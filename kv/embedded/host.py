@@ -19,7 +19,6 @@ from kv.server.aof import AppendOnly
 from kv.server.children import Children
 from kv.server.clientlog import ClientLog
 from kv.server.config import Config, ConfigError
-from kv.server.crash import Watchdog
 from kv.server.figures import ServerFigures
 from kv.server.instance import Instance
 from kv.server.latencymonitor import LatencyMonitor
@@ -30,7 +29,8 @@ from kv.server.loop import Loop
 from kv.server.metrics import Metrics
 from kv.server.passwordfile import PasswordFile
 from kv.server.rdb import RdbLoader, Snapshots
-from kv.server.settings import CORE_ATTRIBUTES, PROCESS_OPTIONS, Settings
+from kv.server.serversettings import PROCESS_OPTIONS
+from kv.server.settings import Settings
 from kv.server.shutdown import Shutdown
 from kv.server.title import ProcessTitle
 from kv.server.trouble import troubles
@@ -91,7 +91,7 @@ class Host:
         self.loop = Loop(engine, config)
         self.default_user = DefaultUser(config)
         config.before_changes = self.bind
-        self.configure()
+        self.settings.apply()
         engine.on_commandlog = self.note_command
         engine.on_protocol_error = self.note_protocol_error
         engine.on_closing = self.note_closing
@@ -101,12 +101,6 @@ class Host:
         engine.on_script_log = log_script
         engine.on_busy = self.let_others_in
         self.instance.startup_memory = memory_figures(engine)["used"]
-
-    def configure(self) -> None:
-        """Have the engine know what the options say."""
-        config = self.config
-        self.engine.configure(**{name: getattr(config, name) for name in CORE_ATTRIBUTES})
-        self.settings.apply_dataset()
 
     def load(self) -> None:
         """Read what the folder has, and go on writing it. Raises LoadError."""
@@ -132,7 +126,7 @@ class Host:
 
     def bind(self) -> None:
         """Have CONFIG SET act on the database, and refuse what is the process's."""
-        self.settings.bind_dataset()
+        self.settings.bind()
         self.config.on_change(PROCESS_OPTIONS, refuse)
 
     def close(self) -> None:
@@ -185,10 +179,6 @@ class Host:
     @cached_property
     def title(self) -> ProcessTitle:
         return ProcessTitle()
-
-    @cached_property
-    def watchdog(self) -> Watchdog:
-        return Watchdog(self.config)
 
     @cached_property
     def commandlog(self) -> CommandLog:

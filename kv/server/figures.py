@@ -13,6 +13,7 @@ from kv._core.engine import inspect
 from kv._core.engine.clientlist import client_peaks
 from kv._core.runtime.latencystats import calls_of, percentile_us
 
+from .container import machine_memory
 from .trouble import troubles
 
 TYPE_CHECKING = False
@@ -85,7 +86,7 @@ class ServerFigures:
             allocator_allocated=figures["allocated"], allocator_active=figures["active"],
             allocator_resident=figures["allocator_resident"], allocator_muzzy=0,
             allocator_frag_bytes=figures["active"] - figures["allocated"],
-            total_system_memory=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
+            total_system_memory=machine_memory(),
             used_memory_vm_eval=scripts["eval_state"], used_memory_scripts_eval=scripts["scripts_bytes"],
             number_of_cached_scripts=scripts["scripts"], number_of_functions=scripts["functions"],
             number_of_libraries=scripts["libraries"], used_memory_vm_functions=scripts["functions_state"],
@@ -177,12 +178,14 @@ class ServerFigures:
 
     @property
     def latencies(self):
+        """One after another, as they are asked for: /metrics does other things in between."""
         config = self.config
         if not config.latency_tracking:
-            return []
-        return [SimpleNamespace(name=name, percentiles=[(p, percentile_us(counts, p)) for p in
-                                                        config.latency_tracking_info_percentiles])
-                for name, counts in inspect.latency_figures(self.engine).items() if calls_of(counts)]
+            return
+        percentiles = config.latency_tracking_info_percentiles
+        for name, counts in inspect.latency_figures(self.engine).items():
+            if calls_of(counts):
+                yield SimpleNamespace(name=name, percentiles=[(p, percentile_us(counts, p)) for p in percentiles])
 
     cluster_enabled = False
 

@@ -1,15 +1,11 @@
-"""Listening sockets: TCP on several addresses, and a unix socket.
+"""Where clients connect: TCP on several addresses, and a unix socket.
 
-An address that begins with "-" is optional: a host without IPv6 still starts. Port 0 means no TCP. Binding happens
-before anything else of the start, so that a port in use is one clear line and nothing is touched.
-
-While the server runs it never stays without an address: what CONFIG SET puts in place of the sockets that there are must
-listen first, or, where the old ones are in the way of that, they come back; if even that fails the cron goes on trying. A
-connection that can't be taken (no descriptor is free) waits in the kernel's queue while the listener rests (Loop.handle).
+Port 0 means no TCP. Binding happens before anything else of the start, so that a port in use is one clear line and nothing
+is touched. A connection that can't be taken (no descriptor is free) waits in the kernel's queue while the listener rests
+(Loop.handle).
 """
 from __future__ import annotations
 
-import errno
 import os
 import socket
 import stat
@@ -18,19 +14,17 @@ from functools import partial
 from kv._core.engine.inspect import note_rejected_connection
 
 from .log import log
+from .tcp import BindError, TcpSockets
 from .trouble import reason, troubles
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from kv._core.engine.engine import Engine
 
     from .config import Config
     from .loop import Loop
     from .user import DefaultUser
 
-UNAVAILABLE = {errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT, errno.EADDRNOTAVAIL, errno.ENOPROTOOPT, errno.ESOCKTNOSUPPORT}
 PROTECTED_MODE_ERROR = (
     b"-DENIED Running in protected mode because protected mode is enabled and no password is set for the default user. "
     b"In this mode connections are only accepted from the loopback interface. If you want to connect from external "
@@ -41,47 +35,6 @@ PROTECTED_MODE_ERROR = (
     b"option to 'no', and then restarting the server. 3) If you started the server manually just for testing, restart it with the "
     b"'--protected-mode no' option. 4) Set up an authentication password for the default user. NOTE: You only need to do one of "
     b"the above things in order for the server to start accepting connections from the outside.\r\n")
-
-
-class BindError(OSError):
-    """An address that can't be listened on; str() is the line to log."""
-
-
-def listen_tcp(addresses: Iterable[str], port: int, backlog: int, mark: int = 0) -> list[socket.socket]:
-    """Sockets that listen on every address that there is. Raises BindError, with none left open."""
-    found: list[socket.socket] = []
-    for written in addresses:
-        optional = written.startswith("-")
-        address = written[1:] if optional else written
-        family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        host = {"*": "0.0.0.0", "::*": "::"}.get(address, address)
-        try:
-            found.append(_listen(family, host, port, backlog, mark))
-        except OSError as error:
-            if optional and (error.errno in UNAVAILABLE or isinstance(error, socket.gaierror)):
-                continue
-            for open_socket in found:
-                open_socket.close()
-            raise BindError(f"Warning: Could not create server TCP listening socket {address}:{port}: bind: "
-                            f"{reason(error)}") from None
-    return found
-
-
-def _listen(family: int, host: str, port: int, backlog: int, mark: int) -> socket.socket:
-    info = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM, 0, socket.AI_PASSIVE)
-    sock = socket.socket(info[0][0], socket.SOCK_STREAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if info[0][0] == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        if mark:
-            sock.setsockopt(socket.SOL_SOCKET, getattr(socket, "SO_MARK", 36), mark)
-        sock.bind(info[0][4])
-        sock.listen(backlog)
-    except BaseException:
-        sock.close()
-        raise
-    return sock
 
 
 def listen_unix(path: str, permissions: int, group: str | None, backlog: int) -> socket.socket:
@@ -123,32 +76,33 @@ class Listeners:
         self.config = config
         self.loop = loop
         self.default_user = default_user    # whom protected-mode asks for a password
-        self.tcp: list[socket.socket] = []
+        self.tcp_sockets = TcpSockets(config, loop, self.accept, "Accepting client connection: accept")
         self.unix: socket.socket | None = None
         self.unix_path = ""     # absolute: CONFIG SET dir moves what is relative
         self.unix_inode: tuple[int, int] | None = None
-        self.opened: tuple[object, int] = ((), 0)   # the addresses and the port of those of TCP
-        self.missing = False    # there should be such, and there are none
+
+    @property
+    def tcp(self) -> list[socket.socket]:
+        return self.tcp_sockets.sockets
 
     def open(self) -> None:
         config = self.config
         self.check_backlog(config.tcp_backlog)
-        if config.port:
-            try:
-                self.tcp = listen_tcp(config.bind, config.port, config.tcp_backlog, config.socket_mark_id)
-            except BindError as error:
-                log("warning", str(error))
-            if not self.tcp and config.bind:
-                raise BindError(f"Failed listening on port {config.port} (tcp), aborting.")
+        try:
+            self.tcp_sockets.open(config.bind, config.port)
+        except BindError as error:
+            log("warning", str(error))
+        if config.port and config.bind and not self.tcp:
+            raise BindError(f"Failed listening on port {config.port} (tcp), aborting.")
         if config.unixsocket:
             self.unix = listen_unix(config.unixsocket, config.unixsocketperm, config.unixsocketgroup,
                                     config.tcp_backlog)
             self.unix_path = os.path.abspath(config.unixsocket)
             self.unix_inode = inode(self.unix_path)
-        self.opened = config.bind, config.port
-        if not self.all():
+        if not self.tcp and self.unix is None:
             raise BindError("Configured to not listen anywhere, exiting.")
-        self.watch(self.all())
+        if self.unix is not None:
+            self.watch_unix(self.unix)
 
     def check_backlog(self, backlog: int) -> None:
         try:
@@ -160,66 +114,29 @@ class Listeners:
             log("warning", f"WARNING: The TCP backlog setting of {backlog} cannot be enforced because "
                            f"/proc/sys/net/core/somaxconn is set to the lower value of {most}.")
 
-    def watch(self, sockets: list[socket.socket]) -> None:
+    def watch_unix(self, sock: socket.socket) -> None:
         """Raises BindError."""
-        for sock in sockets:
-            try:
-                self.loop.watch(sock.fileno(), partial(self.accept, sock), "Accepting client connection: accept")
-            except OSError as error:
-                raise BindError(f"Could not watch a listening socket: {reason(error)}") from None
+        try:
+            self.loop.watch(sock.fileno(), partial(self.accept, sock), "Accepting client connection: accept")
+        except OSError as error:
+            raise BindError(f"Could not watch a listening socket: {reason(error)}") from None
 
     def names(self) -> list[str]:
         """The kinds that there are."""
         return (["tcp"] if self.tcp else []) + (["unix"] if self.unix else [])
 
-    def all(self) -> list[socket.socket]:
-        return self.tcp + ([self.unix] if self.unix else [])
-
     def reopen_tcp(self) -> None:
-        """After CONFIG SET of port or bind: the new sockets first, so that a failure leaves the old ones. On the same
-        port the old ones are in the way of the new. Raises BindError."""
-        config = self.config
-        if self.opened == (config.bind, config.port) and not self.missing:
-            return      # a change that failed left them alone
-        if self.tcp and self.opened[1] == config.port:
-            self.close_tcp()
-        self.missing = bool(config.port) and not self.tcp
-        fresh = listen_tcp(config.bind, config.port, config.tcp_backlog, config.socket_mark_id) if config.port else []
-        if config.port and config.bind and not fresh:
-            raise BindError("Unable to listen on this port")
-        before, self.tcp = self.tcp, fresh
-        try:
-            self.watch(fresh)
-        except BindError:
-            self.close_tcp()
-            self.tcp = before
-            raise
-        for sock in before:
-            self.drop(sock)
-        self.opened, self.missing = (config.bind, config.port), False
+        """After CONFIG SET of port or bind. Raises BindError."""
+        self.tcp_sockets.reopen(self.config.bind, self.config.port)
 
     def cron(self) -> None:
-        """A change of the addresses failed, and so did putting the old ones back: try again."""
-        if self.missing:
-            try:
-                self.reopen_tcp()
-                log("notice", f"Listening on port {self.config.port} again")
-            except BindError as error:
-                troubles.report_line(str(error))
-
-    def close_tcp(self) -> None:
-        for sock in self.tcp:
-            self.drop(sock)
-        self.tcp = []
-
-    def drop(self, sock: socket.socket) -> None:
-        self.loop.unwatch(sock.fileno())
-        sock.close()
+        self.tcp_sockets.retry()
 
     def close(self) -> None:
-        self.close_tcp()
+        self.tcp_sockets.close()
         if self.unix is not None:
-            self.drop(self.unix)
+            self.loop.unwatch(self.unix.fileno())
+            self.unix.close()
             self.remove_unix_file()
         self.unix = None
 

@@ -77,9 +77,9 @@ class Loop:
 
     # -- descriptors --------------------------------------------------------------------------------------------------
 
-    def watch(self, fd: int, handler: Callable[[], object], what: str = "Serving a descriptor") -> None:
-        """Call the handler whenever the descriptor is readable; `what` it does, for the log. Raises OSError."""
-        self.core.poller.watch(fd)
+    def watch(self, fd: int, handler: Callable[[], object], what: str = "Serving a descriptor", writable: bool = False) -> None:
+        """Call the handler whenever the descriptor is readable, or else writable; `what` it does, for the log. Raises OSError."""
+        self.core.poller.watch(fd, writable)
         self.handlers[fd] = what, handler
 
     def unwatch(self, fd: int) -> None:

@@ -89,6 +89,7 @@ class PasswordFile:
         grace = self.config.requirepass_grace
         self.user.replace_password(password, grace)
         log("notice", f"The password in requirepass-file has changed; the one before it is accepted for {grace} more seconds.")
+        self.user.warn_of_placeholder()
 
 
 def state_of(path: str) -> tuple[int, ...]:

@@ -22,6 +22,7 @@ from kv._core.runtime.registry import declare_package
 from . import commands, crash, process
 from .absent import refuse_absent, warn_of_absent
 from .acllog import AclLog
+from .admin.endpoint import AdminEndpoint
 from .aof import AppendOnly
 from .children import Children
 from .clientlog import ClientLog
@@ -33,7 +34,7 @@ from .folderlock import FolderInUse, FolderLock
 from .instance import Instance
 from .latencymonitor import LatencyMonitor
 from .link import LinkCache
-from .listeners import BindError, Listeners
+from .listeners import Listeners
 from .loading import LoadError, LoadStopped
 from .log import LEVELS, log, log_bug, log_script
 from .loop import Loop
@@ -42,10 +43,11 @@ from .passwordfile import PasswordFile
 from .rdb import RdbLoader, Snapshots
 from .rename import rename
 from .selfcheck import SelfCheck
-from .settings import Settings, collation
+from .serversettings import ServerSettings, collation
 from .shutdown import Shutdown
 from .system import check_at_start
 from .systemd import Systemd
+from .tcp import BindError
 from .title import ProcessTitle
 from .trouble import reason, troubles
 from .user import DefaultUser
@@ -54,6 +56,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
+    from .admin.http import Request
+    from .admin.pages import Pages, Reply
     from .config import Config
 
 declare_package(commands)
@@ -94,7 +98,9 @@ class Server:
         self.debug_sessions = DebugSessions(engine, self.children, self.links, self.shutdown.reading)
         self.shutdown.when_stopping.append(self.debug_sessions.kill)
         self.figures = ServerFigures(self)
-        self.settings = Settings(self)
+        self.admin_pages: Pages | None = None   # once somebody asked
+        self.admin = AdminEndpoint(config, loop, self.answer_admin)
+        self.settings = ServerSettings(self)
         engine.on_protocol_error = self.client_log.note_protocol_error
         engine.on_closing = self.client_log.note_closing
         engine.on_commandlog = self.commandlog.note
@@ -116,6 +122,7 @@ class Server:
         loop.each_cron("Looking after the append-only file", self.aof.cron)
         loop.each_cron("Looking after snapshots", self.snapshots.cron)
         loop.each_cron("Listening", self.listeners.cron)
+        loop.each_cron("Looking after the admin port", self.admin.cron, while_loading=True)
         loop.each_cron("Closing links that are not used", self.links.cron, 1000)
         loop.each_cron("Reading requirepass-file", self.password_file.look, 1000, while_loading=True)
         loop.each_cron("Telling systemd that the server is alive", self.systemd.ping, while_loading=True)
@@ -130,7 +137,7 @@ class Server:
         if not check_at_start(self.config):
             raise StartError("The kernel is not safe to fork on, exiting.")
         warn_of_absent(self.config, self.default_user)
-        self.settings.apply_all()
+        self.settings.apply()
         self.settings.bind()
         try:
             self.lock_folder()
@@ -138,6 +145,7 @@ class Server:
             raise StartError(error.strerror) from None
         self.config.on_change(["dir"], lambda config: self.follow_folder())
         try:
+            self.admin.open()       # before clients connect: who sees the one port finds the other, too
             self.listeners.open()
         except BindError as error:
             raise StartError(str(error)) from None
@@ -189,6 +197,24 @@ class Server:
         except LoadStopped:
             pass
 
+    def answer_admin(self, request: Request, reply: Reply) -> None:
+        """A request of the admin port, whose pages are loaded for the first one."""
+        if self.admin_pages is None:
+            from .admin.metrics import PrometheusMetrics
+            from .admin.pages import Pages
+
+            metrics = PrometheusMetrics(self.engine, self.config, self.figures, self.latency, self.commandlog)
+            self.admin_pages = Pages(metrics.collection, self.not_ready, self.loop)
+        self.admin_pages.answer(request, reply)
+
+    def not_ready(self) -> str:
+        """Why clients are not served, "" where they are. A server that refuses writes serves reads, and is ready."""
+        if self.shutdown.received or not self.loop.running:
+            return "stopping"
+        if self.engine.loading:
+            return "loading"
+        return "busy with a script" if self.engine.busy_error else ""
+
     # -- the loop -----------------------------------------------------------------------------------------------------
 
     def run(self) -> int:
@@ -238,6 +264,7 @@ class Server:
 
     def close(self) -> None:
         self.listeners.close()
+        self.admin.close()
 
 
 def fail(server: Server, error: BaseException) -> NoReturn:

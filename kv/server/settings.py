@@ -1,27 +1,20 @@
-"""From options to the running server: what takes effect when, and what is refused.
+"""From options to the database: what takes effect when, and what is refused. What is about the server's process is in
+serversettings.py.
 
 Options that the compiled core must know stand in its table (kv/_core/engine/settings) under the name of their
 attribute, and are handed to Engine.configure as they are; the others are read where they are used. What must be done about
-an option is done at the start (apply_all) and after each CONFIG SET that changes it (bind).
+an option is done at the start (apply) and after each CONFIG SET that changes it (bind).
 """
 from __future__ import annotations
 
-import _locale
-import os
-import sys
-
 from kv._core.engine.settings import SETTINGS
-from kv._core.engine.stopsignals import log_stop_signals
 
-from . import affinity, crash, process
+from . import system
 from .config import ConfigError
-from .config.option import DEBUG
 from .config.table import OPTIONS
+from .container import memory_limit
 from .figures import good_replicas
-from .listeners import BindError
-from .log import LEVELS, log
-from .title import expand
-from .trouble import troubles
+from .log import log
 from .user import TWO_PASSWORDS
 
 TYPE_CHECKING = False
@@ -34,18 +27,11 @@ if TYPE_CHECKING:
 WORKED_OUT = ("maxmemory-clients",)     # settings of the core that have an option's name and follow from several
 CORE_OPTIONS = tuple([option.name for option in OPTIONS if option.attribute in SETTINGS and option.name not in WORKED_OUT])
 CORE_ATTRIBUTES = tuple([name.replace("-", "_") for name in CORE_OPTIONS])
-CRASH_OPTIONS = ("crash-log-enabled", "hide-user-data-from-log", "use-exit-on-panic", "crash-memcheck-enabled")
-DEBUG_OPTIONS = tuple([option.name for option in OPTIONS if option.flags & DEBUG])
-# what CONFIG SET changes in the process: a program that embeds a database keeps that to itself
-PROCESS_OPTIONS = ("loglevel", "log-format", "log-timestamp-format", *CRASH_OPTIONS, "watchdog-period", "dir", "oom-score-adj",
-                   "oom-score-adj-values", "maxclients", "port", "bind", "proc-title-template", "locale-collate", "rdma-port",
-                   "rdma-bind")
 LEAST_FOR_CLIENTS = 128 << 10   # with less in maxmemory-clients nobody could talk to the server to change it
-RESERVED_FILES = 32     # descriptors kept for ourselves, beside the clients'
 
 
 class Settings:
-    """The configuration as the running server obeys it."""
+    """The configuration as a database obeys it."""
 
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
@@ -53,40 +39,20 @@ class Settings:
         self.config = parts.config
         self.default_user = parts.default_user
 
-    def apply_all(self) -> None:
+    def apply(self) -> None:
         """What the configuration says, at the start."""
         self.engine.configure(**{attribute: getattr(self.config, attribute) for attribute in CORE_ATTRIBUTES})
-        self.apply_dataset()
-        self.apply_process()
-
-    def apply_dataset(self) -> None:
-        """What follows from several options, or is not handed to the core as it is."""
         self.limit_clients_memory()
         self.want_replicas()
         self.require_password()
         self.limit_output()
 
-    def apply_process(self) -> None:
-        affinity.settle(self.config)
-        start_client_limit(self.config)
-        self.parts.watchdog.check_period()
-        try:
-            process.oom_score.apply(self.config)
-        except OSError as error:
-            log("warning", f"Unable to write oom_score_adj: {error.strerror}")
-        self.show_title()
-
     def bind(self) -> None:
-        """Have CONFIG SET act on the running server."""
-        self.bind_dataset()
-        self.bind_process()
-
-    def bind_dataset(self) -> None:
-        """The options of a database, whoever has it."""
+        """Have CONFIG SET act on the database."""
         on_change = self.config.on_change
         for name in CORE_OPTIONS:
             on_change([name], self.core_hook(name))
-        on_change(["maxmemory"], lambda config: self.warn_of_low_maxmemory())
+        on_change(["maxmemory"], lambda config: self.tell_of_maxmemory())
         on_change(["maxmemory", "maxmemory-clients"], lambda config: self.limit_clients_memory())
         on_change(["min-replicas-to-write", "min-replicas-max-lag"], lambda config: self.want_replicas())
         on_change(["requirepass"], lambda config: self.take_password())
@@ -98,21 +64,6 @@ class Settings:
         on_change(["aof-timestamp-enabled"], lambda config: self.parts.aof.set_timestamps())
         on_change(["save", "stop-writes-on-bgsave-error"], lambda config: self.parts.snapshots.refuse_writes())
 
-    def bind_process(self) -> None:
-        """The options of the server's process (PROCESS_OPTIONS)."""
-        on_change = self.config.on_change
-        on_change(["loglevel", "log-format", "log-timestamp-format"], logging)
-        on_change([*CRASH_OPTIONS, *DEBUG_OPTIONS], crash.configure)
-        on_change(["watchdog-period"], lambda config: self.parts.watchdog.change())
-        on_change(["dir"], directory)
-        on_change(["oom-score-adj", "oom-score-adj-values"], oom_score)
-        on_change(["maxclients"], client_limit)
-        on_change(["port"], lambda config: self.listen_again("Unable to listen on this port. Check server logs."))
-        on_change(["bind"], lambda config: self.listen_again("Failed to bind to specified addresses."))
-        on_change(["proc-title-template", "port", "bind"], lambda config: self.show_title())
-        on_change(["locale-collate"], collation)
-        on_change(["rdma-port", "rdma-bind"], no_rdma)
-
     def core_hook(self, name: str) -> Callable[[Config], None]:
         return lambda config: self.tell_core(name)
 
@@ -121,7 +72,12 @@ class Settings:
         attribute = name.replace("-", "_")
         self.engine.configure(**{attribute: getattr(self.config, attribute)})
 
-    def warn_of_low_maxmemory(self) -> None:
+    def tell_of_maxmemory(self) -> None:
+        """After CONFIG SET maxmemory."""
+        if not self.config.restoring:
+            system.tell_of_share(self.config)
+            if self.config.maxmemory:
+                system.warn_of_limit(self.config, memory_limit())
         limit, used = self.config.maxmemory, self.engine.used_memory
         if limit and limit < used:
             log("warning", f"WARNING: the new maxmemory value set via CONFIG SET ({limit}) is smaller than the current memory "
@@ -139,10 +95,6 @@ class Settings:
         """Whether writes are refused for want of replicas that keep up."""
         good = good_replicas(self.config)
         self.engine.configure(few_replicas=good is not None and good < self.config.min_replicas_to_write)
-
-    def show_title(self) -> None:
-        if self.config.set_proc_title:
-            self.parts.title.show(expand(self.config, sys.argv[0]))
 
     def take_password(self) -> None:
         """After CONFIG SET requirepass; where the change is taken back, so is what a line of ACLs had said before it."""
@@ -166,69 +118,9 @@ class Settings:
     def require_password(self) -> None:
         """Have the engine know whether clients must say who they are, and whether their payloads are looked at closer."""
         self.engine.configure(requires_password=not self.default_user.nopass, payloads_trusted=not self.default_user.sanitized)
+        if not self.config.restoring:
+            self.default_user.warn_of_placeholder()
 
     def limit_output(self) -> None:
         for client_class, (hard, soft, seconds) in self.config.client_output_buffer_limit.items():
             self.engine.set_output_limit(client_class, hard, soft, seconds)
-
-    def listen_again(self, refusal: str) -> None:
-        """After CONFIG SET of port or bind. Raises ConfigError."""
-        try:
-            self.parts.listeners.reopen_tcp()
-        except BindError as error:
-            troubles.report_line(str(error))
-            raise ConfigError(refusal) from None
-
-
-
-def logging(config: Config) -> None:
-    log.level, log.format, log.timestamps = LEVELS[config.loglevel], config.log_format, config.log_timestamp_format
-    log_stop_signals(log.level <= LEVELS["warning"])
-
-
-def directory(config: Config) -> None:
-    try:
-        os.chdir(config.dir)
-    except OSError as error:
-        raise ConfigError(error.strerror) from None
-
-
-def collation(config: Config) -> None:
-    """The order of SORT ALPHA; an empty name means that of the environment."""
-    try:
-        _locale.setlocale(_locale.LC_COLLATE, config.locale_collate)
-    except (_locale.Error, ValueError):  # type: ignore[attr-defined]
-        raise ConfigError("Invalid locale name") from None
-
-
-def no_rdma(config: Config) -> None:
-    if config.rdma_port or config.rdma_bind:
-        raise ConfigError("No RDMA building support.")
-
-
-def oom_score(config: Config) -> None:
-    try:
-        process.oom_score.apply(config)
-    except OSError as error:
-        log("warning", f"Unable to write oom_score_adj: {error.strerror}")
-        raise ConfigError("Failed to set current oom_score_adj. Check server logs.") from None
-
-
-def client_limit(config: Config) -> None:
-    wanted = config.maxclients + RESERVED_FILES
-    allowed = process.raise_file_limit(wanted)
-    if allowed != -1 and allowed < wanted:
-        raise ConfigError("The operating system is not able to handle the specified number of clients, try with "
-                          f"{max(1, allowed - RESERVED_FILES)}")
-
-
-def start_client_limit(config: Config) -> None:
-    """At the start too many clients are not refused but made fewer, as many as the system allows."""
-    wanted = config.maxclients + RESERVED_FILES
-    allowed = process.raise_file_limit(wanted)
-    if allowed != -1 and allowed < wanted:
-        fewer = max(1, allowed - RESERVED_FILES)
-        log("warning", f"You requested maxclients of {config.maxclients} requiring at least {wanted} max file descriptors.")
-        log("warning", f"Current maximum open files is {allowed}. maxclients has been reduced to {fewer} to compensate for "
-                       "low ulimit. If you need higher maxclients increase 'ulimit -n'.")
-        config.force("maxclients", str(fewer))

@@ -8,6 +8,8 @@ import os
 
 from kv._core.engine.system import disable_huge_pages, kernel_loses_pages
 
+from .config.option import Share
+from .container import memory_limit
 from .log import log
 
 TYPE_CHECKING = False
@@ -20,6 +22,7 @@ OVERCOMMIT = "/proc/sys/vm/overcommit_memory"
 HUGE_PAGES = "/sys/kernel/mm/transparent_hugepage/enabled"
 CLOCK_SOURCE = "/sys/devices/system/clocksource/clocksource0/current_clocksource"
 KERNEL_WARNING = "ARM64-COW-BUG"    # of ignore-warnings
+ADVISED_PERCENT = 75    # of a container's limit for maxmemory: the rest is for buffers, and pages copied while a child saves
 
 
 def content(path: str) -> str:
@@ -104,6 +107,28 @@ def check_at_start(config: Config) -> bool:
         warn(huge_pages)
     warn(clock_source)
     return not has_kernel_bug() or check_kernel(config)
+
+
+def tell_of_share(config: Config) -> None:
+    """Log what maxmemory is where it is stated as a percentage."""
+    share = config.maxmemory
+    if isinstance(share, Share):
+        whole = "the memory limit of this container" if memory_limit() == share.whole else "this machine's memory"
+        log("notice", f"maxmemory is {share.percent}% of {whole} ({share.whole} bytes): {int(share)} bytes")
+
+
+def warn_of_limit(config: Config, limit: int | None) -> None:
+    """What does not go well with the limit of a container, in bytes."""
+    if limit is None:
+        return
+    if not config.maxmemory:
+        log("warning", f"WARNING maxmemory is not set, and this container has a memory limit of {limit} bytes: when the data grow "
+                       f"beyond it, the kernel kills the server. Set 'maxmemory {ADVISED_PERCENT}%', which is "
+                       f"{limit * ADVISED_PERCENT // 100} bytes here.")
+    elif config.maxmemory > limit:
+        log("warning", f"WARNING maxmemory ({int(config.maxmemory)}) is more than the memory limit of this container ({limit} "
+                       "bytes): the kernel kills the server before it would evict a key or refuse a write. Set 'maxmemory "
+                       f"{ADVISED_PERCENT}%', which is {limit * ADVISED_PERCENT // 100} bytes here.")
 
 
 def check_kernel(config: Config) -> bool:

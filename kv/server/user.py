@@ -18,6 +18,7 @@ import time
 from kv.quoting import decode, encode
 
 from .config.directive import FatalConfigError, fatal
+from .log import log
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ ONE_USER = ("There is the default user alone, with all keys, channels and comman
 BOTH_WAYS = ("Configuring KV with users defined in kv.conf and at the same setting an ACL file path is invalid. This setup "
              "is very likely to lead to configuration errors and security holes, please define either an ACL file or declare "
              "users directly in your kv.conf, but not both.")
+PLACEHOLDER = "<generated-value>"   # what deploy/k8s/secret.yaml holds until somebody puts a password there
 TWO_PASSWORDS = ("requirepass-file names the file with the password of the default user: there can be no requirepass, user or "
                  "aclfile beside it.")
 # rule -> what it allows, and whether from now on
@@ -105,6 +107,12 @@ class DefaultUser:
         given = sha256(password)
         former = self.former if time.monotonic() < self.former_until else []
         return any(hmac.compare_digest(given, known) for known in (*self.hashes, *former))
+
+    def warn_of_placeholder(self) -> None:
+        """Where the password is no secret: the text that the example has in place of one."""
+        if self.hashes and sha256(encode(PLACEHOLDER)) in self.hashes:
+            log("warning", "WARNING The password of the default user is the placeholder of deploy/k8s/secret.yaml, which everybody "
+                           "can read: put a generated one in its place, such as 'openssl rand -hex 32' prints.")
 
     def line(self) -> str:
         """The user as a line of a configuration that Valkey and Redis read, too."""

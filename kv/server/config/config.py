@@ -106,7 +106,7 @@ class Config(Values):
             except ConfigError as error:
                 self._restore(before)
                 raise refusal(label, str(error)) from None
-            if value != before[option] or option.flags & VOLATILE:
+            if not option.equal(value, before[option]) or option.flags & VOLATILE:
                 self.store(option, value)
                 changed.append((label, option))
         self._apply(changed, before)

@@ -17,6 +17,8 @@ from __future__ import annotations
 
 from kv.quoting import quote_text
 
+from ..container import usable_memory
+
 TYPE_CHECKING = False  # typing's own costs 3 ms of start-up
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -93,6 +95,10 @@ class Option:
 
     def file_form(self, value: Any) -> str:
         return self.format(value)
+
+    def equal(self, value: Any, other: Any) -> bool:
+        """Whether two values state the same."""
+        return bool(value == other)
 
     def warning(self, value: Any) -> str:
         """What to log about a value that is accepted but dubious."""
@@ -197,14 +203,7 @@ class MemoryOrPercent(Memory):
 
     def convert(self, text: str) -> int:
         number = parse_memory(text)
-        if number is not None:
-            return self.bounded(number)
-        percent = parse_integer(text[:-1]) if text.endswith("%") else None
-        if percent is None or percent < 0:
-            raise ConfigError("argument must be a memory or percent value")
-        if percent > -self.low:
-            raise ConfigError(f"percentage argument must be less or equal to {-self.low}")
-        return -percent
+        return -parse_percent(text, -self.low) if number is None else self.bounded(number)
 
     def bounded(self, number: int) -> int:
         if number > self.high:
@@ -216,6 +215,38 @@ class MemoryOrPercent(Memory):
 
     def file_form(self, value: int) -> str:
         return self.format(value) if value < 0 else format_memory(value)
+
+
+class Share(int):
+    """Bytes that are a share of the memory that this process may use."""
+
+    percent: int
+    whole: int      # bytes of it
+
+    def __new__(cls, percent: int, whole: int) -> Share:
+        share = super().__new__(cls, whole * percent // 100)
+        share.percent = percent
+        share.whole = whole
+        return share
+
+
+class MemoryOrShare(Memory):
+    """Memory, or a percentage of the memory that this process may use: bytes for whoever asks, and a percentage again in a
+    file. A share is worked out when it is set."""
+
+    __slots__ = ()
+
+    def convert(self, text: str) -> int:
+        if not text.endswith("%"):
+            return super().convert(text)
+        percent = parse_percent(text, 100)
+        return Share(percent, usable_memory()) if percent else 0
+
+    def equal(self, value: int, other: int) -> bool:
+        return value == other and self.file_form(value) == self.file_form(other)
+
+    def file_form(self, value: int) -> str:
+        return f"{value.percent}%" if isinstance(value, Share) else format_memory(value)
 
 
 class String(Option):
@@ -333,6 +364,16 @@ def parse_memory(text: str) -> int | None:
     if unit is None or (digits and not (digits.isascii() and digits.isdigit())) or len(digits) > 64:
         return None
     return min(int(digits or "0") * unit, ULONG_MAX)
+
+
+def parse_percent(text: str, most: int) -> int:
+    """The number of a percentage. Raises ConfigError."""
+    percent = parse_integer(text[:-1]) if text.endswith("%") else None
+    if percent is None or percent < 0:
+        raise ConfigError("argument must be a memory or percent value")
+    if percent > most:
+        raise ConfigError(f"percentage argument must be less or equal to {most}")
+    return percent
 
 
 def format_memory(count: int) -> str:

@@ -26,6 +26,7 @@ from .option import (
     Integer,
     Memory,
     MemoryOrPercent,
+    MemoryOrShare,
     Octal,
     Option,
     Optional,
@@ -71,6 +72,9 @@ OPTIONS: tuple[Option, ...] = (
     Integer("rdma-port", 0, 0, 65535),
     Integer("rdma-rx-size", MB, 64 * KB, 16 * MB, IMMUTABLE),
     Integer("rdma-completion-vector", -1, -1, 1024, IMMUTABLE),
+    # Admin port
+    Integer("admin-port", 0, 0, 65535),
+    Addresses("admin-bind", ["127.0.0.1"]),
     # TLS
     Integer("tls-port", 0, 0, 65535, check=check.no_tls),
     Optional("tls-cert-file", VOLATILE),
@@ -137,7 +141,7 @@ OPTIONS: tuple[Option, ...] = (
     Memory("proto-max-bulk-len", 512 * MB, MB, LONG_MAX, DEBUG),
     Integer("tracking-table-max-keys", 1000000, 0, LONG_MAX),
     # Memory and eviction
-    Memory("maxmemory", 0, 0, ULONG_MAX),
+    MemoryOrShare("maxmemory", 0, 0, ULONG_MAX),
     Choice("maxmemory-policy", "noeviction", EVICTION),
     Integer("maxmemory-samples", 5, 1, 64),
     Integer("maxmemory-eviction-tenacity", 10, 0, 100),

@@ -16,11 +16,12 @@ PROBES = json.loads((DATA / "config-complaints.json").read_text())
 
 # Options that Valkey does not have.
 OWN = {"rdb-write-version": "11", "aof-import-rdb": "no", "requirepass-file": "", "requirepass-grace": "300",
-       "script-memory-limit": "0"}
+       "script-memory-limit": "0", "admin-port": "0", "admin-bind": "127.0.0.1"}
 # Where we part from Valkey, and why.
 DIFFERENT = {
     ("activedefrag", "yes"),  # it was built with an allocator that can do this
     ("cluster-blacklist-ttl", "-1"),  # taken there as 2**64 - 1
+    ("maxmemory", "50%"), ("maxmemory", "200%"),  # a share of the container's memory here
     ("maxmemory-clients", "99999999999999999999"),  # taken there as 1%
     ("tls-port", "5"),  # TLS is not part of this release
 }
