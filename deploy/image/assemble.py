@@ -44,7 +44,7 @@ VERSION = f"python{sys.version_info.major}.{sys.version_info.minor}"
 # Of the standard library, as glob patterns below it: tests, what builds and installs packages, what needs a desktop or a
 # database that is not here, and tools of who writes programs.
 LEFT_OUT = (
-    "site-packages", "dist-packages", "__pycache__", "config-*", "test", "idlelib", "tkinter", "turtle.py", "turtledemo",
+    "site-packages", "dist-packages", "*__pycache__", "config-*", "test", "idlelib", "tkinter", "turtle.py", "turtledemo",
     "ensurepip", "venv", "lib2to3", "distutils", "pydoc_data", "pydoc.py", "unittest", "doctest.py", "pdb.py", "sqlite3",
     "dbm", "wsgiref", "xmlrpc", "curses", "ctypes/test", "_pyrepl", "msilib", "_sysconfigdata_*", "*/test", "*/tests",
     "this.py", "antigravity.py", "_aix_support.py", "_osx_support.py", "_ios_support.py", "_android_support.py",
@@ -62,7 +62,7 @@ LEFT_OUT = (
 )
 # Of the packages: what only builds them, and what this server has no use for.
 LEFT_OUT_OF_PACKAGES = (
-    "__pycache__", "*.pyx", "*.pxd", "*.pyi", "*.h", "*.c", "py.typed", "_core/testing", "contrib",
+    "*__pycache__", "*.pyx", "*.pxd", "*.pyi", "*.h", "*.c", "py.typed", "_core/testing", "contrib",
     "_wcwidth_c*", "lua52.*", "lua53.*", "lua54.*", "lua55.*", "luajit*",
 )
 
@@ -138,15 +138,13 @@ def add_metadata(root: Path, distribution: importlib.metadata.Distribution) -> N
 
 
 def copy_tree(source: Path, target: Path, left_out: Iterable[str]) -> None:
-    """All files but those that a pattern names: a name anywhere, or a path below `source`."""
+    """All files but those that a pattern names: a path below `source`, or, where it begins with a star, the end of one."""
     patterns = list(left_out)
 
     def ignored(folder: str, names: list[str]) -> set[str]:
-        below = Path(folder).relative_to(source)
+        below = Path("/", Path(folder).relative_to(source))
         return {name for name in names
-                if any((below / name).match(pattern) if pattern.startswith("*") else
-                       Path("/", below, name).match("/" + pattern) or ("/" not in pattern and pattern == name)
-                       for pattern in patterns)}
+                if any((below / name).match(pattern if pattern.startswith("*") else "/" + pattern) for pattern in patterns)}
 
     shutil.copytree(source, target, ignore=ignored, dirs_exist_ok=True)
 
