@@ -179,15 +179,10 @@ def binaries(root: Path) -> Iterator[Path]:
 def add_libraries(root: Path) -> Iterable[str]:
     """The shared libraries, each below its own name, where the loader looks whatever the distribution; the loader itself
     where the interpreter names it. Their paths here."""
-    found: dict[str, str] = {}
-    for path in binaries(root):
-        ran = subprocess.run(["ldd", str(path)], capture_output=True, text=True)
-        missing = re.findall(r"^\s*(\S+) => not found", ran.stdout, re.M)
-        if missing and not set(missing) <= set(found):
-            found.update(dict.fromkeys(missing, ""))
-        found.update(re.findall(r"^\s*(\S+) => (/\S+) \(", ran.stdout, re.M))
-        for loader in re.findall(r"^\s*(/\S+) \(", ran.stdout, re.M):
-            found[loader] = loader
+    text = subprocess.run(["ldd", *map(str, binaries(root))], capture_output=True, text=True).stdout
+    found = dict.fromkeys(re.findall(r"^\s*(\S+) => not found", text, re.M), "")
+    found.update(re.findall(r"^\s*(\S+) => (/\S+) \(", text, re.M))
+    found.update((loader, loader) for loader in re.findall(r"^\s*(/\S+) \(", text, re.M))
     for name, source in sorted(found.items()):
         if not source:
             sys.exit(f"assemble.py: the shared library {name} is not here")
@@ -198,11 +193,13 @@ def add_libraries(root: Path) -> Iterable[str]:
 
 
 def strip(paths: Iterable[Path]) -> None:
-    for path in paths:
-        mode = path.stat().st_mode
+    """In place: modes stay, but for what nobody may write to."""
+    modes = {path: path.stat().st_mode for path in paths}
+    for path in modes:
         path.chmod(0o755)
-        subprocess.run(["strip", "--strip-unneeded", str(path)], check=True)
-        path.chmod(mode)
+    subprocess.run(["strip", "--strip-unneeded", *map(str, modes)], check=True)
+    for path, mode in modes.items():
+        path.chmod(mode & 0o7755)
 
 
 def add_busybox(root: Path) -> str:

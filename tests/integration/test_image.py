@@ -11,6 +11,7 @@ import pytest
 import redis
 
 from tests.integration.container import Container, Image, build, missing
+from tests.program import ROOT
 
 LARGEST = 20_000_000
 WHY_NOT = missing()
@@ -80,8 +81,8 @@ def test_every_program_and_module_is_whole(image: Image, tmp_path: Path) -> None
         script = ("import importlib, pkgutil, kv\n"
                   "names = [m.name for m in pkgutil.walk_packages(kv.__path__, 'kv.')]\n"
                   "[importlib.import_module(name) for name in names if not name.endswith('__main__')]\n"
-                  "import prompt_toolkit.shortcuts, prompt_toolkit.formatted_text.html, readline_is_not_here_or_is\n"
-                  ).replace(", readline_is_not_here_or_is", "") + "print(len(names))"
+                  "import prompt_toolkit.shortcuts, prompt_toolkit.formatted_text.html\n"
+                  "print(len(names))")
         done = container.run("python3", "-IS", "-c", script)
         assert done.stderr == "" and int(done.stdout) > 150
         assert container.run("id -u; id -un; cat /etc/os-release").stdout.startswith("999\nkv\n")
@@ -170,7 +171,8 @@ def test_the_password_comes_from_the_environment(image: Image, tmp_path: Path, e
 def test_a_file_without_a_password_is_no_server_without_a_password(image: Image, tmp_path: Path) -> None:
     for name in ("empty", "absent"):
         (tmp_path / name).mkdir()
-        with Container(image, tmp_path / name, environment={"REDIS_PASSWORD_FILE": f"/run/{name}"}, files={"empty": ""}) as container:
+        environment = {"REDIS_PASSWORD_FILE": f"/run/{name}"}
+        with Container(image, tmp_path / name, environment=environment, files={"empty": ""}) as container:
             assert container.process.wait(30) == 1
             assert f"requirepass-file '/run/{name}'" in container.text()
 
@@ -193,9 +195,23 @@ def test_the_probe_tells_what_is_wrong(image: Image, tmp_path: Path) -> None:
         assert container.health(REDIS_PASSWORD="wrong") == 1
         assert container.health(REDIS_PASSWORD="") == 1
         os.kill(container.pid(), signal.SIGSTOP)
-        assert container.run("timeout 3 kv -p {0} ping | grep -q PONG".format(container.port)).returncode == 1
+        assert container.run(f"timeout 3 kv -p {container.port} ping | grep -q PONG").returncode == 1
         os.kill(container.pid(), signal.SIGCONT)
         assert container.health() == 0
         port, container.port = container.port, 1
         assert container.health() == 1      # nobody listens there
         container.port = port
+
+
+def test_the_probes_of_the_manifests(image: Image, tmp_path: Path) -> None:
+    """The script of deploy/k8s/configmap.yaml, by this image's shell."""
+    yaml = pytest.importorskip("yaml")
+    script = yaml.safe_load((ROOT / "deploy/k8s/configmap.yaml").read_text())["data"]["probe.sh"]
+    environment = {"KV_PASSWORD_FILE": "/run/secret"}
+    with Container(image, tmp_path, environment=environment, files={"secret": "p\r\n", "probe.sh": script}) as container:
+        container.ready(password="p")
+        line = f'kv-cli() {{ /usr/local/bin/kv-cli -p {container.port} "$@"; }}; set -- ready; . /run/probe.sh'
+        assert container.run(line).returncode == 0
+        (tmp_path / "run/secret").write_text("wrong\n")
+        done = container.run(line.replace("ready", "live"))
+        assert done.returncode == 0, done.stdout        # it answers, be it that the password is another one
