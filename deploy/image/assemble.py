@@ -36,7 +36,8 @@ import sysconfig
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-PACKAGES = {"kv": "hanzo-kv-server", "lupa": "lupa", "prompt_toolkit": "prompt_toolkit", "wcwidth": "wcwidth"}  # name: distribution
+# Packages, each with the distribution that it is of.
+PACKAGES = {"kv": "hanzo-kv-server", "lupa": "lupa", "prompt_toolkit": "prompt_toolkit", "wcwidth": "wcwidth"}
 USER, UID, GID = "kv", 999, 1000        # those of Valkey's image, so that its volumes can be taken over as they are
 FAMILIES = ("valkey", "redis")          # of names that each kv-* program has, too
 VERSION = f"python{sys.version_info.major}.{sys.version_info.minor}"
@@ -50,15 +51,15 @@ LEFT_OUT = (
     "this.py", "antigravity.py", "_aix_support.py", "_osx_support.py", "_ios_support.py", "_android_support.py",
     "mailbox.py", "imaplib.py", "nntplib.py", "poplib.py", "smtplib.py", "smtpd.py", "telnetlib.py", "ftplib.py",
     "profiling", "cProfile.py", "profile.py", "pstats.py", "trace.py", "zipapp.py", "LICENSE.txt", "xml/sax",
-    "html", "http", "xml/etree",
-    "multiprocessing", "webbrowser.py", "cgi.py", "cgitb.py", "plistlib.py", "optparse.py", "rlcompleter.py", "pickletools.py",
-    "modulefinder.py", "pyclbr.py", "tarfile.py", "_pydecimal.py", "_pyio.py", "imghdr.py", "sndhdr.py",
+    "html", "http", "xml/etree", "multiprocessing", "zoneinfo", "webbrowser.py", "cgi.py", "cgitb.py", "plistlib.py",
+    "optparse.py", "rlcompleter.py", "pickletools.py", "modulefinder.py", "pyclbr.py",
+    "tarfile.py", "_pydecimal.py", "_pyio.py", "imghdr.py", "sndhdr.py",
     "aifc.py", "wave.py", "sunau.py", "chunk.py", "uu.py", "xdrlib.py", "pipes.py", "timeit.py", "tabnanny.py",
     *(f"lib-dynload/{name}.*" for name in (
         "_test*", "_ctypes_test*", "xx*", "_xx*", "_tkinter*", "_sqlite3*", "_dbm*", "_gdbm*", "_curses*", "_crypt*",
         "nis*", "ossaudiodev*", "spwd*", "audioop*", "_codecs_cn*", "_codecs_hk*", "_codecs_iso2022*", "_codecs_jp*",
         "_codecs_kr*", "_codecs_tw*", "_lsprof*", "_remote_debugging*", "readline*", "_elementtree*", "_uuid*",
-        "_multiprocessing*", "_posixshmem*", "_interp*")),
+        "_multiprocessing*", "_posixshmem*", "_interp*", "_zoneinfo*")),
 )
 # Of the packages: what only builds them, and what this server has no use for.
 LEFT_OUT_OF_PACKAGES = (

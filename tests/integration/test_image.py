@@ -210,8 +210,13 @@ def test_the_probes_of_the_manifests(image: Image, tmp_path: Path) -> None:
     environment = {"KV_PASSWORD_FILE": "/run/secret"}
     with Container(image, tmp_path, environment=environment, files={"secret": "p\r\n", "probe.sh": script}) as container:
         container.ready(password="p")
-        line = f'kv-cli() {{ /usr/local/bin/kv-cli -p {container.port} "$@"; }}; set -- ready; . /run/probe.sh'
+        client = tmp_path / "run/kv-cli"        # the port is another one than in a pod
+        client.write_text(f'#!/bin/sh\nexec /usr/local/bin/kv-cli -p {container.port} "$@"\n')
+        client.chmod(0o755)
+        line = "PATH=/run:$PATH sh /run/probe.sh ready"
         assert container.run(line).returncode == 0
-        (tmp_path / "run/secret").write_text("wrong\n")
+        (tmp_path / "run/other").write_text("wrong\n")
+        line = f"export KV_PASSWORD_FILE=/run/other; {line}"
+        assert container.run(line).returncode == 1
         done = container.run(line.replace("ready", "live"))
         assert done.returncode == 0, done.stdout        # it answers, be it that the password is another one
