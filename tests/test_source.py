@@ -13,7 +13,7 @@ LEVELS = ["base", "lua", "containers", "resp", "objects", "keyspace", "rdb", "pe
 # What stands above the core, a line a level: a package's modules, or the package (.) whole. A module imports from its own
 # level and lower ones, and no two files import each other, not even by a detour, for types alone, or inside a function.
 PYTHON_LEVELS = {
-    "": ["__init__", "about quoting"],
+    "": ["__init__", "about quoting", "passwords"],
     "server": [
         "__init__",
         "disk container",

@@ -16,6 +16,7 @@ from kv.cli.errors import Fatal
 STANDARD, RAW, CSV, JSON, QUOTED_JSON = "standard", "raw", "csv", "json", "quoted-json"
 
 AUTH_VARIABLES = ("KVCLI_AUTH", "VALKEYCLI_AUTH", "REDISCLI_AUTH")
+LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 AUTH_WARNING = (
     "Warning: Using a password with '-a' or '-u' option on the command line interface may not be safe."
 )
@@ -311,6 +312,20 @@ def _settle_password(options: Options) -> None:
     for variable in AUTH_VARIABLES:
         if options.password is None:
             options.password = os.environ.get(variable)
+    if options.password is None and "KV_REQUIREPASS_FROM" in os.environ:
+        options.password = _container_password(options)
+
+
+def _container_password(options: Options) -> str | None:
+    """That of the server in this container, which no other host is told; None where there is none."""
+    if options.user is not None or (options.unix_socket is None and options.host not in LOCAL_HOSTS):
+        return None
+    from kv.passwords import EnvironmentPassword
+
+    try:
+        return EnvironmentPassword(os.environ).read() or None
+    except (OSError, ValueError):
+        return None
 
 
 def ask_password() -> str:

@@ -95,6 +95,9 @@ class Database:
         host = self.host
         if host is None:
             raise ClosedError("the database is closed")
+        if not host.loop.running:           # SHUTDOWN
+            self.close()
+            raise ClosedError("the database was shut down")
         if host.failed:
             self.write_again(host)
         return host

@@ -6,7 +6,9 @@ about nothing else are refused by CONFIG SET.
 """
 from __future__ import annotations
 
+import errno
 import logging
+import os
 from functools import cached_property
 
 from kv._core.engine.commandlog import CommandLog
@@ -123,6 +125,11 @@ class Host:
     def stop_listening(self) -> None:
         if "listeners" in self.__dict__:
             self.listeners.close()
+
+    def restart(self) -> None:
+        """DEBUG RESTART: there is no process of the database's own. It ends. Raises OSError."""
+        self.loop.stop()
+        raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
 
     def bind(self) -> None:
         """Have CONFIG SET act on the database, and refuse what is the process's."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 
-from kv.quoting import decode
+from kv.passwords import read_password
 
 from .config import ConfigError
 from .config.directive import fatal
@@ -22,8 +22,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .config import Config
     from .user import DefaultUser
-
-LONGEST = 64 * 1024     # bytes of the file that are read
 
 
 class PasswordFile:
@@ -97,11 +95,3 @@ def state_of(path: str) -> tuple[int, ...]:
     status = os.stat(path)
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
-
-def read_password(path: str) -> str:
-    """The first line. Raises OSError, and ValueError where there is none."""
-    with open(path, "rb") as file:
-        line = file.read(LONGEST).split(b"\n", 1)[0].rstrip(b"\r")
-    if not line:
-        raise ValueError("the file has no password in its first line")
-    return decode(line)

@@ -1,4 +1,4 @@
-"""From options to the server's process: its log, sockets, limits, folder and title. What is about the database is in settings.py."""
+"""From options to the server's process: its log, sockets, limits, folder and title. What is the database's is in settings.py."""
 from __future__ import annotations
 
 import _locale

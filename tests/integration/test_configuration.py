@@ -388,6 +388,41 @@ def test_flags_of_the_image_count_least_and_those_of_its_user_most(tmp_path: Pat
         process.wait()
 
 
+@pytest.mark.parametrize("environment, words, answers", [
+    ({"REDIS_PASSWORD": "p"}, [], {"p": True, "": False}),
+    ({"REDIS_PASSWORD": "p"}, ["--requirepass", ""], {"": True}),
+    ({"REDIS_PASSWORD": "p"}, ["--requirepass", "q"], {"q": True, "p": False}),
+    ({"REDIS_PASSWORD": "p"}, ["{folder}/users.conf"], {"u": True, "p": False}),
+    ({"REDIS_PASSWORD": "p", "REDIS_PASSWORD_FILE": "{folder}/file"}, ["--dir", "/"], {"of file": True, "p": False}),
+    ({"REDIS_PASSWORD_FILE": "{folder}/file"}, ["--requirepass-file", "{folder}/other"], {"of other": True, "of file": False}),
+    ({"REDIS_PASSWORD": "p", "KV_REQUIREPASS_FROM": ""}, [], {"": True})])
+def test_a_password_of_the_environment_counts_where_nothing_else_says_one(
+        tmp_path: Path, environment: dict[str, str], words: list[str], answers: dict[str, bool]) -> None:
+    (tmp_path / "users.conf").write_text("user default on >u ~* &* +@all\n")
+    (tmp_path / "file").write_text("of file\n")
+    (tmp_path / "other").write_text("of other\n")
+    port = free_port()
+    words = [word.format(folder=tmp_path) for word in words]
+    environment = {name: value.format(folder=tmp_path) for name, value in environment.items()}
+    process = subprocess.Popen([*PYTHON, *words, "--port", str(port), "--bind", "127.0.0.1"], cwd=tmp_path,
+                               stdout=subprocess.PIPE, text=True,
+                               env={**ENVIRONMENT, "KV_REQUIREPASS_FROM": "KV_PASSWORD REDIS_PASSWORD", **environment})
+    try:
+        right = next(password for password, accepted in answers.items() if accepted)
+        wait_for(port, password=right or None)
+        for password, accepted in answers.items():
+            client = redis.Redis("127.0.0.1", port, password=password or None)
+            if accepted:
+                assert client.ping()
+            else:
+                with pytest.raises(redis.AuthenticationError):
+                    client.ping()
+    finally:
+        process.terminate()
+        said, _ = process.communicate(timeout=30)
+    assert not any(password and password in said for password in ("of file", "of other"))
+
+
 def test_another_program_is_run(tmp_path: Path) -> None:
     def run(*words: str) -> tuple[int, str]:
         done = subprocess.run([*PYTHON, *words], cwd=tmp_path, capture_output=True, text=True, timeout=30, env=ENVIRONMENT)

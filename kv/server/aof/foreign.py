@@ -72,8 +72,8 @@ def refuse_snapshot(config: Config, name: str) -> str:
     """The line that says why the server does not start beside a snapshot."""
     return (f"The folder {os.path.abspath(config.folder)} holds the snapshot {name} and no append-only file with its data, and "
             "appendonly is yes: the start would be an empty one. Nothing was touched. To have the data, start with aof-import-rdb "
-            f"yes, which loads the snapshot and begins an append-only file in {config.appenddirname} with its data. To start without the data, move the "
-            "file away or set dbfilename to another name.")
+            f"yes, which loads the snapshot and begins an append-only file in {config.appenddirname} with its data. To start "
+            "without the data, move the file away or set dbfilename to another name.")
 
 
 def refuse_strays(folder: Folder, names: list[str]) -> str:

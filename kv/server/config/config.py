@@ -57,6 +57,7 @@ class Config(Values):
         reader.read_defaults()
         if len(line.words) > 1:
             reader.read_all(line.path, stdin if line.from_stdin else None, line.options)
+        reader.read_password()
         config.first_dir = config.dir
         return config
 

@@ -9,8 +9,9 @@ is passed over, or another one, which is run in the server's place.
     sh -c 'redis-cli ping'                  the shell
 
 Is a word a program or a configuration file? What is a file here is one, unless it is an executable that the kernel
-would run; else what PATH finds is a program. Two variables of the environment add options: KV_DEFAULT_FLAGS, of the
-image itself, come before the file and all options, VALKEY_EXTRA_FLAGS after them, as Valkey's image has it.
+would run; else what PATH finds is a program. Variables of the environment add options: KV_DEFAULT_FLAGS, of the image
+itself, come before the file and all options, REDIS_EXTRA_FLAGS and VALKEY_EXTRA_FLAGS after them. The second is of
+Valkey's image; Bitnami's have both, and put them before the options of the command line, which there has none by itself.
 """
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
 SERVERS = ("kv-server", "valkey-server", "redis-server")
 SENTINELS = ("kv-sentinel", "valkey-sentinel", "redis-sentinel")
-DEFAULT_FLAGS, EXTRA_FLAGS = "KV_DEFAULT_FLAGS", "VALKEY_EXTRA_FLAGS"
+DEFAULT_FLAGS = "KV_DEFAULT_FLAGS"
+EXTRA_FLAGS = ("REDIS_EXTRA_FLAGS", "VALKEY_EXTRA_FLAGS")
 SHEBANG_MAX = 256       # bytes of a script's first line that the kernel looks at
 
 
@@ -33,7 +35,7 @@ def server_words(argv: Sequence[str], environment: Mapping[str, str]) -> list[st
     name = os.path.basename(words[1]) if len(words) > 1 else ""
     if name in SENTINELS + SERVERS and (is_program(words[1]) or not os.path.isfile(words[1])):
         words.pop(0 if name in SENTINELS else 1)
-    return words + environment.get(EXTRA_FLAGS, "").split()
+    return words + [flag for name in EXTRA_FLAGS for flag in environment.get(name, "").split()]
 
 
 def other_program(argv: Sequence[str]) -> list[str] | None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 
+from kv.passwords import EnvironmentPassword
 from kv.quoting import Unbalanced, decode, quote_text, split_text
 
 from . import table
@@ -118,6 +119,19 @@ class Reader:
         if flags:
             self.read_text(options_text(flags.split()))
             self.seen.clear()
+
+    def read_password(self) -> None:
+        """What the environment brings, where nothing that was read says whether there is a password, or which."""
+        config = self.config
+        stated = not self.seen.isdisjoint(("requirepass", "requirepass_file", "aclfile"))
+        if stated or config.users or config.requirepass or config.requirepass_file or config.sentinel_mode:
+            return
+        found = EnvironmentPassword(os.environ)
+        config.store(table.BY_NAME["requirepass"], found.password)
+        config.store(table.BY_NAME["requirepass-file"], found.path)
+        if found.skipped:
+            config.log("warning", f"The file with the password, '{found.skipped}', can't be read: "
+                                  "what the environment has in its place is the password.")
 
     def read_all(self, path: str, stdin: IO | None, options: str) -> None:
         """The file if there is one, then standard input if given, then the options."""

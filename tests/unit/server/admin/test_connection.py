@@ -13,7 +13,7 @@ from kv.server.admin.http import MOST_BYTES, Request, Response, text_response
 from kv.server.admin.pages import SLICE_SECONDS, MetricsText
 from kv.server.config import Config
 from kv.server.loop import Loop
-from kv.server.settings import RESERVED_FILES, client_limit, reserved_files
+from kv.server.serversettings import RESERVED_FILES, client_limit, reserved_files
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 Reply = Callable[[Response], object]
