@@ -143,7 +143,7 @@ def test_workflows_hang_together(name):
 def test_ci_covers_every_python_that_is_promised():
     promised = re.findall(r"Python :: (3\.\d+)", "\n".join(PROJECT["classifiers"]))
     assert workflow("ci")["jobs"]["test"]["strategy"]["matrix"]["python"] == promised
-    builds = workflow("release")["jobs"]["wheels"]["steps"][1]["env"]["CIBW_BUILD"].split()
+    builds = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["cibuildwheel"]["build"]
     assert builds == [f"cp{version.replace('.', '')}-*" for version in promised]
 
 

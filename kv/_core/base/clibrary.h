@@ -17,6 +17,7 @@
 #include <execinfo.h>
 #include <malloc.h>
 #else
+#include <link.h>
 #include <unwind.h>
 #endif
 
@@ -139,10 +140,20 @@ static inline _Unwind_Reason_Code kv_walk_on(struct _Unwind_Context *frame, void
     return _URC_NO_REASON;
 }
 
+static int kv_has_code(struct dl_phdr_info *module, size_t size, void *argument) {
+    uintptr_t at = (uintptr_t)argument;
+    (void)size;
+    for (int i = 0; i < module->dlpi_phnum; i++) {
+        uintptr_t start = (uintptr_t)module->dlpi_addr + module->dlpi_phdr[i].p_vaddr;
+        if (module->dlpi_phdr[i].p_type == PT_LOAD && module->dlpi_phdr[i].p_flags & PF_X && at >= start + 8
+            && at <= start + module->dlpi_phdr[i].p_memsz) return 1;
+    }
+    return 0;
+}
+
 /* Whether a call instruction stands before `at`, so that it may be where a function returns to. */
 static inline int kv_follows_call(const unsigned char *at) {
-    Dl_info found;
-    if (dladdr(at, &found) == 0 || at - (const unsigned char *)found.dli_fbase < 8) return 0;
+    if (!dl_iterate_phdr(kv_has_code, (void *)at)) return 0;
 #if defined(__x86_64__)
     return at[-5] == 0xe8 || (at[-2] == 0xff && (at[-1] & 0x38) == 0x10) || (at[-3] == 0xff && (at[-2] & 0x38) == 0x10)
         || (at[-6] == 0xff && (at[-5] & 0x38) == 0x10) || (at[-7] == 0xff && (at[-6] & 0x38) == 0x10);
