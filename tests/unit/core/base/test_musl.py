@@ -143,8 +143,8 @@ def modules() -> list[Path]:
 
 
 def asked_for(path: Path) -> set[str]:
-    """The headers that Cython's own part of a module, and Python, do not bring."""
-    own = path.read_text(errors="replace").partition("/* Early includes */")[2].partition("/* #### Code section")[0]
+    """The headers that a module itself asks for, beside those of ISO C and of the core."""
+    own = path.read_text(errors="replace").partition("/* Early includes */")[2].partition("#ifdef _OPENMP")[0]
     return set(re.findall(r'^\s*#\s*include\s*[<"]([\w/.]+)', own, re.M)) - ISO - {"platform.h", "clock.h", "pythread.h"}
 
 
