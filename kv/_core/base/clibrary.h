@@ -1,5 +1,5 @@
 /* What the GNU C library has and others (musl: Alpine, static programs) have not, under one name each, with another way for those.
- * Wheels are built for musl 1.2.0 and glibc 2.28 on: what came later counts as missing, even where the builder's headers have it. */
+ * Wheels are built for musl 1.2.0 and glibc 2.28 on: what came later counts as missing, even where the headers have it. */
 #ifndef KV_CLIBRARY_H
 #define KV_CLIBRARY_H
 

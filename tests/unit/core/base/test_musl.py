@@ -43,7 +43,8 @@ static int of_module(struct dl_phdr_info *module, size_t size, void *argument) {
     for (int i = 0; i < module->dlpi_phnum; i++) {
         const ElfW(Phdr) *header = &module->dlpi_phdr[i];
         char *start = (char *)module->dlpi_addr + header->p_vaddr;
-        if (header->p_type == PT_LOAD && (char *)wanted->start >= start && (char *)wanted->start < start + header->p_memsz) within = 1;
+        char *end = start + header->p_memsz, *at = wanted->start;
+        if (header->p_type == PT_LOAD && at >= start && at < end) within = 1;
         if (header->p_type == PT_GNU_EH_FRAME) table = start;
     }
     if (!within) return 0;
