@@ -39,6 +39,12 @@ COMPILE = [*COMPILE, "-std=gnu11", "-fno-strict-aliasing", "-fno-semantic-interp
            "-Wall", "-Wno-unused-function", "-Wno-unused-label", "-Wno-unused-variable", "-Wno-unused-but-set-variable",
            "-Wno-sign-compare", "-Wno-char-subscripts"]     # what Cython makes of loops and of small numbers
 
+# In a wheel a crash report names frames by file and offset, for which the dynamic symbols do; the rest is a third of its size.
+# -static-libgcc: musl's unwinder comes from there, and its shared object may be missing where a wheel is installed.
+STRIP = ["-Wl,--strip-all"]
+if BUILD == "release":
+    LINK = [*LINK, "-static-libgcc"]
+
 Options.fast_fail = True
 
 
@@ -99,7 +105,7 @@ def extensions(testing):
             ".".join(relative.with_suffix("").parts), [str(relative)],
             include_dirs=["kv/_core/base"],
             depends=[str(p.relative_to(ROOT)) for p in ROOT.glob("kv/_core/base/*.h")],
-            extra_compile_args=COMPILE, extra_link_args=LINK)
+            extra_compile_args=COMPILE, extra_link_args=LINK if testing or BUILD != "release" else [*LINK, *STRIP])
 
 
 def cythonized(testing):

@@ -4,24 +4,12 @@ glibc counts what is free in its heap, in a walk over all holes. It does not tel
 the whole pages of holes back to the system, and they stay holes. What a trim gave back is known by the resident set before
 and after it, and is at least the holes without a page for each (half of one at either end, on average). Between trims holes
 are filled and made; those that were filled had been trimmed as often as the rest.
+
+musl's heap tells nothing and gives its holes back by itself: of it all figures here are zero.
 """
 from libc.stdint cimport int64_t
 
-cdef extern from *:
-    """
-    #if defined(__GLIBC_PREREQ) && __GLIBC_PREREQ(2, 33)
-    #define kv_heap_figures(free, chunks, top) do { struct mallinfo2 seen_ = mallinfo2(); \
-        *(free) = seen_.fordblks; *(chunks) = seen_.ordblks; *(top) = seen_.keepcost; } while (0)
-    #else                       /* 32-bit counters: exact up to 4 GiB of free bytes */
-    #define kv_heap_figures(free, chunks, top) do { struct mallinfo seen_ = mallinfo(); *(free) = (unsigned)seen_.fordblks; \
-        *(chunks) = (unsigned)seen_.ordblks; *(top) = (unsigned)seen_.keepcost; } while (0)
-    #endif
-    """
-    # of glibc's heap: free bytes, in how many chunks, and how many bytes the last one has
-    void kv_heap_figures(size_t *free, size_t *chunks, size_t *top) noexcept nogil
-
-cdef extern from "<malloc.h>" nogil:
-    int malloc_trim(size_t pad)
+from kv._core.base.clibrary cimport kv_heap_figures, kv_heap_trim
 
 cdef extern from "<unistd.h>" nogil:
     long sysconf(int name)
@@ -53,7 +41,7 @@ cdef void heap_trim(size_t (*resident)() noexcept nogil) noexcept nogil:
     cdef size_t top, edges
     heap_look()
     top = seen.top
-    malloc_trim(0)
+    kv_heap_trim()
     lost -= resident()
     heap_look()
     lost -= <int64_t> (top - seen.top)

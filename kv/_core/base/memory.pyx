@@ -77,8 +77,10 @@ cdef extern from "<unistd.h>" nogil:
 
 cdef extern from *:
     """
-    static __thread int kv_is_guest __attribute__((tls_model("initial-exec")));  /* not the owner's thread */
-    static __thread size_t *kv_guest_remote __attribute__((tls_model("initial-exec")));     /* where it counts what it frees */
+    #include "clibrary.h"
+
+    static KV_THREAD int kv_is_guest;               /* not the owner's thread */
+    static KV_THREAD size_t *kv_guest_remote;       /* where it counts what it frees */
     #define kv_remote_push(head, block) do { \\
         void *seen_ = __atomic_load_n((head), __ATOMIC_RELAXED); \\
         do { *(void **)(block) = seen_; } while (!__atomic_compare_exchange_n((head), &seen_, (block), 1, \\

@@ -2,7 +2,6 @@
 #ifndef KV_PLATFORM_H
 #define KV_PLATFORM_H
 
-#include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -12,6 +11,8 @@
 #if defined(__SSE2__)
 #include <emmintrin.h>
 #endif
+
+#include "clibrary.h"
 
 #define kv_likely(x) __builtin_expect(!!(x), 1)
 #define kv_unlikely(x) __builtin_expect(!!(x), 0)
@@ -57,10 +58,9 @@ static inline int kv_bit_count(uint32_t mask) { return __builtin_popcount(mask);
 /* Stop because of a bug. The crash report (engine/crash) gets the text with the signal, since this header stands in every module
  * and they share no variable. Where nobody catches the signal it ends the process, and the text is on stderr. */
 static __attribute__((cold, noinline)) void kv_stop(const char *text) {
-    union sigval told = {.sival_ptr = (void *)text};
     fprintf(stderr, "kv: %s\n", text);
     fflush(stderr);
-    pthread_sigqueue(pthread_self(), SIGABRT, told);
+    kv_signal_self(SIGABRT, (void *)text);
     abort();
 }
 

@@ -18,6 +18,7 @@ from libc.stdlib cimport strtod
 from libc.string cimport memchr, memcmp, memset
 
 from kv._core.base.buffer cimport Buffer, buffer_append, buffer_free, buffer_reserve
+from kv._core.base.clibrary cimport kv_sort
 from kv._core.base.memory cimport memory_alloc, memory_free
 from kv._core.base.slice cimport Slice, slice_of
 from kv._core.keyspace.keyspace cimport (
@@ -39,10 +40,6 @@ from kv._core.runtime.state cimport Context
 cdef extern from "<string.h>" nogil:
     int strcoll(const char *a, const char *b)
     void *memmem(const void *data, size_t length, const void *wanted, size_t wanted_length)
-
-cdef extern from "<stdlib.h>" nogil:
-    void qsort_r(void *base, size_t count, size_t size,
-                 int (*compare)(const void *, const void *, void *) noexcept nogil, void *argument)
 
 cdef enum:
     NO_WEIGHT = -1          # length of the weight of an element for which BY found nothing
@@ -296,7 +293,7 @@ cdef bint arrange_or_reply(Sort *sort) noexcept nogil:
     if not sort.alpha and not score(sort):
         error(sort.c, b"ERR One or more scores can't be converted into double")
         return False
-    qsort_r(sort.items, sort.count, sizeof(SortItem), compare, sort)
+    kv_sort(sort.items, sort.count, sizeof(SortItem), compare, sort)
     return True
 
 

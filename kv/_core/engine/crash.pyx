@@ -23,6 +23,7 @@ from libc.stdint cimport SIZE_MAX
 from libc.string cimport memcpy, strchr, strlen
 
 from kv._core.base.blob cimport Blob
+from kv._core.base.clibrary cimport Place, kv_backtrace, kv_place_of, kv_thread_id
 from kv._core.base.memory cimport memory_alloc
 from kv._core.base.platform cimport assertion_failed, panic
 from kv._core.base.slice cimport slice_of
@@ -30,14 +31,13 @@ from kv._core.engine.engine cimport Engine
 from kv._core.engine.memtest cimport memtest_report
 from kv._core.engine.rawlog cimport (
     rawlog_address, rawlog_close, rawlog_end, rawlog_fd, rawlog_head, rawlog_is_child, rawlog_line, rawlog_number,
-    rawlog_open, rawlog_quoted, rawlog_slice, rawlog_text)
+    rawlog_offset, rawlog_open, rawlog_quoted, rawlog_slice, rawlog_text)
 from kv._core.engine.sighandler cimport (
     SA_RESTART, c_exit, c_raise, kv_set_default, kv_set_errno, kv_set_handler, sigaction_t, siginfo_t)
 from kv._core.runtime.state cimport COMMAND_NO_AUTH, Context, Runtime, Session
 
 cdef extern from *:
     """
-    #include <execinfo.h>
     #include <fcntl.h>
     #include <signal.h>
     #include <sys/mman.h>
@@ -63,6 +63,17 @@ cdef extern from *:
     #endif
     }
 
+    /* The end of the stack at that moment. */
+    static inline void **kv_interrupted_stack(void *context) {
+    #if defined(__x86_64__)
+        return (void **)((ucontext_t *)context)->uc_mcontext.gregs[REG_RSP];
+    #elif defined(__aarch64__)
+        return (void **)((ucontext_t *)context)->uc_mcontext.sp;
+    #else
+        return (void **)((uintptr_t)&context & ~(uintptr_t)7);
+    #endif
+    }
+
     static inline int kv_take_turn(int *holder, int thread) { return __sync_val_compare_and_swap(holder, 0, thread); }
     """
     ctypedef struct stack_t:
@@ -85,13 +96,11 @@ cdef extern from *:
         MAP_ANONYMOUS
     kv_plain_handler kv_handler_of(int number) noexcept nogil
     void *kv_interrupted_at(void *context) noexcept nogil
+    void **kv_interrupted_stack(void *context) noexcept nogil
     int kv_take_turn(int *holder, int thread) noexcept nogil        # who had it before, 0: nobody
     int sigaction(int number, const sigaction_t *action, sigaction_t *before) noexcept nogil
     int sigaltstack(const stack_t *stack, stack_t *before) noexcept nogil
-    int backtrace(void **frames, int most) noexcept nogil
-    void backtrace_symbols_fd(void **frames, int count, int fd) noexcept nogil
     int getpid() noexcept nogil
-    int gettid() noexcept nogil
     int dup(int fd) noexcept nogil
     int dup2(int fd, int target) noexcept nogil
     int c_close "close"(int fd) noexcept nogil
@@ -151,7 +160,7 @@ def install(str server_version not None, bytes pidfile_path not None):
         raise ValueError("a text is too long")
     memcpy(pidfile, <const char *> pidfile_path, len(pidfile_path) + 1)
     memcpy(version, <const char *> name, len(name) + 1)
-    backtrace(frames, 1)                # the first call loads a library, which no handler may do
+    kv_backtrace(frames, 1, NULL, frames)   # the first call loads a library, which no handler may do
     stack.ss_sp, stack.ss_size, stack.ss_flags = handler_stack, STACK_SIZE, 0
     sigaltstack(&stack, NULL)
     python_traceback = kv_handler_of(SIGALRM)
@@ -197,7 +206,7 @@ cdef void on_alarm(int number, siginfo_t *info, void *context) noexcept nogil:
     """Somebody wants to know what the process is doing, or the watchdog does, whose timer is the kernel's."""
     global tracer
     cdef int saved_errno = errno
-    if reporter == 0 and kv_take_turn(&tracer, gettid()) == 0:
+    if reporter == 0 and kv_take_turn(&tracer, kv_thread_id()) == 0:
         rawlog_open()
         rawlog_line(b"")
         rawlog_head()
@@ -214,7 +223,7 @@ cdef void on_alarm(int number, siginfo_t *info, void *context) noexcept nogil:
 # -- faults -------------------------------------------------------------------------------------------------------
 
 cdef void on_fault(int number, siginfo_t *info, void *context) noexcept nogil:
-    cdef int thread = gettid()
+    cdef int thread = kv_thread_id()
     cdef int holder
     cdef const char *told = told_by_panic(number, info)
     if not enabled and told == NULL:
@@ -344,11 +353,27 @@ cdef void native_trace(void *context) noexcept nogil:
     cdef int i, skipped = 0
     cdef int count
     rawlog_line(b"\n------ STACK TRACE ------\nBacktrace:")
-    count = backtrace(frames, FRAMES)
+    count = kv_backtrace(frames, FRAMES, interrupted, kv_interrupted_stack(context))
     for i in range(count):
         if frames[i] == interrupted:
             skipped = i
-    backtrace_symbols_fd(frames + skipped, count - skipped, rawlog_fd())
+    for i in range(skipped, count):
+        frame_line(frames[i])
+
+
+cdef void frame_line(const void *frame) noexcept nogil:
+    """"file(name+0x12)[0x...]", or how far behind the beginning of the file's code where it exports no name."""
+    cdef Place place
+    if kv_place_of(frame, &place):
+        rawlog_text(place.file)
+        rawlog_text(b"(")
+        if place.name != NULL:
+            rawlog_text(place.name)
+        rawlog_offset(place.past_name if place.name != NULL else place.offset)
+        rawlog_text(b")")
+    rawlog_text(b"[")
+    rawlog_address(frame)
+    rawlog_line(b"]")
 
 
 cdef void python_trace() noexcept nogil:
@@ -371,7 +396,7 @@ cdef void command_words() noexcept nogil:
     cdef Context *c
     cdef int i
     rawlog_line(b"\n------ STACK TRACE DONE ------")
-    if observed == NULL or observed.running == NULL or gettid() != getpid() or rawlog_is_child():
+    if observed == NULL or observed.running == NULL or kv_thread_id() != getpid() or rawlog_is_child():
         return
     c = observed.running
     rawlog_line(b"\n------ CURRENT CLIENT INFO ------")

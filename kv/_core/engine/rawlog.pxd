@@ -12,6 +12,7 @@ cdef void rawlog_text(const char *text) noexcept nogil
 cdef void rawlog_slice(Slice text) noexcept nogil
 cdef void rawlog_number(int64_t number) noexcept nogil
 cdef void rawlog_address(const void *address) noexcept nogil
+cdef void rawlog_offset(size_t bytes) noexcept nogil
 cdef void rawlog_quoted(Slice text, size_t most) noexcept nogil
 cdef void rawlog_end() noexcept nogil
 cdef void rawlog_line(const char *text) noexcept nogil

@@ -166,6 +166,14 @@ cdef void rawlog_address(const void *address) noexcept nogil:
     put_hex(<uintptr_t> address, 16)
 
 
+cdef void rawlog_offset(size_t bytes) noexcept nogil:
+    cdef int digits = 1
+    while digits < 16 and bytes >> 4 * digits:
+        digits += 1
+    rawlog_text(b"+0x")
+    put_hex(bytes, digits)
+
+
 cdef void rawlog_quoted(Slice text, size_t most) noexcept nogil:
     """Bytes as MONITOR shows them, the first `most` of them."""
     cdef size_t i
