@@ -22,7 +22,6 @@ from kv._core.engine.localconnection import LocalConnection
 from kv._core.engine.sessions import sessions
 from kv.server.config import ConfigError
 from kv.server.folderlock import FolderLock
-from kv.server.tcp import listen_tcp
 
 from .errors import ClosedError, ForkedError, OptionError
 from .host import Host
@@ -112,8 +111,9 @@ class Database:
             host.engine.let_go()
 
     def execute(self, *words: Any, wait: float | None = None) -> Any:
-        """Run a command; its reply as a Python value (see kv._core.runtime.decode). Words are bytes, str, int or float. A command that
-        waits does so for at most `wait` seconds, without `wait` not at all. Raises ReplyError, ClosedError."""
+        """Run a command; its reply as a Python value (see kv._core.runtime.decode). Words are bytes, str, int or float. A command
+        that waits does so for at most `wait` seconds, without `wait` not at all. Each thread has a session of its own, so MULTI and
+        SELECT are the thread's. Raises ReplyError, ClosedError."""
         host = self.alive()
         if host.loop.due:
             self.turn()
@@ -148,9 +148,7 @@ class Database:
         engine, listeners = parts.engine, parts.listeners
         engine.hold()
         try:
-            (sock,) = listen_tcp([host], port, parts.config.tcp_backlog)
-            listeners.tcp.append(sock)
-            listeners.watch([sock])
+            sock = listeners.tcp_sockets.listen_beside(host, port)
             address = sock.getsockname()[:2]
             parts.config.force("port", str(address[1]))
         finally:

@@ -156,7 +156,7 @@ def connection_class(library: str) -> type:
     exceptions = importlib.import_module(f"{library}.exceptions")
     unset = object()
 
-    class Parser(parsers._RESP3Parser):     # it has the handlers of push messages; RESP2 is a part of RESP3
+    class Parser(parsers._RESP3Parser):     # type: ignore[misc, name-defined]  # it has the handlers of push messages; RESP2 is a part of RESP3
         def on_connect(self, connection: Any) -> None:
             self._sock = connection._sock
             self.encoder = connection.encoder
@@ -164,7 +164,7 @@ def connection_class(library: str) -> type:
             self.replies.begin(self._sock.connection, connection.encoder, self.parse_error)
 
         def on_disconnect(self) -> None:
-            self._sock = self.encoder = self.replies = None
+            self._sock = self.encoder = None
 
         def can_read(self, timeout: float = 0) -> bool:
             if self._sock is None:
@@ -173,9 +173,10 @@ def connection_class(library: str) -> type:
             return bool(connection.unread) or connection.closed or (timeout != 0 and self._sock.wait(timeout))
 
         def read_response(self, disable_decoding: bool = False, push_request: bool = False, timeout: Any = unset) -> Any:
-            sock, replies = self._sock, self.replies
+            sock = self._sock
             if sock is None:
                 raise exceptions.ConnectionError(CLOSED)
+            replies = self.replies
             reply = sock.connection.reply
             style = replies.raw if disable_decoding else replies.text
             while True:
@@ -286,7 +287,7 @@ def async_connection_class(library: str) -> type:
     parsers = importlib.import_module(f"{library}._parsers")
     exceptions = importlib.import_module(f"{library}.exceptions")
 
-    class Parser(parsers._AsyncRESP3Parser):
+    class Parser(parsers._AsyncRESP3Parser):     # type: ignore[misc, name-defined]
         def on_connect(self, connection: Any) -> None:
             super().on_connect(connection)
             self.replies = Replies()

@@ -121,7 +121,8 @@ class FakeClient:
         names = [*inspect.signature(super().__init__).parameters]
         options.update(zip(names, args, strict=False))
         if options.get("connection_pool") is not None:
-            super().__init__(single_connection_client=single_connection_client, **options)
+            options["single_connection_client"] = single_connection_client
+            super().__init__(**options)
             return
         if "host" not in options and "unix_socket_path" not in options:
             options["host"] = uuid.uuid4().hex      # a database of its own
@@ -131,7 +132,7 @@ class FakeClient:
             ours["connected"] = connected
         to_server(self, connection_class or self.connection_of, ours)
         if connection_pool_class is not None:
-            pool = self.connection_pool
+            pool = self.connection_pool     # type: ignore[has-type]
             self.connection_pool = connection_pool_class(
                 connection_class=pool.connection_class, max_connections=options.get("max_connections"), **pool.connection_kwargs)
         if single_connection_client:
@@ -151,15 +152,15 @@ class FakeClient:
         return client
 
 
-class FakeRedis(FakeClient, redis.Redis):
+class FakeRedis(FakeClient, redis.Redis):       # type: ignore[misc]
     connection_of = FakeRedisConnection
 
 
-class FakeStrictRedis(FakeClient, redis.StrictRedis):
+class FakeStrictRedis(FakeClient, redis.StrictRedis):       # type: ignore[misc]
     connection_of = FakeRedisConnection
 
 
-class FakeAsyncRedis(FakeClient, redis.asyncio.Redis):
+class FakeAsyncRedis(FakeClient, redis.asyncio.Redis):      # type: ignore[misc]
     connection_of = FakeAsyncRedisConnection
 
     def take_connection(self) -> None:

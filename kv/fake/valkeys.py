@@ -13,13 +13,13 @@ class FakeAsyncValkeyConnection(async_connection("valkey", valkey.asyncio)):   #
     """A connection of valkey.asyncio to a FakeServer."""
 
 
-class FakeValkey(FakeClient, valkey.Valkey):
+class FakeValkey(FakeClient, valkey.Valkey):      # type: ignore[misc]
     connection_of = FakeValkeyConnection
 
 
-class FakeStrictValkey(FakeClient, valkey.StrictValkey):
+class FakeStrictValkey(FakeClient, valkey.StrictValkey):      # type: ignore[misc]
     connection_of = FakeValkeyConnection
 
 
-class FakeAsyncValkey(FakeClient, valkey.asyncio.Valkey):
+class FakeAsyncValkey(FakeClient, valkey.asyncio.Valkey):      # type: ignore[misc]
     connection_of = FakeAsyncValkeyConnection

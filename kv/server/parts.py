@@ -1,5 +1,5 @@
-"""What a server is made of, as its settings and INFO see it, and commands (call.py): a server's own parts (server.py), or those of a
-database that a program embeds (kv/embedded/host.py)."""
+"""What a server is made of, as its settings and INFO see it, and commands (call.py): a server's own parts (server.py), or those of
+a database that a program embeds (kv/embedded/host.py)."""
 from __future__ import annotations
 
 TYPE_CHECKING = False

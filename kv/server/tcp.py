@@ -87,7 +87,10 @@ class TcpSockets:
         """Sockets that listen and are watched. Raises BindError, with none left open."""
         if not port:
             return []
-        fresh = listen_tcp(addresses, port, self.config.tcp_backlog, self.config.socket_mark_id)
+        return self.watched(listen_tcp(addresses, port, self.config.tcp_backlog, self.config.socket_mark_id))
+
+    def watched(self, fresh: list[socket.socket]) -> list[socket.socket]:
+        """Raises BindError, with none left open."""
         try:
             for sock in fresh:
                 self.loop.watch(sock.fileno(), partial(self.accept, sock), self.what)
@@ -95,6 +98,12 @@ class TcpSockets:
             self.drop(fresh)
             raise BindError(f"Could not watch a listening socket: {reason(error)}") from None
         return fresh
+
+    def listen_beside(self, address: str, port: int) -> socket.socket:
+        """Listen on one address more; on port 0 on one that the system chooses. Raises BindError."""
+        (sock,) = self.watched(listen_tcp([address], port, self.config.tcp_backlog, self.config.socket_mark_id))
+        self.sockets.append(sock)
+        return sock
 
     def reopen(self, addresses: list[str], port: int) -> None:
         """Listen there instead: the new sockets first, so that a failure leaves the old ones. On the same port the old

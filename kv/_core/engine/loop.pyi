@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from kv._core.engine.engine import Engine
 from kv._core.engine.poller import Poller
 
+class Peer: ...
+
 class Loop:
     on_log: Callable[[], object] | None
 
