@@ -14,7 +14,7 @@ def __getattr__(name: str) -> object:
 
         return Engine
     if name in EMBEDDED:
-        from . import embedded
+        from importlib import import_module
 
-        return getattr(embedded, name)
+        return getattr(import_module("kv.embedded"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -19,13 +19,15 @@ PYTHON_LEVELS = {
         "disk container",
         "config.",
         "log trouble progress loading systemd",
-        "system user passwordfile absent affinity instance process rename title crash saving worker link",
+        "system user passwordfile absent affinity instance process rename title crash saving worker link folderlock",
         "loop tcp latencymonitor commandlog acllog clientlog metrics selfcheck children listeners",
         "debugsessions",
         "aof. rdb.",
-        "info figures shutdown",
+        "shutdown",
+        "parts",
+        "info figures",
         "admin.",
-        "settings",
+        "settings serversettings",
         "call",
         "commands.",
         "server",
@@ -47,9 +49,11 @@ PYTHON_LEVELS = {
     ],
     "benchmark": ["__init__", "histogram replies", "load options", "link", "report suite", "program"],
     "host": ["__init__", "files"],
+    "embedded": ["errors", "host", "database redispy", "__init__"],
+    "fake": ["server tcp", "clients", "valkeys", "__init__"],
 }
 BELOW = {"server": {"", "_core"}, "cli": {"", "server", "_core"}, "benchmark": {""},  # what one may import from
-         "host": {"", "server", "cli", "benchmark"}, "": {"_core"}}
+         "host": {"", "server", "cli", "benchmark"}, "": {"_core"}, "embedded": {"", "server", "_core"}, "fake": {"embedded"}}
 LONGEST_FUNCTION = 70
 LONGEST_FILE = 800
 IMPORT = re.compile(r"^\s*(?:from|import|cimport)\s+kv\._core\.(\w+)|^\s*from\s+kv\._core\.(\w+)", re.M)
@@ -192,7 +196,7 @@ def functions_of(text: str) -> list[tuple[str, int]]:
     """(name, lines) of each function of a Cython file, by indentation."""
     lines = text.splitlines()
     found = []
-    head = re.compile(r"^(\s*)(?:async )?(?:cdef|cpdef|def)\s+(?:inline\s+)?[^=]*?(\w+)\(")
+    head = re.compile(r"^(\s*)(?:async )?(?:cdef|cpdef|def)\s+(?!class\b)(?:inline\s+)?[^=]*?(\w+)\(")
     for index, line in enumerate(lines):
         match = head.match(line)
         if match is None or " extern " in line or line.rstrip().endswith(("nogil", "-1", "NULL", "*")):

@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 TESTING = ROOT / "kv" / "_core" / "testing"
 SOURCES = sorted([*ROOT.glob("kv/**/*.pyx"), *ROOT.glob("kv/**/*.pxd"), *ROOT.glob("kv/**/*.h")])
-HEAD = re.compile(r"^\s*(?:cdef|cpdef)\s+(?:inline\s+)?[^=(\n:]*?\b(\w+)\(", re.M)
+HEAD = re.compile(r"^\s*(?:cdef|cpdef)\s+(?!class\b)(?:inline\s+)?[^=(\n:]*?\b(\w+)\(", re.M)
 IMPORT = re.compile(r"^(?:from [\w.]+ )c?import (?:\(([^)]*)\)|([^\n(]+))$", re.M)
 # What tests need of the core, or what is a whole only with it: the caller, or the release that will have one.
 TESTS_ONLY = {

@@ -16,9 +16,16 @@ from kv._core.runtime.decode import Push, Style
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Protocol
 
-    from .database import Database
+    from .host import Host
+
+    class Database(Protocol):
+        """What of a Database is needed here."""
+
+        def alive(self) -> Host: ...
+        def connect(self) -> LocalConnection: ...
+        def turn(self) -> None: ...
 
 CLOSED = "Connection closed by server."
 NOTHING = LocalConnection.NOTHING

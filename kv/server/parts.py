@@ -10,11 +10,9 @@ if TYPE_CHECKING:
     from kv._core.engine.engine import Engine
 
     from .acllog import AclLog
-    from .admin.endpoint import AdminEndpoint
     from .aof import AppendOnly
     from .children import Children
     from .config import Config
-    from .crash import Watchdog
     from .instance import Instance
     from .latencymonitor import LatencyMonitor
     from .link import LinkCache
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
     from .passwordfile import PasswordFile
     from .rdb import Snapshots
     from .shutdown import Shutdown
-    from .title import ProcessTitle
     from .user import DefaultUser
 
     class Parts(Protocol):
@@ -62,13 +59,3 @@ if TYPE_CHECKING:
         def listeners(self) -> Listeners: ...
         @property
         def shutdown(self) -> Shutdown: ...
-
-    class ServerParts(Parts, Protocol):
-        """What only a server has."""
-
-        @property
-        def title(self) -> ProcessTitle: ...
-        @property
-        def watchdog(self) -> Watchdog: ...
-        @property
-        def admin(self) -> AdminEndpoint: ...

@@ -21,8 +21,23 @@ from .trouble import troubles
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Protocol
+
+    from .admin.endpoint import AdminEndpoint
     from .config import Config
-    from .parts import ServerParts
+    from .crash import Watchdog
+    from .parts import Parts
+    from .title import ProcessTitle
+
+    class ServerParts(Parts, Protocol):
+        """What only a server has."""
+
+        @property
+        def title(self) -> ProcessTitle: ...
+        @property
+        def watchdog(self) -> Watchdog: ...
+        @property
+        def admin(self) -> AdminEndpoint: ...
 
 RESERVED_FILES = 32     # descriptors kept for ourselves, beside the clients'
 CRASH_OPTIONS = ("crash-log-enabled", "hide-user-data-from-log", "use-exit-on-panic", "crash-memcheck-enabled")

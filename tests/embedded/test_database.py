@@ -42,7 +42,7 @@ def test_commands_that_only_a_server_has_figures_for(db):
     info = db.execute("INFO", "everything")
     assert "db0:keys=1,expires=0" in info and "redis_version:7.2.4" in info
     assert db.execute("CONFIG", "GET", "maxmemory") == {b"maxmemory": b"0"}
-    assert db.execute("SLOWLOG", "LEN") == 0
+    assert isinstance(db.execute("SLOWLOG", "GET"), list)
     assert db.execute("MEMORY", "USAGE", "key") > 0
     assert db.execute("LASTSAVE") > 0
     assert db.execute("EVAL", "return redis.call('GET', KEYS[1])", 1, "key") == b"value"

@@ -168,8 +168,8 @@ cdef class Engine:
     # -- threads ------------------------------------------------------------------------------------------------------
 
     cdef int acquire(self) except -1:
-        """Enter the engine as the one thread that is in it. Raises ForkedError, and RuntimeError where this thread is in it already:
-        what a command calls back must not run another one, but for on_busy."""
+        """Enter the engine as the one thread that is in it. Raises ForkedError, and RuntimeError where this thread is in it
+        already: what a command calls back must not run another one, but for on_busy."""
         cdef unsigned long me = PyThread_get_thread_ident()
         if self.generation != generation:
             raise ForkedError("this process was forked from the one that opened the database: open it here anew")

@@ -27,8 +27,6 @@ cdef struct Line:
 cdef Line *line_new(Line **fresh) except NULL
 cdef void line_free(Line *line) noexcept nogil
 cdef bint is_line(const Session *session) noexcept nogil
-cdef inline Line *line_of(Session *session) noexcept nogil:
-    return <Line *> session.transport
 cdef void line_closed(Session *session) noexcept nogil
 cdef bint pipe_append(Pipe *pipe, const char *data, size_t length) noexcept nogil
 cdef void pipe_free(Pipe *pipe) noexcept nogil

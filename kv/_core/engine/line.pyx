@@ -7,7 +7,7 @@ from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcpy, memmove
 
 from kv._core.base.slice cimport Slice
-from kv._core.runtime.state cimport Session, Transport
+from kv._core.runtime.state cimport Session
 
 cdef enum:
     ROOM = 256 * 1024           # bytes, about what a socket of the loopback interface takes

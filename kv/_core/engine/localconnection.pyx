@@ -47,8 +47,8 @@ cdef enum:
 # -- requests -----------------------------------------------------------------------------------------------------
 
 def pack(tuple words not None, encode=None, bint utf8=True):
-    """A request as bytes of RESP. Words are bytes, str, int or float; what is anything else, `encode` makes bytes of, which is to raise
-    for what can be no word; without `utf8` str, too."""
+    """A request as bytes of RESP. Words are bytes, str, int or float; what is anything else, `encode` makes bytes of, which is to
+    raise for what can be no word; without `utf8` str, too."""
     cdef list parts = []
     cdef Py_ssize_t total = HEADER
     cdef Py_ssize_t length
@@ -167,7 +167,7 @@ cdef class LocalConnection(Peer):
 
     @property
     def closed(self):
-        """Whether the engine has closed it, or the program has: nothing more can be written, and what was sent before can be read."""
+        """Whether the engine has closed it, or the program has: nothing more can be written. What was sent before can be read."""
         return self.line == NULL or self.line.session == NULL
 
     @property
@@ -318,9 +318,9 @@ cdef class LocalConnection(Peer):
                 report_bug("on_output of a connection within the process")
 
     def wait(self, timeout=None, double tick=PEER_TICK_MS / 1000.0, turn=None):
-        """Wait until there is more than the last call of reply() saw, or the connection is closed: True; or until `timeout` seconds are
-        over (None: never): False. Meanwhile `turn()` is called each `tick` seconds, and when the next wait of a blocked connection
-        ends: Loop.tick by default. One thread a connection may wait."""
+        """Wait until there is more than the last call of reply() saw, or the connection is closed: True; or until `timeout` seconds
+        are over (None: never): False. Meanwhile `turn()` is called each `tick` seconds, and when the next wait of a blocked
+        connection ends: Loop.tick by default. One thread a connection may wait."""
         cdef double until = INFINITY if timeout is None else time.monotonic() + timeout
         cdef double left
         if self.waiter is None:

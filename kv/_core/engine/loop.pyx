@@ -23,7 +23,7 @@ from kv._core.engine.engine cimport Engine
 from kv._core.engine.eviction cimport evict_clients
 from kv._core.engine.execute cimport refresh_clock, unix_us
 from kv._core.engine.isolation cimport Isolated, isolated_enter
-from kv._core.engine.line cimport Line, is_line, line_closed, line_free, line_of
+from kv._core.engine.line cimport Line, is_line, line_closed, line_free
 from kv._core.engine.poller cimport EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, Poller
 from kv._core.engine.serve cimport serve_free, serve_readable, serve_resumed
 from kv._core.engine.sockets cimport socket_transport

@@ -32,8 +32,8 @@ cdef bytes OK_BYTES = b"OK"
 
 
 cdef class Style:
-    """How replies look as Python values. Without arguments as the table above has it; `plain` as client libraries have them: text is
-    bytes, or str where an encoding is given, and `error_of` makes a value of an error's text."""
+    """How replies look as Python values. Without arguments as the table above has it; `plain` as client libraries have them: text
+    is bytes, or str where an encoding is given, and `error_of` makes a value of an error's text."""
 
     def __init__(self, bint plain=False, encoding=None, str errors not None="strict", error_of=None):
         self.plain, self.encoding, self.errors = plain, encoding, errors

@@ -41,7 +41,7 @@ class MetricsText:
         self.text = b""         # the last one
         self.good_until = 0.0   # of the monotonic clock
         self.waiting: list[Reply] = []
-        loop.when_woken.append(self.go_on)
+        loop.each_wake(self.go_on)
 
     def give(self, reply: Reply) -> None:
         """Reply now, or when the text is there."""

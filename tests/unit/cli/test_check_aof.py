@@ -13,6 +13,7 @@ import pytest
 from kv.cli import check_aof
 from tests.integration.program import commands, make_files
 from tests.program import ROOT
+from tests.sanitizer import PLAIN
 
 PEER = os.environ.get("KV_CHECK_AOF_PEER") or shutil.which("valkey-check-aof")
 PEER_LIKE = PEER or shutil.which("redis-check-aof")     # of Redis 7.0: the same words
@@ -204,7 +205,8 @@ def test_the_same_as_the_peer(check, tmp_path: Path, data: bytes, words: tuple) 
         if name == "ours":
             status, said = check(*words, path, answer="y\n")
         else:
-            done = subprocess.run([str(PEER_LIKE), *words, str(path)], input="y\n", capture_output=True, text=True, check=False)
+            done = subprocess.run([str(PEER_LIKE), *words, str(path)], input="y\n", capture_output=True, text=True, check=False,
+                                  env=PLAIN)
             status, said = done.returncode, done.stdout.replace("redis-check-aof", "kv-check-aof")
         said = said.replace(str(folder), "")
         if not PEER:        # lines were not told before 7.2, and counted over all files

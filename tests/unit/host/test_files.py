@@ -18,6 +18,7 @@ from kv.cli.options import FLAGS, MODES, WITH_VALUE
 from kv.host import files
 from kv.server.config.option import HIDDEN
 from kv.server.config.table import OPTIONS
+from tests.sanitizer import PLAIN
 
 PROGRAMS = list(files.SUMMARIES)
 UNTOLD = {"--test_hint", "--test_hint_file", "--slave", "-v"}     # for tests, and older words
@@ -100,12 +101,13 @@ def test_man_understands_the_pages(folder: Path, page: str) -> None:
     path = folder / "man" / page
     assert all(line.startswith((".TH ", ".SH ", ".nf", ".fi")) for line in path.read_text().splitlines() if line.startswith("."))
     if shutil.which("groff"):
-        made = subprocess.run(["groff", "-man", "-Tascii", "-ww", "-P-cbou", str(path)], capture_output=True, text=True)
+        made = subprocess.run(["groff", "-man", "-Tascii", "-ww", "-P-cbou", str(path)], capture_output=True, text=True,
+                              env=PLAIN)
         assert (made.returncode, made.stderr) == (0, "")
         assert "NAME" in made.stdout and (page != "man5/kv.conf.5" or "requirepass-file" in made.stdout)
     if shutil.which("lexgrog"):
         name = path.name.rpartition(".")[0]
-        assert f'"{name} - ' in subprocess.run(["lexgrog", str(path)], capture_output=True, text=True, check=True).stdout
+        assert f'"{name} - ' in subprocess.run(["lexgrog", str(path)], capture_output=True, text=True, check=True, env=PLAIN).stdout
 
 
 def test_the_configurations_page_has_every_option(folder: Path) -> None:

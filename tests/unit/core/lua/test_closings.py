@@ -10,6 +10,7 @@ import time
 import pytest
 
 from kv._core.testing.lua import LuaError, State
+from tests.sanitizer import unsanitized
 from tests.unit.lua_peer import outcome
 
 
@@ -340,6 +341,7 @@ def test_catching_the_end_of_memory_gives_it_no_more() -> None:
     assert state.used <= 1 << 20
 
 
+@unsanitized
 def test_a_script_that_asks_for_more_than_there_is_does_not_end_the_process() -> None:
     """The system refuses: 1 GiB of addresses for it all."""
     code = ("from kv._core.testing.lua import State; from tests.unit.lua_peer import outcome; state = State(sealed=True)\n"

@@ -189,7 +189,7 @@ def test_addresses_that_only_this_machine_reaches(address: str, alone: bool) -> 
 
 def test_descriptors_are_kept_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     config, wanted = Config(), []
-    monkeypatch.setattr("kv.server.settings.process.raise_file_limit", lambda number: wanted.append(number) or number)
+    monkeypatch.setattr("kv.server.serversettings.process.raise_file_limit", lambda number: wanted.append(number) or number)
     client_limit(config)
     config.force("admin-port", "9121")
     client_limit(config)

@@ -49,7 +49,7 @@ SHOWN_ONLY = {"replicaof": {"source.py"}, "cluster-enabled": {"source.py", "file
               "repl-backlog-size": {"figures.py"}, "tls-port": {"title.py"}}
 SWITCHES = {"requires_password", "few_replicas", "enforce_reply_list", "reply_resizing", "reply_peak_reset_ms", "active_expire",
             "hash_resize", "save_failed", "skip_checksum_validation", "scripts_unrestricted",
-            "payloads_trusted"}     # of the core: of DEBUG, or worked out
+            "payloads_trusted", "clock_shift_us", "clock_stopped_us"}     # of the core: of DEBUG, or worked out
 LISTED = {name for names in WAITING.values() for name in names.split()}
 
 
