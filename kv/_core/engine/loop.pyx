@@ -275,10 +275,9 @@ cdef class Loop:
     cdef void after_send(self, Session *session, int outcome) noexcept nogil:
         if unlikely(outcome < 0 or (outcome == 1 and session.flags & SESSION_CLOSE_AFTER_REPLY)):
             session_doom(session)
-        elif unlikely(session.fd < 0):
-            pass                            # its peer is in this process, and tells by itself that it has room again
         elif unlikely(outcome == 0 or session.flags & SESSION_WANTS_WRITE):
-            if self.poller.change_session(session, outcome == 0) != 0:
+            # a peer in this process tells by itself that it has room again
+            if session.fd >= 0 and self.poller.change_session(session, outcome == 0) != 0:
                 session_doom(session)       # nobody would tell when it can take the rest
         if unlikely(self.engine.runtime.client_limit):
             footprint_note(session)

@@ -8,6 +8,9 @@ from kv._core.lua.api cimport lua, lua_Alloc, lua_State
 cdef enum:
     SCRATCH_KEPT = 64 * 1024    # a larger buffer is given back when the next function begins
 
+    BIN_STEP = 16               # blocks of Lua's that were freed wait in bins, by their size in these steps
+    BINS = 16                   # larger ones go back to the C library at once
+
 cdef struct LuaState:
     lua_State *L
     size_t used                 # bytes that Lua has taken
@@ -19,6 +22,8 @@ cdef struct LuaState:
     bint insecure               # lua-enable-insecure-api, as it was when the libraries were opened: set before
     uint64_t random             # the generator of math.random; see lua/math
     void *owner                 # whoever runs scripts in it
+    void *bins[BINS]            # in each block the address of the next one
+    size_t binned               # bytes in them
 
 cdef bint lua_state_init(LuaState *state, void *owner) noexcept nogil
 cdef void lua_state_collect(LuaState *state) noexcept nogil

@@ -4,7 +4,7 @@ Lua's memory comes from the C library, not from the dataset's account: `used_mem
 Valkey; INFO shows it beside them (used_memory_vm_*).
 """
 from libc.stdlib cimport free, malloc, realloc
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from kv._core.base.buffer cimport Buffer, buffer_free, buffer_reserve
 from kv._core.base.platform cimport panic, unlikely
@@ -15,6 +15,67 @@ cdef enum:
     # a stack (16 bytes a slot) are longer than Lua knows.
     STACK_LEAST = 720
     STACK_SLACK = 1024
+    BINNED_MOST = 256 * 1024    # bytes that wait in bins
+
+cdef extern from *:
+    """
+    #ifdef KV_ASAN
+    #define KV_BIN_MOST 0           /* each block is malloc's own, so that its use after it was freed is seen */
+    #else
+    #define KV_BIN_MOST 256         /* BIN_STEP * BINS */
+    #endif
+    """
+    const size_t BIN_MOST "KV_BIN_MOST"
+
+
+cdef inline size_t bin_of(size_t size) noexcept nogil:
+    return (size - 1) // BIN_STEP
+
+
+cdef void give_back(LuaState *state, void *block, size_t size) noexcept nogil:
+    """A block that Lua no longer has. Scripts make and drop small ones by the thousand."""
+    cdef size_t bin
+    if size - 1 >= BIN_MOST or state.binned >= BINNED_MOST:     # a size of 0, of no block, is none of them
+        free(block)
+        return
+    bin = bin_of(size)
+    (<void **> block)[0] = state.bins[bin]
+    state.bins[bin] = block
+    state.binned += (bin + 1) * BIN_STEP
+
+
+cdef void *take(LuaState *state, size_t size) noexcept nogil:
+    """A block of a size up to BIN_MOST; NULL where there is no memory."""
+    cdef size_t bin = bin_of(size)
+    cdef void *block = state.bins[bin]
+    if block == NULL:
+        return malloc((bin + 1) * BIN_STEP)
+    state.bins[bin] = (<void **> block)[0]
+    state.binned -= (bin + 1) * BIN_STEP
+    return block
+
+
+cdef void *move(LuaState *state, void *block, size_t old, size_t new) noexcept nogil:
+    """A block of another size, of which the old or the new one, or both, are of the bins."""
+    cdef void *got
+    if block != NULL and old <= BIN_MOST and new <= BIN_MOST and bin_of(old) == bin_of(new):
+        return block
+    got = take(state, new) if new <= BIN_MOST else malloc(new)
+    if got != NULL and block != NULL:
+        memcpy(got, block, old if old < new else new)
+        give_back(state, block, old)
+    return got
+
+
+cdef void empty_bins(LuaState *state) noexcept nogil:
+    cdef void *block
+    cdef int bin
+    for bin in range(BINS):
+        while state.bins[bin] != NULL:
+            block = state.bins[bin]
+            state.bins[bin] = (<void **> block)[0]
+            free(block)
+    state.binned = 0
 
 
 cdef void *allocate(void *owner, void *block, size_t old, size_t new) noexcept nogil:
@@ -23,12 +84,17 @@ cdef void *allocate(void *owner, void *block, size_t old, size_t new) noexcept n
     cdef size_t slack = STACK_SLACK if new >= STACK_LEAST and new % 16 == 0 else 0
     cdef void *got
     if new == 0:
-        free(block)
+        give_back(state, block, old)
         state.used -= old
         return NULL
     if unlikely(state.limit != 0 and new > old and state.used + (new - old) > state.limit):
         return NULL
-    got = realloc(block, new + slack)
+    if new <= BIN_MOST:
+        got = move(state, block, old, new)
+    elif old - 1 < BIN_MOST:                # there was one, and it was small
+        got = move(state, block, old, new + slack)
+    else:
+        got = realloc(block, new + slack)
     if unlikely(got == NULL):
         return block if new <= old else NULL
     state.used += new - old
@@ -108,6 +174,7 @@ cdef void lua_state_free(LuaState *state) noexcept nogil:
     state.limit = 0
     lua.close(state.L)
     state.L = NULL
+    empty_bins(state)
     buffer_free(&state.scratch)
 
 
