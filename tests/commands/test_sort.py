@@ -70,6 +70,19 @@ def test_unsorted(people: Embedded) -> None:
     assert sort(people, "people", "BY", "nosort", "LIMIT", 3, 9, "GET", "age_*", "GET", "#") == ["7.5", "bob"]
 
 
+def test_a_set_that_is_not_sorted_is_in_scripts(kv: Embedded) -> None:
+    """What a script returns must not depend on how the set is kept."""
+    kv("SADD", "set", "z", "b", "aa", "c", "a")
+    kv("RPUSH", "list", "z", "b", "a")
+    script = "return redis.call('SORT', KEYS[1], 'BY', 'nosort', unpack(ARGV))"
+    assert kv("EVAL", script, 1, "set") == [b"a", b"aa", b"b", b"c", b"z"]
+    assert kv("EVAL", script, 1, "set", "DESC", "LIMIT", 1, 2) == [b"c", b"b"]
+    assert kv("EVAL", script, 1, "set", "GET", "#", "GET", "none_*")[:4] == [b"a", None, b"aa", None]
+    assert kv("EVAL", script, 1, "list") == [b"z", b"b", b"a"]
+    assert kv("EVAL", script.replace("SORT", "SORT_RO"), 1, "set") == [b"a", b"aa", b"b", b"c", b"z"]
+    assert kv("SORT", "set", "BY", "nosort", "STORE", "to") == 5 and kv("LRANGE", "to", 0, -1) == [b"a", b"aa", b"b", b"c", b"z"]
+
+
 def test_get(people: Embedded) -> None:
     assert sort(people, "people", "ALPHA", "GET", "city_*") == ["Rome", "Oslo", "Bonn", None]
     assert sort(people, "people", "ALPHA", "LIMIT", 0, 2, "GET", "#", "GET", "age_*", "GET", "age_dan") == [

@@ -5,8 +5,8 @@ have come), and comparing wants all texts at hand. So a sort has three steps: ga
 them, and write down what was asked for, as the reply or as a list.
 
 What if BY names no key at all (it has no star)? Then nothing is sorted, and elements are taken as they stand: from
-a list or sorted set only those of LIMIT. A set has no order to stand in; so that what STORE makes of it is the same
-on every replica, it is sorted by its elements then.
+a list or sorted set only those of LIMIT. A set has no order to stand in; so that what STORE or a script makes of it is
+the same on every server, it is sorted by its elements then.
 
 Equal elements stay in the order in which they stood. Texts are compared by the locale's rules, as in Valkey,
 but bytewise for STORE.
@@ -35,7 +35,7 @@ from kv._core.runtime.context cimport (
     write_key)
 from kv._core.runtime.registry cimport native
 from kv._core.runtime.registry import declare
-from kv._core.runtime.state cimport Context
+from kv._core.runtime.state cimport CALLER_SCRIPT, Context
 
 cdef extern from "<string.h>" nogil:
     int strcoll(const char *a, const char *b)
@@ -364,7 +364,7 @@ cdef bint check_sortable(Context *c, const Entry *entry) noexcept nogil:
 
 cdef void sort_entry(Sort *sort, const Entry *entry) noexcept nogil:
     if entry != NULL:
-        if sort.unsorted and sort.store and entry_type(entry) == TYPE_SET:
+        if sort.unsorted and (sort.store or sort.c.session.caller == CALLER_SCRIPT) and entry_type(entry) == TYPE_SET:
             sort.unsorted, sort.alpha, sort.by = False, True, 0
         load(sort, entry)
         if not sort.unsorted and not arrange_or_reply(sort):
