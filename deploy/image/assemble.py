@@ -63,7 +63,7 @@ LEFT_OUT = (
 )
 # Of the packages: what only builds them, and what this server has no use for.
 LEFT_OUT_OF_PACKAGES = (
-    "*__pycache__", "*.pyx", "*.pxd", "*.pyi", "*.h", "*.c", "py.typed", "_core/testing", "contrib",
+    "*__pycache__", "*.pyx", "*.pxd", "*.pyi", "*.h", "*.c", "py.typed", "_core/testing", "embedded", "fake", "contrib",
     "_wcwidth_c*", "lua52.*", "lua53.*", "lua54.*", "lua55.*", "luajit*",
 )
 
