@@ -183,8 +183,11 @@ def test_engines_die_with_what_they_have() -> None:
         gc.collect()
 
 
-def test_the_example_of_the_readme_runs() -> None:
+def test_the_examples_of_the_readme_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     text = (Path(__file__).resolve().parents[3] / "README.md").read_text()
-    example = text.split("```python\n")[1].split("```")[0]
-    assert 10 <= len(example.splitlines()) <= 15
-    exec(compile(example, "README.md", "exec"), {})
+    examples = [part.split("```")[0] for part in text.split("```python\n")[1:]]
+    assert len(examples) == 2 and all(5 <= len(example.splitlines()) <= 15 for example in examples)
+    for example in examples:
+        exec(compile(example, "README.md", "exec"), {})
+    assert (tmp_path / "folder" / "appendonlydir").is_dir()
