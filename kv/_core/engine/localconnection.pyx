@@ -23,12 +23,11 @@ from libc.math cimport INFINITY
 from libc.stdio cimport snprintf
 from libc.string cimport memcpy, memset
 
-from kv._core.base.blob cimport Blob, blob_copy
 from kv._core.engine.engine cimport Engine
 from kv._core.engine.execute cimport refresh_clock
 from kv._core.engine.isolation cimport Isolated, isolated_enter
 from kv._core.engine.line cimport PIPE_KEPT, Line, Pipe, line_new, pipe_append, pipe_free
-from kv._core.engine.loop cimport Loop, Peer
+from kv._core.engine.loop cimport Loop, Peer, text_blob
 from kv._core.engine.serve cimport serve_readable
 from kv._core.engine.waiting cimport end_overdue, serve_ready
 from kv._core.runtime.decode cimport CUT, Cursor, Style, next_value
@@ -350,8 +349,3 @@ cdef class LocalConnection(Peer):
         self.waiting = False
         self.waiter.acquire(False)
         return 0
-
-
-cdef Blob *text_blob(str text) except NULL:
-    cdef bytes raw = text.encode("utf-8", "surrogateescape")
-    return blob_copy(raw, len(raw))

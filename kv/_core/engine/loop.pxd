@@ -1,6 +1,7 @@
 """The loop around an engine: turns, sockets, what leaves."""
 from libc.stdint cimport uint64_t
 
+from kv._core.base.blob cimport Blob
 from kv._core.engine.engine cimport Engine
 from kv._core.engine.line cimport Line
 from kv._core.engine.poller cimport Poller
@@ -27,3 +28,5 @@ cdef class Loop:
     cdef void note_turn(self) noexcept nogil
     cdef void after_send(self, Session *session, int outcome) noexcept nogil
     cdef void close_session(self, Session *session) noexcept
+
+cdef Blob *text_blob(str text) except NULL      # of an address, for CLIENT LIST
